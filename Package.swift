@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+  name: "Costate",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Costate", targets: ["Costate"]),
+    .executable(name: "costate", targets: ["CostateCommandLine"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+  ],
+  targets: [
+    // Header-only vector mathematics.
+    .target(name: "CLanes"),
+    // Qhull (Debian: libqhull-dev) behind a small C interface that contains its setjmp error handling.
+    .target(name: "CQhull", linkerSettings: [.linkedLibrary("qhull_r")]),
+    .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
+    .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
+    .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
+    .target(
+      name: "RigidBody", dependencies: ["Kinematics", "RobotModels", "Lanes"],
+      swiftSettings: settings),
+    .target(
+      name: "Costate", dependencies: ["Lanes", "RobotModels", "Kinematics", "RigidBody"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "CostateCommandLine",
+      dependencies: [
+        "Costate",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    .target(
+      name: "TestSupport", dependencies: ["Costate"], path: "Tests/Support",
+      swiftSettings: settings),
+    .testTarget(
+      name: "LanesTests", dependencies: ["Lanes", "CLanes", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "RobotModelsTests", dependencies: ["RobotModels", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "KinematicsTests", dependencies: ["Kinematics", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "RigidBodyTests", dependencies: ["RigidBody", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["CostateCommandLine", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+  ]
+)

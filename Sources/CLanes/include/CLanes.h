@@ -1,0 +1,32 @@
+// Vector arithmetic that Swift's SIMD types do not reach as single instructions.
+//
+// Each function exists for one double (d1), eight doubles (d8) and sixteen floats (f16); all are
+// `static inline`, so that the Swift kernels that call them contain the instructions themselves.
+#ifndef COSTATE_CLANES_H
+#define COSTATE_CLANES_H
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpsabi"
+
+typedef double costate_d8 __attribute__((ext_vector_type(8)));
+typedef float costate_f16 __attribute__((ext_vector_type(16)));
+
+#define COSTATE_INLINE static inline __attribute__((always_inline, const))
+
+// a * b + c. Contraction is permitted, so this is a fused multiply-add where the target has one and
+// a multiplication and an addition elsewhere, never a library call.
+#define COSTATE_DEFINE_MULTIPLY_ADD(T, suffix)                                \
+  COSTATE_INLINE T costate_multiply_add_##suffix(T a, T b, T c) {             \
+    _Pragma("clang fp contract(fast)") return a * b + c;                      \
+  }                                                                           \
+  COSTATE_INLINE T costate_sqrt_##suffix(T x) { return __builtin_elementwise_sqrt(x); } \
+  COSTATE_INLINE T costate_abs_##suffix(T x) { return __builtin_elementwise_abs(x); }
+
+COSTATE_DEFINE_MULTIPLY_ADD(double, d1)
+COSTATE_DEFINE_MULTIPLY_ADD(costate_d8, d8)
+COSTATE_DEFINE_MULTIPLY_ADD(costate_f16, f16)
+
+#include "CLanesMath.h"
+
+#pragma clang diagnostic pop
+#endif

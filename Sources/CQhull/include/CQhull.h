@@ -1,0 +1,3 @@
+#ifndef COSTATE_CQHULL_H
+#define COSTATE_CQHULL_H
+#endif
