@@ -1,0 +1,63 @@
+import Foundation
+import Synchronization
+
+/// A bar on stderr with rate and time left: only where stderr is a terminal, and only for work of over a second.
+final class ProgressBar: Sendable {
+  private struct Drawing {
+    var completed = 0
+    var lastDrawn: ContinuousClock.Instant?
+  }
+  private let label: String
+  private let unit: String
+  private let total: Int
+  private let start: ContinuousClock.Instant
+  private let isTerminal: Bool
+  private let drawing = Mutex(Drawing())
+
+  /// - Parameter total: the number of units of work that make it complete.
+  init(_ label: String, total: Int, unit: String) {
+    self.label = label
+    self.total = total
+    self.unit = unit
+    start = .now
+    isTerminal = isatty(2) == 1
+  }
+
+  /// Says that more of the work is done; may be called from any thread.
+  func advance(by count: Int = 1) {
+    guard isTerminal else { return }
+    let now = ContinuousClock.now
+    drawing.withLock { drawing in
+      drawing.completed += count
+      guard now - start > .seconds(1), drawing.lastDrawn.map({ now - $0 > .milliseconds(100) }) ?? true else {
+        return
+      }
+      drawing.lastDrawn = now
+      let line = Self.line(
+        label: label, unit: unit, completed: drawing.completed, total: total,
+        elapsed: (now - start) / .seconds(1))
+      FileHandle.standardError.write(Data("\r\u{1b}[K\(line)".utf8))
+    }
+  }
+
+  /// Clears the bar.
+  func finish() {
+    guard isTerminal else { return }
+    drawing.withLock { drawing in
+      guard drawing.lastDrawn != nil else { return }
+      FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
+      drawing.lastDrawn = nil
+    }
+  }
+
+  /// One line of the bar, as drawn after `elapsed` seconds.
+  static func line(label: String, unit: String, completed: Int, total: Int, elapsed: Double) -> String {
+    let fraction = total > 0 ? min(Double(completed) / Double(total), 1) : 1
+    let width = 30
+    let filled = Int(fraction * Double(width))
+    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+    let rate = Double(completed) / elapsed
+    let left = rate > 0 ? formatted(seconds: max(0, Double(total - completed) / rate)) : "?"
+    return "\(label) [\(bar)] \(Int(fraction * 100)) %  \(formatted(rate, digits: 3)) \(unit)/s  \(left) left"
+  }
+}
