@@ -300,13 +300,15 @@ public struct ContactExclusion: Sendable, Equatable {
 
 public enum EqualityType: String, Sendable, Equatable, Codable { case connect, weld, joint, tendon, other }
 
-/// An equality constraint. `object1` and `object2` are bodies, joints or tendons by type; `data` is MuJoCo's
-/// `eq_data`.
+/// An equality constraint. `object1` and `object2` are bodies (or sites), joints or tendons by type; `data` is
+/// MuJoCo's `eq_data`.
 public struct Equality: Sendable, Equatable {
   public var name: String = ""
   public var type: EqualityType = .connect
   public var object1: Int = 0
   public var object2: Int? = nil
+  /// A connect or weld joins sites, not bodies.
+  public var joinsSites: Bool = false
   public var active: Bool = true
   public var data: [Double] = []
   public var solverReference: [Double] = [0.02, 1]

@@ -6,7 +6,8 @@ extension ModelSpecification {
     var location: ModelError.Location
     /// Index of the parent, smaller than the body's own; 0 for the world itself.
     var parent = 0
-    /// Pose in the parent's frame, enclosing `<frame>` elements already applied.
+    /// The enclosing `<frame>` elements' pose in the parent body; `pose` is given in it.
+    var frame = Pose()
     var pose = Pose()
     var inertial: Inertial? = nil
     var gravityCompensation = 0.0

@@ -23,6 +23,13 @@ struct ModelSpecification: Sendable {
   var contactExclusions: [ContactExclusion] = []
   var keyframes: [Keyframe] = []
   var sensors: [Sensor] = []
+  /// Names of bodies that something outside the specification refers to (targets of cameras and lights, objects
+  /// of sensors, the body of a force or torque sensor's site); `fuseStatic` keeps them.
+  var referencedBodies: Set<String> = []
+  /// `<statistic meaninertia>`; nil takes the computed value.
+  var meanInertia: Double? = nil
+  /// Keyframes are filled up with defaults to this number (`<size nkey>`).
+  var minimumKeyframeCount = 0
   /// What the reader met and nothing below simulates; the compiler adds to it.
   var unsupported: [UnsupportedElement] = []
   /// What the reader met that does not change the motion.
@@ -62,6 +69,8 @@ extension ModelSpecification {
     var autoLimits = true
     var alignFree = false
     var fuseStatic = false
+    /// Fits primitives to a mesh's bounding box instead of to the box with its inertia (`fitaabb`).
+    var fitsBoundingBox = false
     /// Drops geoms that neither collide nor carry mass (`contype` and `conaffinity` zero).
     var discardVisual = false
     /// What an inertia that no body can have does. In MJCF it is an error, as in MuJoCo; in URDF a warning,
