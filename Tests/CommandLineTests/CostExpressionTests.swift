@@ -55,7 +55,7 @@ import Testing
       "-(qpos[0] - 3)^2 + 2^qpos[1]",
     ], [0, 1, 2, 3])
   func gradientsAgreeWithDifferences(source: String, seed: UInt64) throws {
-    var generator = SplitMix(seed: seed)
+    var generator = SeededGenerator(seed: seed)
     let cost = try parse(source)
     let point = cost.variables.map { _ in Double.random(in: 0.3...1.2, using: &generator) }
     let gradient = try cost.valueAndGradient(at: point).gradient

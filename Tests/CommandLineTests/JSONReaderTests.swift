@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(arguments: 0..<20) func mutatedTextNeverTraps(seed: UInt64) {
-    var generator = SplitMix(seed: seed)
+    var generator = SeededGenerator(seed: seed)
     let original = Array(#"{"qpos": [1, -2.5e1, 0], "x": [[1, 2], [3, 4]], "s": "a\u00e9", "t": true}"#.utf8)
     for _ in 0..<500 {
       var bytes = original
@@ -58,18 +58,5 @@ import Testing
       bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &generator)))
       _ = try? JSONReader.read(InputFile(path: "x", bytes: bytes))
     }
-  }
-}
-
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -24,7 +24,9 @@ import Testing
     #expect(try text(.string("a\"b\\c\n\u{1}é")) == #""a\"b\\c\n\u0001é""#)
   }
 
-  @Test(arguments: [0.1, -0.0, 1e300, Double.leastNonzeroMagnitude, 1.0 / 3.0, 123_456_789_012_345_680, -2.5e-7])
+  @Test(arguments: [
+    0.1, -0.0, 1e300, Double.leastNonzeroMagnitude, 1.0 / 3.0, 123_456_789_012_345_680, -2.5e-7,
+  ])
   func doublesReadBackToTheSameBits(number: Double) throws {
     let file = InputFile(path: "x", bytes: try JSONValue.number(number).encoded())
     guard case .number(let back) = try JSONReader.read(file) else {
