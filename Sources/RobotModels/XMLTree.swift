@@ -48,8 +48,8 @@ final class XMLTreeElement: Sendable {
 struct XMLTree: Sendable {
   /// The file's path as the caller gave it; error locations carry it.
   var file: String
-  /// The directory that relative names in the file start from.
-  var directory: String
+  /// The directory that relative names in the file start from; nil for a text without one.
+  var directory: String?
   var root: XMLTreeElement
 }
 
@@ -57,7 +57,7 @@ struct XMLTree: Sendable {
 struct XMLTreeLimits: Sendable {
   var fileBytes = 256 << 20
   var depth = 500
-  var elements = 1_000_000
+  var elements = 300_000
   var attributesPerElement = 256
   var attributeBytes = 9_000_000
 }

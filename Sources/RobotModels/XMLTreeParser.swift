@@ -17,12 +17,12 @@ extension XMLTree {
 
   /// Parses a text that is not a file; `name` stands for it in error messages.
   init(
-    text: String, name: String, directory: String, limits: XMLTreeLimits = XMLTreeLimits()
+    text: String, name: String, directory: String?, limits: XMLTreeLimits = XMLTreeLimits()
   ) throws {
     try self.init(bytes: Array(text.utf8), file: name, directory: directory, limits: limits)
   }
 
-  init(bytes: [UInt8], file: String, directory: String, limits: XMLTreeLimits = XMLTreeLimits()) throws {
+  init(bytes: [UInt8], file: String, directory: String?, limits: XMLTreeLimits = XMLTreeLimits()) throws {
     let start = ModelError.Location(file: file, line: 1, column: 1)
     guard bytes.count <= limits.fileBytes else {
       throw ModelError(
