@@ -1,0 +1,170 @@
+import Kinematics
+import Lanes
+import RobotModels
+
+/// Cotangents that the reverse sweep of one lane group reads and adds to. Pointers are nil for what nobody asked
+/// for, and what is nil is not computed.
+struct Cotangents<L: Lane> {
+  /// Cotangent of the state: before a reverse step that after the step, then that before it. Positions in tangent
+  /// coordinates, one number per degree of freedom.
+  let positions: UnsafeMutablePointer<L>
+  let velocities: UnsafeMutablePointer<L>
+  let activations: UnsafeMutablePointer<L>
+  /// Of the step's inputs; added to.
+  var controls: UnsafeMutablePointer<L>?
+  var appliedForces: UnsafeMutablePointer<L>?
+  var cartesianForces: UnsafeMutablePointer<L>?
+  /// Of the model's parameters; added to.
+  var parameters: ParameterCotangents<L>?
+}
+
+/// Cotangents of a model's parameters, one lane group's share.
+struct ParameterCotangents<L: Lane> {
+  /// Of each link's mass, first moment and rotational inertia about the link's origin, in the link frame.
+  let inertias: UnsafeMutablePointer<RigidInertia<L>>
+  /// Of the points at which Cartesian forces and gravity compensation act (link frame), and of each compensated
+  /// mass; by index in ``DynamicsPlan/bodyPoints`` and ``DynamicsPlan/compensatedBodies``.
+  let bodyPoints: UnsafeMutablePointer<Vector3<L>>
+  let compensatedPoints: UnsafeMutablePointer<Vector3<L>>
+  let compensatedMasses: UnsafeMutablePointer<L>
+  /// Of each fluid body's centre (link frame) and of its eight coefficients, in the order of
+  /// ``FluidCoefficients``.
+  let fluidPoints: UnsafeMutablePointer<Vector3<L>>
+  let fluidCoefficients: UnsafeMutablePointer<L>
+  let armature: UnsafeMutablePointer<L>
+  let damping: UnsafeMutablePointer<L>
+  let stiffness: UnsafeMutablePointer<L>
+  let springReference: UnsafeMutablePointer<L>
+  /// Six gear entries per actuator (the first alone for scalar joints), three gain and three bias parameters.
+  let gear: UnsafeMutablePointer<L>
+  let gain: UnsafeMutablePointer<L>
+  let bias: UnsafeMutablePointer<L>
+  /// Gravity (three) and the timestep.
+  let gravity: UnsafeMutablePointer<Vector3<L>>
+  let timestep: UnsafeMutablePointer<L>
+
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    inertias = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
+    bodyPoints = arena.take(Vector3<L>.self, plan.bodyPoints.count)
+    compensatedPoints = arena.take(Vector3<L>.self, plan.compensatedBodies.count)
+    compensatedMasses = arena.take(L.self, plan.compensatedBodies.count)
+    fluidPoints = arena.take(Vector3<L>.self, plan.fluidBodies.count)
+    fluidCoefficients = arena.take(L.self, 8 * plan.fluidBodies.count)
+    armature = arena.take(L.self, plan.velocityCount)
+    damping = arena.take(L.self, plan.velocityCount)
+    stiffness = arena.take(L.self, plan.springs.count)
+    springReference = arena.take(L.self, plan.springs.count)
+    gear = arena.take(L.self, 6 * plan.actuators.count)
+    gain = arena.take(L.self, 3 * plan.actuators.count)
+    bias = arena.take(L.self, 3 * plan.actuators.count)
+    gravity = arena.take(Vector3<L>.self, 1)
+    timestep = arena.take(L.self, 1)
+  }
+
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+    var measure = ArenaMeasure()
+    measure.take(RigidInertia<L>.self, plan.tree.linkCount)
+    measure.take(Vector3<L>.self, plan.bodyPoints.count)
+    measure.take(Vector3<L>.self, plan.compensatedBodies.count)
+    measure.take(L.self, plan.compensatedBodies.count)
+    measure.take(Vector3<L>.self, plan.fluidBodies.count)
+    measure.take(L.self, 8 * plan.fluidBodies.count)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.springs.count)
+    measure.take(L.self, plan.springs.count)
+    measure.take(L.self, 6 * plan.actuators.count)
+    measure.take(L.self, 3 * plan.actuators.count)
+    measure.take(L.self, 3 * plan.actuators.count)
+    measure.take(Vector3<L>.self, 1)
+    measure.take(L.self, 1)
+    return measure.byteCount
+  }
+}
+
+/// Memory of the reverse sweep that does not outlive a step.
+struct AdjointScratch<L: Lane> {
+  /// Velocity, acceleration and dual motion (the motion of the links at joint rates `lambda`), by link, and before
+  /// each joint.
+  let velocities: UnsafeMutablePointer<Motion<L>>
+  let accelerations: UnsafeMutablePointer<Motion<L>>
+  let duals: UnsafeMutablePointer<Motion<L>>
+  let beforeJoint: UnsafeMutablePointer<JointState<L>>
+  /// Cotangents of the dual motion (the link's force), of acceleration and velocity, by link, summed over subtrees.
+  let byDual: UnsafeMutablePointer<Force<L>>
+  let byAcceleration: UnsafeMutablePointer<Force<L>>
+  let byVelocity: UnsafeMutablePointer<Force<L>>
+  /// Torque of what is fixed in the world (applied forces, wind), which does not turn with the subtree.
+  let byTurning: UnsafeMutablePointer<Vector3<L>>
+  /// With implicit fluid damping: motion at joint rates `â`, and its cotangent.
+  let rates: UnsafeMutablePointer<Motion<L>>
+  let byRate: UnsafeMutablePointer<Force<L>>
+  let lambda: UnsafeMutablePointer<L>
+  let accelerationCotangent: UnsafeMutablePointer<L>
+  let rateCotangent: UnsafeMutablePointer<L>
+  let actuatorForces: UnsafeMutablePointer<L>
+  let actuatorLambda: UnsafeMutablePointer<L>
+  /// Cotangents of Runge–Kutta's stages.
+  let stagePositions: UnsafeMutablePointer<L>
+  let stageVelocities: UnsafeMutablePointer<L>
+  let stageActivations: UnsafeMutablePointer<L>
+  let firstPositions: UnsafeMutablePointer<L>
+  let firstVelocities: UnsafeMutablePointer<L>
+  let firstActivations: UnsafeMutablePointer<L>
+  let meanVelocity: UnsafeMutablePointer<L>
+  let nextVelocity: UnsafeMutablePointer<L>
+  let rateMean: UnsafeMutablePointer<L>
+
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    let links = plan.tree.linkCount
+    let n = plan.velocityCount
+    let implicitFluid = plan.hasImplicitFluid
+    velocities = arena.take(Motion<L>.self, links)
+    accelerations = arena.take(Motion<L>.self, links)
+    duals = arena.take(Motion<L>.self, links)
+    beforeJoint = arena.take(JointState<L>.self, plan.tree.joints.count)
+    byDual = arena.take(Force<L>.self, links)
+    byAcceleration = arena.take(Force<L>.self, links)
+    byVelocity = arena.take(Force<L>.self, links)
+    byTurning = arena.take(Vector3<L>.self, links)
+    rates = arena.take(Motion<L>.self, implicitFluid ? links : 0)
+    byRate = arena.take(Force<L>.self, implicitFluid ? links : 0)
+    lambda = arena.take(L.self, n)
+    accelerationCotangent = arena.take(L.self, n)
+    rateCotangent = arena.take(L.self, plan.activationCount)
+    actuatorForces = arena.take(L.self, n)
+    actuatorLambda = arena.take(L.self, n)
+    stagePositions = arena.take(L.self, n)
+    stageVelocities = arena.take(L.self, n)
+    stageActivations = arena.take(L.self, plan.activationCount)
+    firstPositions = arena.take(L.self, n)
+    firstVelocities = arena.take(L.self, n)
+    firstActivations = arena.take(L.self, plan.activationCount)
+    meanVelocity = arena.take(L.self, n)
+    nextVelocity = arena.take(L.self, n)
+    rateMean = arena.take(L.self, plan.activationCount)
+  }
+
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+    var measure = ArenaMeasure()
+    let links = plan.tree.linkCount
+    for _ in 0..<4 { measure.take(Motion<L>.self, links) }
+    for _ in 0..<4 { measure.take(Force<L>.self, links) }
+    measure.take(JointState<L>.self, plan.tree.joints.count)
+    measure.take(Vector3<L>.self, links)
+    for _ in 0..<10 { measure.take(L.self, plan.velocityCount) }
+    for _ in 0..<4 { measure.take(L.self, plan.activationCount) }
+    return measure.byteCount
+  }
+}
+
+/// Motions just before a joint.
+struct JointState<L: Lane> {
+  var velocity: Motion<L>
+  var acceleration: Motion<L>
+  var dual: Motion<L>
+}
+
+extension DynamicsPlan {
+  var hasImplicitFluid: Bool { integrator == .implicitFast && fluidBodies.count > 0 }
+}

@@ -1,0 +1,77 @@
+import Kinematics
+import Lanes
+
+/// Factors the mass matrix in place: `M = Lᵀ D L` with `L` unit lower triangular on the matrix's own pattern.
+///
+/// On return the off-diagonal entries hold `L`, and `inverseDiagonal` holds `1 / D`. The matrix is positive
+/// definite for a valid model; where it is not, a diagonal entry is zero, negative or not a number, and the
+/// accelerations that follow are not finite, which the step reports.
+///
+/// - Complexity: O(sum over degrees of freedom of depth squared).
+@inline(__always)
+func factorMassMatrix<L: Lane>(
+  _ pattern: MassMatrixPattern, _ m: UnsafeMutablePointer<L>, inverseDiagonal: UnsafeMutablePointer<L>
+) {
+  var k = pattern.count - 1
+  while k >= 0 {
+    let row = m + Int(pattern.rowAddress[k])
+    let length = Int(pattern.rowLength[k])
+    let inverse = 1.0 / row[0]
+    inverseDiagonal[k] = inverse
+    var t = 1
+    var j = Int(pattern.parent[k])
+    while t < length {
+      let factor = row[t] * inverse
+      let target = m + Int(pattern.rowAddress[j])
+      let negative = -factor
+      var s = t
+      while s < length {
+        target[s &- t] = L.multiplyAdd(negative, row[s], target[s &- t])
+        s = s &+ 1
+      }
+      row[t] = factor
+      t = t &+ 1
+      j = Int(pattern.parent[j])
+    }
+    k -= 1
+  }
+}
+
+/// Solves `M x = b` in place with the factor of ``factorMassMatrix(_:_:inverseDiagonal:)``.
+///
+/// - Complexity: O(entries of the mass matrix).
+@inline(__always)
+func solveMassMatrix<L: Lane>(
+  _ pattern: MassMatrixPattern, factor: UnsafePointer<L>, inverseDiagonal: UnsafePointer<L>,
+  _ x: UnsafeMutablePointer<L>
+) {
+  var k = pattern.count - 1
+  while k >= 0 {
+    let row = factor + Int(pattern.rowAddress[k])
+    let length = Int(pattern.rowLength[k])
+    let value = -x[k]
+    var t = 1
+    var j = Int(pattern.parent[k])
+    while t < length {
+      x[j] = L.multiplyAdd(row[t], value, x[j])
+      t = t &+ 1
+      j = Int(pattern.parent[j])
+    }
+    k -= 1
+  }
+  k = 0
+  while k < pattern.count {
+    let row = factor + Int(pattern.rowAddress[k])
+    let length = Int(pattern.rowLength[k])
+    var sum = x[k] * inverseDiagonal[k]
+    var t = 1
+    var j = Int(pattern.parent[k])
+    while t < length {
+      sum = L.multiplyAdd(-row[t], x[j], sum)
+      t = t &+ 1
+      j = Int(pattern.parent[j])
+    }
+    x[k] = sum
+    k += 1
+  }
+}

@@ -1,0 +1,106 @@
+import Kinematics
+import Lanes
+import RobotModels
+
+/// What one evaluation of the forward dynamics retains for the reverse sweep.
+struct StepRecord<L: Lane> {
+  /// Inputs.
+  let positions: UnsafeMutablePointer<L>
+  let velocities: UnsafeMutablePointer<L>
+  let activations: UnsafeMutablePointer<L>
+  /// Poses of links, joint directions, and the links' own inertias about their tree's reference point.
+  let poses: UnsafeMutablePointer<Pose<L>>
+  let directions: UnsafeMutablePointer<Motion<L>>
+  let inertias: UnsafeMutablePointer<RigidInertia<L>>
+  /// Factor of the mass matrix (with the implicit terms of the integrator).
+  let factor: UnsafeMutablePointer<L>
+  let inverseDiagonal: UnsafeMutablePointer<L>
+  /// Solution of `factor * acceleration = force`.
+  let accelerations: UnsafeMutablePointer<L>
+  /// Time derivatives of the activations.
+  let activationRates: UnsafeMutablePointer<L>
+  /// For each standalone free body under implicitfast: the 6x6 matrix (row-major) and its LU factor.
+  let freeMatrices: UnsafeMutablePointer<L>
+
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    positions = arena.take(L.self, plan.positionCount)
+    velocities = arena.take(L.self, plan.velocityCount)
+    activations = arena.take(L.self, plan.activationCount)
+    poses = arena.take(Pose<L>.self, plan.tree.linkCount)
+    directions = arena.take(Motion<L>.self, plan.tree.directionCount)
+    inertias = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
+    factor = arena.take(L.self, plan.pattern.entryCount)
+    inverseDiagonal = arena.take(L.self, plan.velocityCount)
+    accelerations = arena.take(L.self, plan.velocityCount)
+    activationRates = arena.take(L.self, plan.activationCount)
+    freeMatrices = arena.take(L.self, 36 * plan.implicitFreeBodyCount)
+  }
+
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+    var measure = ArenaMeasure()
+    measure.take(L.self, plan.positionCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.activationCount)
+    measure.take(Pose<L>.self, plan.tree.linkCount)
+    measure.take(Motion<L>.self, plan.tree.directionCount)
+    measure.take(RigidInertia<L>.self, plan.tree.linkCount)
+    measure.take(L.self, plan.pattern.entryCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.activationCount)
+    measure.take(L.self, 36 * plan.implicitFreeBodyCount)
+    return measure.byteCount
+  }
+}
+
+extension DynamicsPlan {
+  /// Standalone free bodies whose gyroscopic force the integrator takes implicitly.
+  var implicitFreeBodyCount: Int { integrator == .implicitFast ? freeBodies.count : 0 }
+}
+
+/// Controls and applied forces of one step; the forces are nil where there are none.
+struct StepInputs<L: Lane> {
+  /// `controls[i]` for actuator `i`.
+  var controls: UnsafePointer<L>
+  /// Generalised forces, one per degree of freedom (`qfrc_applied`).
+  var appliedForces: UnsafePointer<L>?
+  /// Force, then torque, in world axes at the centre of mass of each body (`xfrc_applied`).
+  var cartesianForces: UnsafePointer<L>?
+}
+
+/// Memory that a step uses and does not retain.
+struct Scratch<L: Lane> {
+  let velocities: UnsafeMutablePointer<Motion<L>>
+  let accelerations: UnsafeMutablePointer<Motion<L>>
+  let forces: UnsafeMutablePointer<Force<L>>
+  let composites: UnsafeMutablePointer<RigidInertia<L>>
+  /// Damping of the fluid on each link, as a quadratic form on motions; only where there is a fluid.
+  let fluidDamping: UnsafeMutablePointer<SpatialSymmetric<L>>
+  let bias: UnsafeMutablePointer<L>
+  let compensation: UnsafeMutablePointer<L>
+  let activationScratch: UnsafeMutablePointer<L>
+
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    velocities = arena.take(Motion<L>.self, plan.tree.linkCount)
+    accelerations = arena.take(Motion<L>.self, plan.tree.linkCount)
+    forces = arena.take(Force<L>.self, plan.tree.linkCount)
+    composites = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
+    fluidDamping = arena.take(SpatialSymmetric<L>.self, plan.fluidBodies.count == 0 ? 0 : plan.tree.linkCount)
+    bias = arena.take(L.self, plan.velocityCount)
+    compensation = arena.take(L.self, plan.velocityCount)
+    activationScratch = arena.take(L.self, plan.activationCount)
+  }
+
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+    var measure = ArenaMeasure()
+    measure.take(Motion<L>.self, plan.tree.linkCount)
+    measure.take(Motion<L>.self, plan.tree.linkCount)
+    measure.take(Force<L>.self, plan.tree.linkCount)
+    measure.take(RigidInertia<L>.self, plan.tree.linkCount)
+    measure.take(SpatialSymmetric<L>.self, plan.fluidBodies.count == 0 ? 0 : plan.tree.linkCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.activationCount)
+    return measure.byteCount
+  }
+}
