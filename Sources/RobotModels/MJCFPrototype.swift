@@ -63,6 +63,10 @@ extension XMLTreeElement {
   func overwrite<Value>(_ target: inout Value, with value: Value?) {
     if let value { target = value }
   }
+  /// The same for a target that may be nil, which an attribute that is not there must leave alone.
+  func overwrite<Value>(_ target: inout Value?, with value: Value?) {
+    if let value { target = value }
+  }
 
   /// The first number of an attribute that may hold a polynomial's coefficients, and whether it does hold more
   /// than a constant.

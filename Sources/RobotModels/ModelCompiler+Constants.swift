@@ -1,0 +1,31 @@
+extension ModelCompiler {
+  /// Constants that follow from the finished tree, and the parameters that follow from those.
+  mutating func deriveConstants() throws {
+    if let joint = model.deriveConstants().first {
+      let element = Self.label("joint", model.joints[joint].name)
+      throw invalid(
+        jointSources[joint].location,
+        "\(element) moves nothing that has mass or inertia along it; give its body mass, or the joint armature"
+      )
+    }
+    if let meanInertia = specification.meanInertia { model.meanInertia = meanInertia }
+    resolveSpringDampers()
+    resolveDampingRatios()
+  }
+
+  /// Stiffness and damping from a time constant and a damping ratio (`springdamper`), for the joint's mean
+  /// inertia.
+  private mutating func resolveSpringDampers() {
+    for (index, source) in jointSources.enumerated() where source.springDamper != [0, 0] {
+      let (time, ratio) = (source.springDamper[0], source.springDamper[1])
+      let joint = model.joints[index]
+      let addresses = joint.velocityAddress..<joint.velocityAddress + joint.type.velocityCount
+      let weights = model.degreesOfFreedom[addresses].reduce(0) { $0 + $1.inverseWeight0 }
+      let inertia = Double(addresses.count) / max(Self.smallestMass, weights)
+      model.joints[index].stiffness = inertia / max(Self.smallestMass, time * time * ratio * ratio)
+      for address in addresses {
+        model.degreesOfFreedom[address].damping = 2 * inertia / max(Self.smallestMass, time)
+      }
+    }
+  }
+}
