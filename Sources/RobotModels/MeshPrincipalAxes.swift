@@ -1,34 +1,38 @@
 import Lanes
 
-/// Principal moments and axes of a symmetric 3x3 matrix as MuJoCo's compiler finds them.
+/// Principal moments and axes of a symmetric 3x3 matrix, by Jacobi rotations kept as a quaternion.
 ///
-/// Jacobi rotations kept as a quaternion, until the largest off-diagonal entry is below 1e-12, whatever the
-/// matrix's size: a small matrix keeps a relative error of up to 1e-12 over its entries. That is what makes the
-/// result equal MuJoCo's; where the matrix has to be reproduced exactly use ``ExactPrincipalAxes``.
+/// Until it is exact, the result is MuJoCo's compiler's: rotations end when the largest off-diagonal entry is
+/// below 1e-12 whatever the matrix's size, or the angle below 1.4e-6. Equal models need the same roughness.
 struct CompilerPrincipalAxes {
   /// In decreasing order (moments that differ by less than 1e-12 may stand either way).
   var moments: Vector3<Double>
   /// Turns principal axes into the matrix's axes.
   var orientation: Quaternion<Double>
 
-  init(_ matrix: Matrix3<Double>) {
+  /// - Parameter isExact: go on until the moments and axes reproduce the matrix, of any signature, to rounding.
+  init(_ matrix: Matrix3<Double>, isExact: Bool = false) {
     let tolerance = 1e-12
+    let largest = matrix.rowMajor.map(abs).max() ?? 0
+    let smallestEntry = isExact ? 4e-16 * largest : tolerance
     var rotation = Quaternion<Double>.identity
     var diagonal = Vector3<Double>.zero
-    for _ in 0..<500 {
+    for _ in 0..<(isExact ? 50 : 500) {
       let axes = rotation.matrix
       let rotated = axes.transposed * (matrix * axes)
       diagonal = Vector3(rotated[0, 0], rotated[1, 1], rotated[2, 2])
       let (p, q) = CompilerPrincipalAxes.largestOffDiagonal(rotated)
       let entry = rotated[p, q]
-      if abs(entry) < tolerance { break }
+      if isExact ? abs(entry) <= smallestEntry : abs(entry) < smallestEntry { break }
       // The smaller rotation that annihilates the entry.
       let cotangent = (diagonal[q] - diagonal[p]) / (2 * entry)
-      let tangent =
-        (cotangent >= 0 ? 1.0 : -1.0) / (abs(cotangent) + (1 + cotangent * cotangent).squareRoot())
+      let tangent = 1 / (abs(cotangent) + (1 + cotangent * cotangent).squareRoot())
       let cosine = 1 / (1 + tangent * tangent).squareRoot()
-      if cosine > 1 - tolerance { break }
-      let halfSine = (0.5 - 0.5 * cosine).squareRoot()
+      if !isExact && cosine > 1 - tolerance { break }
+      // The second form loses digits at small angles, and MuJoCo uses it.
+      let halfSine =
+        isExact
+        ? tangent * cosine / (2 * (1 + cosine)).squareRoot() : (0.5 - 0.5 * cosine).squareRoot()
       // The pair (0, 2) turns the other way about axis 1.
       let sign = (cotangent >= 0) == (p == 0 && q == 2) ? 1.0 : -1.0
       var step = Vector3<Double>.zero

@@ -46,6 +46,25 @@ extension Model {
     }
     self = try ModelReader(options: options).model(from: tree, isFile: false)
   }
+
+  /// Reads URDF from a text.
+  ///
+  /// - Parameters:
+  ///   - urdf: the content of a URDF file.
+  ///   - name: stands for the file in error messages.
+  ///   - directory: where files that the text names are looked up; without it, only package paths and absolute
+  ///     paths are.
+  /// - Throws: ``ModelError``.
+  public init(
+    urdf: String, name: String = "model.urdf", directory: String? = nil,
+    options: ModelReadingOptions = ModelReadingOptions()
+  ) throws {
+    let tree = try XMLTree(text: urdf, name: name, directory: directory)
+    guard tree.root.name == "robot" else {
+      throw tree.root.error("the root element is <\(tree.root.name.clippedForMessage)>; expected <robot>")
+    }
+    self = try ModelReader(options: options).model(from: tree, isFile: false)
+  }
 }
 
 /// Chooses the reader by the root element and compiles what it reads.
@@ -56,9 +75,11 @@ struct ModelReader {
     let specification: ModelSpecification
     switch tree.root.name {
     case "mujoco": specification = try MJCFReader.read(document: tree, isFile: isFile, options: options)
+    case "robot": specification = try URDFReader.read(document: tree, options: options)
     default:
       throw tree.root.error(
-        "the root element is <\(tree.root.name.clippedForMessage)>; expected <mujoco> (MJCF)")
+        "the root element is <\(tree.root.name.clippedForMessage)>; expected <mujoco> (MJCF) or <robot> "
+          + "(URDF)")
     }
     return try ModelCompiler.compile(specification)
   }
