@@ -11,6 +11,22 @@ extension ModelCompiler {
     if let meanInertia = specification.meanInertia { model.meanInertia = meanInertia }
     resolveSpringDampers()
     resolveDampingRatios()
+    resolveSpringLengths()
+  }
+
+  /// A tendon without a spring length rests where the joints' springs do.
+  private mutating func resolveSpringLengths() {
+    for index in model.tendons.indices {
+      let tendon = model.tendons[index]
+      guard tendon.isFixed, tendon.springLength == [-1, -1] else { continue }
+      let length = zip(tendon.joints, tendon.coefficients).reduce(0) { sum, entry in
+        let joint = model.joints[entry.0]
+        let position = model.springPosition[joint.positionAddress]
+        let driven = joint.mimic.map { $0.multiplier * position + $0.offset } ?? position
+        return sum + entry.1 * driven
+      }
+      model.tendons[index].springLength = [length, length]
+    }
   }
 
   /// Stiffness and damping from a time constant and a damping ratio (`springdamper`), for the joint's mean

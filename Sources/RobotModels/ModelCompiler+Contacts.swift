@@ -29,50 +29,27 @@ extension ModelCompiler {
       .map { $0.element.1 }
   }
 
-  /// Fills in what a pair leaves open from its geoms: those of higher priority, else mixed or the larger.
+  /// What a pair leaves open takes the default of ``ContactPair``; the geoms' own parameters play no part.
   private func compilePair(_ source: ModelSpecification.ContactPair) throws -> ContactPair {
     let element = Self.label("contact pair", source.name)
-    var first = try find("geom", source.geom1, in: geomIndices, for: element, source.location)
-    var second = try find("geom", source.geom2, in: geomIndices, for: element, source.location)
-    if model.geoms[first].body > model.geoms[second].body { swap(&first, &second) }
-    let (one, two) = (model.geoms[first], model.geoms[second])
     var pair = ContactPair()
     pair.name = source.name
-    pair.geom1 = first
-    pair.geom2 = second
-    pair.margin = source.margin ?? max(one.margin, two.margin)
-    pair.gap = source.gap ?? max(one.gap, two.gap)
-    pair.solverReferenceFriction = source.solverReferenceFriction ?? [0, 0]
-
-    let leader: Geom? = one.priority == two.priority ? nil : one.priority > two.priority ? one : two
-    pair.contactDimension =
-      source.contactDimension ?? leader?.contactDimension ?? max(one.contactDimension, two.contactDimension)
+    pair.geom1 = try find("geom", source.geom1, in: geomIndices, for: element, source.location)
+    pair.geom2 = try find("geom", source.geom2, in: geomIndices, for: element, source.location)
+    if model.geoms[pair.geom1].body > model.geoms[pair.geom2].body { swap(&pair.geom1, &pair.geom2) }
+    pair.contactDimension = source.contactDimension ?? pair.contactDimension
     try checkContactDimension(pair.contactDimension, element, source.location)
-    let friction =
-      leader?.friction
-      ?? Vector3(
-        max(one.friction.x, two.friction.x), max(one.friction.y, two.friction.y),
-        max(one.friction.z, two.friction.z))
-    pair.friction = source.friction ?? [friction.x, friction.x, friction.y, friction.z, friction.z]
-    pair.solverReference =
-      source.solverReference ?? leader?.solverReference
-      ?? zip(one.solverReference, two.solverReference).map { min($0, $1) }
-    let mix = Self.mixing(one.solverMix, two.solverMix)
-    pair.solverImpedance =
-      source.solverImpedance ?? leader?.solverImpedance
-      ?? zip(one.solverImpedance, two.solverImpedance).map { mix * $0 + (1 - mix) * $1 }
+    pair.friction = source.friction ?? pair.friction
+    pair.solverReference = source.solverReference ?? pair.solverReference
+    pair.solverReferenceFriction = source.solverReferenceFriction ?? pair.solverReferenceFriction
+    pair.solverImpedance = source.solverImpedance ?? pair.solverImpedance
+    pair.margin = source.margin ?? pair.margin
+    pair.gap = source.gap ?? pair.gap
     try requireFinite(
       pair.friction + pair.solverReference + pair.solverReferenceFriction + pair.solverImpedance + [
         pair.margin, pair.gap,
       ], element, source.location)
     return pair
-  }
-
-  /// The first geom's share.
-  private static func mixing(_ one: Double, _ two: Double) -> Double {
-    if one >= smallestGeomMass, two >= smallestGeomMass { return one / (one + two) }
-    if one < smallestGeomMass, two < smallestGeomMass { return 0.5 }
-    return one < smallestGeomMass ? 0 : 1
   }
 
   /// Removes geoms that take no part in contacts (`discardvisual`); their mass has been counted.

@@ -89,7 +89,7 @@ extension ModelSpecification {
     init(location: ModelError.Location) { self.location = location }
   }
 
-  /// A contact pair; what is nil follows from the two geoms.
+  /// A contact pair; what is nil takes MuJoCo's default.
   struct ContactPair: Sendable {
     var name = ""
     var location: ModelError.Location
