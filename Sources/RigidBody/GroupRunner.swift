@@ -14,7 +14,6 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   /// Step in which each lane diverged, or -1.
   var divergedStep: [Int]
   private var frozen: L.Mask
-  private var anyFrozen = false
 
   init(_ plan: DynamicsPlan<Scalar>) {
     self.plan = plan
@@ -80,11 +79,13 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
         source.activations + w * plan.activationCount, count: plan.activationCount, lane: lane,
         into: state.activations, tangent: tangent)
     }
-    if !tangent {
-      divergedStep = Array(repeating: -1, count: L.laneCount)
-      frozen = L.Mask(repeating: false)
-      anyFrozen = false
-    }
+    if !tangent { resetDivergence() }
+  }
+
+  /// Forgets which lanes are frozen.
+  func resetDivergence() {
+    for lane in divergedStep.indices { divergedStep[lane] = -1 }
+    frozen = L.Mask(repeating: false)
   }
 
   /// Writes the group's state to row `row(world)` of each array.
@@ -152,7 +153,6 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     guard bad.anyTrue else { return }
     for lane in 0..<L.laneCount where bad[lane: lane] && divergedStep[lane] < 0 { divergedStep[lane] = step }
     frozen = bad
-    anyFrozen = true
     @inline(__always) func restore(
       _ values: UnsafeMutablePointer<L>, _ old: UnsafeMutablePointer<L>, _ count: Int
     ) {

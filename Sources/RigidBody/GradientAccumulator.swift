@@ -1,0 +1,124 @@
+import Kinematics
+import Lanes
+import RobotModels
+
+/// Collects the gradients of inputs and parameters from all lane groups, in an order that does not depend on threads.
+final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
+  let controls: InputAccumulator<Scalar>?
+  let appliedForces: InputAccumulator<Scalar>?
+  let cartesianForces: InputAccumulator<Scalar>?
+  let targets: GradientTargets
+  private let simulator: Simulator<Scalar>
+  private let parameterSums: UnsafeMutableBufferPointer<ParameterSums?>
+
+  init(
+    _ simulator: Simulator<Scalar>, _ inputs: SimulationInputs<Scalar>, worldCount: Int, groups: Int,
+    laneCount: Int, targets: GradientTargets
+  ) {
+    self.simulator = simulator
+    self.targets = targets
+    let plan = simulator.plan
+    func accumulator(
+      _ target: GradientTargets, _ input: InputSequence<Scalar>?, _ width: Int
+    ) -> InputAccumulator<Scalar>? {
+      guard targets.contains(target) else { return nil }
+      return InputAccumulator(
+        inputWorlds: input?.worldCount ?? worldCount, inputSteps: input?.stepCount ?? 1, width: width,
+        worldCount: worldCount, groups: groups, laneCount: laneCount)
+    }
+    controls = accumulator(.controls, inputs.controls, plan.actuators.count)
+    appliedForces = accumulator(.appliedForces, inputs.appliedForces, plan.velocityCount)
+    cartesianForces = accumulator(.cartesianForces, inputs.cartesianForces, 6 * plan.bodyCount)
+    parameterSums = .allocate(capacity: groups)
+    parameterSums.initialize(repeating: nil)
+  }
+  deinit {
+    parameterSums.deinitialize()
+    parameterSums.deallocate()
+  }
+
+  func setParameters<L: Lane>(
+    _ c: ParameterCotangents<L>, group: Int, lanes: [Int], tangent: Bool = false
+  ) where L.Scalar == Scalar {
+    parameterSums[group] = ParameterSums(c, simulator.plan, lanes: lanes, tangent: tangent)
+  }
+
+  func gradient(
+    initialState: StateCotangents<Scalar>, diverged: [DivergedWorld]
+  ) -> RolloutGradient<Scalar> {
+    var parameters: ParameterGradient?
+    if targets.contains(.parameters) {
+      var total = ParameterGradient(simulator.model)
+      for sums in parameterSums {
+        if let sums { total.add(sums, simulator.model, simulator.plan) }
+      }
+      parameters = total
+    }
+    return RolloutGradient(
+      initialState: initialState, controls: controls?.sequence(), appliedForces: appliedForces?.sequence(),
+      cartesianForces: cartesianForces?.sequence(), parameters: parameters, divergedWorlds: diverged)
+  }
+}
+
+/// The gradient of one input sequence.
+final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
+  private let inputWorlds: Int
+  private let inputSteps: Int
+  private let width: Int
+  private let laneCount: Int
+  private let groups: Int
+  /// One row a world where worlds have their own inputs.
+  private let perWorld: UnsafeMutableBufferPointer<Scalar>
+  /// One partial sum a group where worlds share them.
+  private let perGroup: UnsafeMutableBufferPointer<Double>
+
+  init(inputWorlds: Int, inputSteps: Int, width: Int, worldCount: Int, groups: Int, laneCount: Int) {
+    self.inputWorlds = inputWorlds
+    self.inputSteps = inputSteps
+    self.width = width
+    self.laneCount = laneCount
+    self.groups = groups
+    let isShared = inputWorlds == 1 && worldCount > 1
+    perWorld = .allocate(capacity: isShared ? 0 : inputWorlds * inputSteps * width)
+    perWorld.initialize(repeating: 0)
+    perGroup = .allocate(capacity: isShared ? groups * inputSteps * width : 0)
+    perGroup.initialize(repeating: 0)
+  }
+  deinit {
+    perWorld.deallocate()
+    perGroup.deallocate()
+  }
+
+  /// Adds one step's cotangents of the lanes that count.
+  func add<L: Lane>(
+    _ values: UnsafePointer<L>, step: Int, group: Int, lanes: [Int], tangent: Bool = false
+  ) where L.Scalar == Scalar {
+    let s = inputSteps == 1 ? 0 : step
+    let base = UnsafeRawPointer(values).assumingMemoryBound(to: Scalar.self)
+    let shift = tangent ? L.laneCount : 0
+    if perGroup.count > 0 {
+      let row = (group * inputSteps + s) * width
+      for i in 0..<width {
+        var sum = 0.0
+        for lane in lanes { sum += Double(base[i * GroupRunner<L>.stride + lane + shift]) }
+        perGroup[row + i] += sum
+      }
+    } else {
+      for lane in lanes {
+        let row = ((group * laneCount + lane) * inputSteps + s) * width
+        for i in 0..<width { perWorld[row + i] += base[i * GroupRunner<L>.stride + lane + shift] }
+      }
+    }
+  }
+
+  func sequence() -> InputSequence<Scalar> {
+    guard perGroup.count > 0 else {
+      return InputSequence(values: Array(perWorld), worldCount: inputWorlds, stepCount: inputSteps)
+    }
+    var total = [Double](repeating: 0, count: inputSteps * width)
+    for group in 0..<groups {
+      for i in total.indices { total[i] += perGroup[group * total.count + i] }
+    }
+    return InputSequence(values: total.map { Scalar($0) }, worldCount: 1, stepCount: inputSteps)
+  }
+}

@@ -1,0 +1,222 @@
+import Kinematics
+import Lanes
+import RobotModels
+
+/// The retained memory of a rollout, group by group, and its reverse sweep.
+final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.Scalar: SimulationScalar {
+  typealias Scalar = L.Scalar
+  private let simulator: Simulator<Scalar>
+  private let plan: DynamicsPlan<Scalar>
+  private let initial: BatchState<Scalar>
+  private let inputs: SimulationInputs<Scalar>
+  private let steps: Int
+  private let memory: RolloutMemory
+  private let groups: Int
+  /// For each group: the records of all its steps, or its checkpoints.
+  private var storage: [GroupStorage<L>?]
+  private var divergedSteps: [Int]
+
+  init(
+    _ simulator: Simulator<Scalar>, _ initial: BatchState<Scalar>, _ inputs: SimulationInputs<Scalar>,
+    _ steps: Int, _ memory: RolloutMemory
+  ) {
+    self.simulator = simulator
+    plan = simulator.plan
+    self.initial = initial
+    self.inputs = inputs
+    self.steps = steps
+    self.memory = memory
+    groups = (initial.worldCount + L.laneCount - 1) / L.laneCount
+    storage = Array(repeating: nil, count: groups)
+    divergedSteps = Array(repeating: -1, count: groups * L.laneCount)
+  }
+
+  func forward(threads: Int) -> RolloutResult<Scalar> {
+    let (plan, worlds, steps, memory) = (self.plan, initial.worldCount, self.steps, self.memory)
+    var final = initial
+    final.time += Double(steps) * simulator.model.options.timestep
+    let rows = worlds * (steps + 1)
+    var recorded = BatchState<Scalar>(
+      worldCount: rows, positions: Array(repeating: 0, count: rows * plan.positionCount),
+      velocities: Array(repeating: 0, count: rows * plan.velocityCount),
+      activations: Array(repeating: 0, count: rows * plan.activationCount))
+    final.withPointers { state in
+      recorded.withPointers { trajectory in
+        storage.withUnsafeMutableBufferPointer { storage in
+          divergedSteps.withUnsafeMutableBufferPointer { diverged in
+            withInputs { inputs in
+              let shared = Shared(
+                value: (
+                  state: state, trajectory: trajectory, inputs: inputs, storage: storage.baseAddress!,
+                  diverged: diverged.baseAddress!
+                ))
+              parallelFor(
+                count: groups, threads: threads, makeContext: { GroupRunner<L>(plan) },
+                body: { runner, group in
+                  let (state, trajectory, inputs, storage, diverged) = shared.value
+                  let own = GroupStorage<L>(plan, steps: steps, memory: memory)
+                  storage[group] = own
+                  Self.forward(
+                    runner, own, state: state, trajectory: trajectory, inputs: inputs, steps: steps,
+                    group: group, worldCount: worlds)
+                  for lane in 0..<L.laneCount {
+                    diverged[group * L.laneCount + lane] = runner.divergedStep[lane]
+                  }
+                })
+            }
+          }
+        }
+      }
+    }
+    return RolloutResult(
+      finalState: final,
+      trajectory: Trajectory(
+        worldCount: worlds, stepCount: steps, positions: recorded.positions, velocities: recorded.velocities,
+        activations: recorded.activations),
+      divergedWorlds: simulator.divergedWorlds(divergedSteps, worlds))
+  }
+
+  private func withInputs<R>(alwaysLoads: Bool = false, _ body: (InputPointers<Scalar>) -> R) -> R {
+    inputs.withPointers(
+      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
+      alwaysLoads: alwaysLoads, body)
+  }
+
+  private static func forward(
+    _ runner: GroupRunner<L>, _ storage: GroupStorage<L>, state: BatchPointers<Scalar>,
+    trajectory: BatchPointers<Scalar>, inputs: InputPointers<Scalar>, steps: Int, group: Int, worldCount: Int
+  ) {
+    let h = L(broadcasting: runner.plan.timestep)
+    runner.load(state, group: group, worldCount: worldCount)
+    runner.store(trajectory, group: group, worldCount: worldCount, rowsPerWorld: steps + 1, row: 0)
+    for step in 0..<steps {
+      storage.saveCheckpoint(runner.state, before: step)
+      let records = storage.records(forStep: step)
+      let stepInputs = runner.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
+      stepForward(runner.plan, records, runner.scratch, stepInputs, timestep: h, state: runner.state)
+      runner.freezeDiverged(before: records[0], step: step)
+      runner.store(trajectory, group: group, worldCount: worldCount, rowsPerWorld: steps + 1, row: step + 1)
+    }
+    runner.store(state, group: group, worldCount: worldCount)
+  }
+
+  func reverse(
+    final: StateCotangents<Scalar>?, trajectory: StateCotangents<Scalar>?, targets: GradientTargets,
+    threads: Int
+  ) -> RolloutGradient<Scalar> {
+    let (plan, worlds, steps) = (self.plan, initial.worldCount, self.steps)
+    let accumulator = GradientAccumulator<Scalar>(
+      simulator, inputs, worldCount: worlds, groups: groups, laneCount: L.laneCount, targets: targets)
+    var stateGradient = BatchState<Scalar>(
+      worldCount: worlds, positions: Array(repeating: 0, count: worlds * plan.velocityCount),
+      velocities: Array(repeating: 0, count: worlds * plan.velocityCount),
+      activations: Array(repeating: 0, count: worlds * plan.activationCount))
+    let storage = self.storage
+    let diverged = divergedSteps
+    withInputs(alwaysLoads: true) { inputs in
+      stateGradient.withPointers { gradient in
+        withCotangents(final) { final in
+          withCotangents(trajectory) { trajectory in
+            let shared = Shared(
+              value: (
+                inputs: inputs, gradient: gradient, final: final, trajectory: trajectory, storage: storage
+              ))
+            parallelFor(
+              count: groups, threads: threads, makeContext: { ReverseRunner<L>(plan, targets) },
+              body: { runner, group in
+                let (inputs, gradient, final, trajectory, storage) = shared.value
+                runner.reverse(
+                  storage[group]!, inputs: inputs, gradient: gradient, final: final, trajectory: trajectory,
+                  steps: steps, group: group, worldCount: worlds,
+                  diverged: Array(diverged[group * L.laneCount..<(group + 1) * L.laneCount]),
+                  accumulator: accumulator)
+              })
+          }
+        }
+      }
+    }
+    return accumulator.gradient(
+      initialState: StateCotangents(
+        positions: stateGradient.positions, velocities: stateGradient.velocities,
+        activations: stateGradient.activations),
+      diverged: simulator.divergedWorlds(divergedSteps, worlds))
+  }
+}
+
+/// Runs `body` with the addresses of cotangents, or nil where there are none.
+func withCotangents<Scalar: SimulationScalar, R>(
+  _ c: StateCotangents<Scalar>?, _ body: (CotangentPointers<Scalar>?) -> R
+) -> R {
+  guard let c else { return body(nil) }
+  return c.positions.withUnsafeBufferPointer { q in
+    c.velocities.withUnsafeBufferPointer { v in
+      c.activations.withUnsafeBufferPointer { a in
+        body(
+          CotangentPointers(
+            positions: q.baseAddress ?? UnsafePointer(dangling()),
+            velocities: v.baseAddress ?? UnsafePointer(dangling()),
+            activations: a.baseAddress ?? UnsafePointer(dangling())))
+      }
+    }
+  }
+}
+
+struct CotangentPointers<Scalar> {
+  var positions: UnsafePointer<Scalar>
+  var velocities: UnsafePointer<Scalar>
+  var activations: UnsafePointer<Scalar>
+}
+
+/// What one lane group's rollout retains.
+final class GroupStorage<L: Lane> {
+  private let plan: DynamicsPlan<L.Scalar>
+  private var arena: Arena
+  private let recordBase: UnsafeMutablePointer<StepRecord<L>>
+  private let recordCount: Int
+  private var checkpoints: [StateBuffers<L>] = []
+  /// Distance of checkpoints; all steps where everything is stored.
+  let interval: Int
+  let storesAll: Bool
+
+  init(_ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory) {
+    self.plan = plan
+    switch memory {
+    case .storeAll:
+      storesAll = true
+      interval = max(steps, 1)
+    case .checkpoint(let every):
+      storesAll = false
+      interval = min(every, max(steps, 1))
+    }
+    // With checkpoints the forward pass retains one step at a time; the reverse pass has its own records.
+    recordCount = (storesAll ? steps : min(steps, 1)) * plan.stageCount
+    let checkpointCount = storesAll ? 0 : (steps + interval - 1) / interval
+    arena = Arena(
+      byteCount: recordCount * StepRecord<L>.byteCount(plan)
+        + checkpointCount * StateBuffers<L>.byteCount(plan))
+    recordBase = .allocate(capacity: max(recordCount, 1))
+    for i in 0..<recordCount { (recordBase + i).initialize(to: StepRecord(plan, &arena)) }
+    for _ in 0..<checkpointCount { checkpoints.append(StateBuffers(plan, &arena)) }
+  }
+  deinit { recordBase.deallocate() }
+
+  func records(forStep step: Int) -> UnsafePointer<StepRecord<L>> {
+    UnsafePointer(recordBase + (storesAll ? step * plan.stageCount : 0))
+  }
+
+  func saveCheckpoint(_ state: StateBuffers<L>, before step: Int) {
+    guard !storesAll, step % interval == 0 else { return }
+    copyState(plan, state, to: checkpoints[step / interval])
+  }
+
+  func restoreCheckpoint(before step: Int, into state: StateBuffers<L>) {
+    copyState(plan, checkpoints[step / interval], to: state)
+  }
+}
+
+func copyState<L: Lane>(_ plan: DynamicsPlan<L.Scalar>, _ source: StateBuffers<L>, to target: StateBuffers<L>)
+{
+  copyValues(target.positions, source.positions, plan.positionCount)
+  copyValues(target.velocities, source.velocities, plan.velocityCount)
+  copyValues(target.activations, source.activations, plan.activationCount)
+}

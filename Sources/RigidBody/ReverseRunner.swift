@@ -1,0 +1,161 @@
+import Kinematics
+import Lanes
+import RobotModels
+
+/// Memory for running the reverse sweep of one lane group at a time; each thread has its own.
+final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
+  typealias Scalar = L.Scalar
+  private let plan: DynamicsPlan<Scalar>
+  private let forward: GroupRunner<L>
+  private let targets: GradientTargets
+  private var arena: Arena
+  private let scratch: AdjointScratch<L>
+  let cotangents: Cotangents<L>
+  private var segment: GroupStorage<L>?
+
+  init(_ plan: DynamicsPlan<Scalar>, _ targets: GradientTargets) {
+    self.plan = plan
+    self.targets = targets
+    forward = GroupRunner(plan)
+    var measure = ArenaMeasure()
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, plan.activationCount)
+    measure.take(L.self, plan.actuators.count)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, 6 * plan.bodyCount)
+    arena = Arena(
+      byteCount: AdjointScratch<L>.byteCount(plan) + ParameterCotangents<L>.byteCount(plan)
+        + measure.byteCount)
+    scratch = AdjointScratch(plan, &arena)
+    var cotangents = Cotangents(
+      positions: arena.take(L.self, plan.velocityCount), velocities: arena.take(L.self, plan.velocityCount),
+      activations: arena.take(L.self, plan.activationCount))
+    if targets.contains(.controls) { cotangents.controls = arena.take(L.self, plan.actuators.count) }
+    if targets.contains(.appliedForces) { cotangents.appliedForces = arena.take(L.self, plan.velocityCount) }
+    if targets.contains(.cartesianForces) {
+      cotangents.cartesianForces = arena.take(L.self, 6 * plan.bodyCount)
+    }
+    if targets.contains(.parameters) { cotangents.parameters = ParameterCotangents(plan, &arena) }
+    self.cotangents = cotangents
+  }
+
+  func reverse(
+    _ storage: GroupStorage<L>, inputs: InputPointers<Scalar>, gradient: BatchPointers<Scalar>,
+    final: CotangentPointers<Scalar>?, trajectory: CotangentPointers<Scalar>?, steps: Int, group: Int,
+    worldCount: Int, diverged: [Int], accumulator: GradientAccumulator<Scalar>
+  ) {
+    let h = L(broadcasting: plan.timestep)
+    let lanes = (0..<min(L.laneCount, worldCount - group * L.laneCount)).filter { diverged[$0] < 0 }
+    clearState()
+    cotangents.parameters?.clear(plan)
+    if let final { addState(final, group, worldCount, rowsPerWorld: 1, row: 0) }
+    for step in stride(from: steps - 1, through: 0, by: -1) {
+      if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: step + 1) }
+      let records = stepRecords(storage, step, steps, inputs, group, worldCount)
+      let stepInputs = forward.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
+      clearInputs()
+      stepReverse(plan, records, scratch, stepInputs, timestep: h, cotangents)
+      if let c = cotangents.controls { accumulator.controls?.add(c, step: step, group: group, lanes: lanes) }
+      if let c = cotangents.appliedForces {
+        accumulator.appliedForces?.add(c, step: step, group: group, lanes: lanes)
+      }
+      if let c = cotangents.cartesianForces {
+        accumulator.cartesianForces?.add(c, step: step, group: group, lanes: lanes)
+      }
+    }
+    if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
+    if let parameters = cotangents.parameters {
+      accumulator.setParameters(parameters, group: group, lanes: lanes)
+    }
+    for lane in lanes {
+      let w = group * L.laneCount + lane
+      GroupRunner<L>.gather(
+        cotangents.positions, count: plan.velocityCount, lane: lane,
+        into: gradient.positions + w * plan.velocityCount)
+      GroupRunner<L>.gather(
+        cotangents.velocities, count: plan.velocityCount, lane: lane,
+        into: gradient.velocities + w * plan.velocityCount)
+      GroupRunner<L>.gather(
+        cotangents.activations, count: plan.activationCount, lane: lane,
+        into: gradient.activations + w * plan.activationCount)
+    }
+  }
+
+  /// Records of a step, computed again from a checkpoint where they were not stored.
+  private func stepRecords(
+    _ storage: GroupStorage<L>, _ step: Int, _ steps: Int, _ inputs: InputPointers<Scalar>, _ group: Int,
+    _ worldCount: Int
+  ) -> UnsafePointer<StepRecord<L>> {
+    if storage.storesAll { return storage.records(forStep: step) }
+    let interval = storage.interval
+    let segment = self.segment ?? GroupStorage(plan, steps: interval, memory: .storeAll)
+    self.segment = segment
+    let start = step / interval * interval
+    if step == steps - 1 || step % interval == interval - 1 {
+      storage.restoreCheckpoint(before: start, into: forward.state)
+      forward.resetDivergence()
+      let h = L(broadcasting: plan.timestep)
+      for s in start...step {
+        let records = segment.records(forStep: s - start)
+        let stepInputs = forward.loadInputs(inputs, step: s, group: group, worldCount: worldCount)
+        stepForward(plan, records, forward.scratch, stepInputs, timestep: h, state: forward.state)
+        forward.freezeDiverged(before: records[0], step: s)
+      }
+    }
+    return segment.records(forStep: step - start)
+  }
+
+  private func addState(
+    _ source: CotangentPointers<Scalar>, _ group: Int, _ worldCount: Int, rowsPerWorld: Int, row: Int
+  ) {
+    for lane in 0..<L.laneCount {
+      let w = forward.world(group: group, lane: lane, worldCount: worldCount) * rowsPerWorld + row
+      Self.add(source.positions + w * plan.velocityCount, plan.velocityCount, lane, cotangents.positions)
+      Self.add(source.velocities + w * plan.velocityCount, plan.velocityCount, lane, cotangents.velocities)
+      Self.add(
+        source.activations + w * plan.activationCount, plan.activationCount, lane, cotangents.activations)
+    }
+  }
+
+  private static func add(
+    _ source: UnsafePointer<Scalar>, _ count: Int, _ lane: Int, _ target: UnsafeMutablePointer<L>
+  ) {
+    let base = UnsafeMutableRawPointer(target).assumingMemoryBound(to: Scalar.self)
+    for i in 0..<count { base[i * GroupRunner<L>.stride + lane] += source[i] }
+  }
+
+  private func clearState() {
+    cotangents.positions.update(repeating: L(0.0), count: plan.velocityCount)
+    cotangents.velocities.update(repeating: L(0.0), count: plan.velocityCount)
+    cotangents.activations.update(repeating: L(0.0), count: plan.activationCount)
+  }
+
+  private func clearInputs() {
+    cotangents.controls?.update(repeating: L(0.0), count: plan.actuators.count)
+    cotangents.appliedForces?.update(repeating: L(0.0), count: plan.velocityCount)
+    cotangents.cartesianForces?.update(repeating: L(0.0), count: 6 * plan.bodyCount)
+  }
+}
+
+extension ParameterCotangents {
+  /// Sets everything to zero.
+  func clear(_ plan: DynamicsPlan<L.Scalar>) {
+    let zero = L(0.0)
+    inertias.update(repeating: .zero, count: plan.tree.linkCount)
+    bodyPoints.update(repeating: .zero, count: plan.bodyPoints.count)
+    compensatedPoints.update(repeating: .zero, count: plan.compensatedBodies.count)
+    compensatedMasses.update(repeating: zero, count: plan.compensatedBodies.count)
+    fluidPoints.update(repeating: .zero, count: plan.fluidBodies.count)
+    fluidCoefficients.update(repeating: zero, count: 8 * plan.fluidBodies.count)
+    armature.update(repeating: zero, count: plan.velocityCount)
+    damping.update(repeating: zero, count: plan.velocityCount)
+    stiffness.update(repeating: zero, count: plan.springs.count)
+    springReference.update(repeating: zero, count: plan.springs.count)
+    gear.update(repeating: zero, count: 6 * plan.actuators.count)
+    gain.update(repeating: zero, count: 3 * plan.actuators.count)
+    bias.update(repeating: zero, count: 3 * plan.actuators.count)
+    gravity.update(repeating: .zero, count: 1)
+    timestep.update(repeating: zero, count: 1)
+  }
+}
