@@ -59,17 +59,33 @@ extension MJCFReader {
       throw element.error("<mesh> needs the attribute 'name' or 'file'")
     }
     try declare(mesh.name, kind: "mesh", element)
-    mesh.needsHull = true
-    if let file {
-      if element.attribute("vertex") != nil {
-        throw element.error(
-          at: "vertex", "\(element.label) has both 'file' and 'vertex'; keep one of them")
-      }
-      try loadMesh(element, file, mesh)
-    } else {
-      specification.meshes.append(
-        try ModelSpecification.Mesh(try inlineMesh(element), settings: mesh, location: element.location))
+    if file != nil, element.attribute("vertex") != nil {
+      throw element.error(at: "vertex", "\(element.label) has both 'file' and 'vertex'; keep one of them")
     }
+    pendingMeshes.append((element, mesh))
+  }
+
+  /// Loads the meshes, when it is known which of them need a hull: those that may touch something.
+  mutating func loadMeshes() throws {
+    let paired = Set(specification.contactPairs.flatMap { [$0.geom1, $0.geom2] })
+    var touching: Set<String> = []
+    for geom in specification.bodies.lazy.flatMap(\.geoms) where geom.type == .mesh {
+      if geom.contactType != 0 || geom.contactAffinity != 0 || paired.contains(geom.name), let mesh = geom.mesh {
+        touching.insert(mesh)
+      }
+    }
+    for (element, settings) in pendingMeshes {
+      var settings = settings
+      settings.needsHull = touching.contains(settings.name)
+      if let file = element.string("file") {
+        try loadMesh(element, file, settings)
+      } else {
+        specification.meshes.append(
+          try ModelSpecification.Mesh(
+            try inlineMesh(element), settings: settings, location: element.location))
+      }
+    }
+    pendingMeshes = []
   }
 
   private mutating func loadMesh(
@@ -88,6 +104,11 @@ extension MJCFReader {
         "mesh '\(settings.name)': the file '\(file.clippedForMessage)' does not exist "
           + "(looked in \(ModelFileResolver.join(resolver.directory ?? "", folder)))")
       return
+    }
+    let kind = (path as NSString).pathExtension.lowercased()
+    guard kind == "stl" || kind == "obj" else {
+      throw element.error(
+        at: "file", "\(element.label) is a '.\(kind)' file, which is not supported; convert it to STL or OBJ")
     }
     settings.file = path
     let data = try MeshData(contentsOf: path)

@@ -230,8 +230,7 @@ extension MJCFReader {
     for (kind, name) in prototype.assets where declared[kind]?[name] == nil {
       throw element.error(
         at: kind,
-        "no \(kind) is called '\(name.clippedForMessage)'"
-          + MJCFSchema.suggestion(for: name, in: (declared[kind] ?? [:]).keys))
+        "\(kind) '\(name.clippedForMessage)' does not exist" + offer(of: kind, for: name))
     }
   }
 }

@@ -23,6 +23,8 @@ struct ModelFileResolver: Sendable {
     _ file: String, in directories: [String], element: XMLTreeElement, attribute: String
   ) throws -> String? {
     let shown = file.clippedForMessage
+    // As MuJoCo: files written on Windows have their paths so.
+    let file = file.replacing("\\", with: "/")
     guard !file.isEmpty, !file.utf8.contains(0) else {
       throw element.error(at: attribute, "'\(attribute)' of \(element.label) must name a file")
     }

@@ -15,6 +15,8 @@ struct MJCFReader {
   var declared: [String: [String: ModelError.Location]] = [:]
   /// Names of elements inside `<replicate>`, as the file gives them: only copies with suffixes exist.
   var replicated: Set<String> = []
+  /// Mesh assets with their settings, loaded when the geoms are known.
+  var pendingMeshes: [(element: XMLTreeElement, settings: MeshSettings)] = []
   /// Elements that `<replicate>` made, to bound what a small file can ask for.
   var copies = 0
 
@@ -63,6 +65,7 @@ struct MJCFReader {
     for element in each("asset") { try readAsset(element) }
     for section in root.children(named: "worldbody") { try readWorld(section) }
     for element in each("contact") { try readContact(element) }
+    try loadMeshes()
     for element in each("equality") { try readEquality(element) }
     for element in each("tendon") { try readTendon(element) }
     for element in each("actuator") { try readActuator(element) }
@@ -113,8 +116,7 @@ extension MJCFReader {
     guard let found = classes[name] else {
       throw element.error(
         at: attribute,
-        "no default class is called '\(name.clippedForMessage)'"
-          + MJCFSchema.suggestion(for: name, in: classes.keys))
+        "default class '\(name.clippedForMessage)' does not exist" + Self.offer(classes.keys, for: name))
     }
     return found
   }
@@ -154,8 +156,17 @@ extension MJCFReader {
     else { return }
     throw element.error(
       at: attribute,
-      "no \(kind) is called '\(name.clippedForMessage)'"
-        + MJCFSchema.suggestion(for: name, in: (declared[kind] ?? [:]).keys))
+      "\(kind) '\(name.clippedForMessage)' does not exist" + offer(of: kind, for: name))
+  }
+
+  /// The names that would have been valid: the nearest, or the first few.
+  func offer(of kind: String, for name: String) -> String { Self.offer((declared[kind] ?? [:]).keys, for: name) }
+
+  private static func offer(_ names: some Collection<String>, for name: String) -> String {
+    if names.isEmpty { return "; the model has none that is named" }
+    if let nearest = name.nearest(in: names) { return "; did you mean '\(nearest)'?" }
+    let shown = names.sorted().prefix(6).map { "'\($0.clippedForMessage)'" }.joined(separator: ", ")
+    return "; the model has \(shown)" + (names.count > 6 ? ", … (\(names.count) in all)" : "")
   }
 
   private mutating func readCustom(_ element: XMLTreeElement) throws {
