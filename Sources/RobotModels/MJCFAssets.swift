@@ -70,7 +70,9 @@ extension MJCFReader {
     let paired = Set(specification.contactPairs.flatMap { [$0.geom1, $0.geom2] })
     var touching: Set<String> = []
     for geom in specification.bodies.lazy.flatMap(\.geoms) where geom.type == .mesh {
-      if geom.contactType != 0 || geom.contactAffinity != 0 || paired.contains(geom.name), let mesh = geom.mesh {
+      if geom.contactType != 0 || geom.contactAffinity != 0 || paired.contains(geom.name),
+        let mesh = geom.mesh
+      {
         touching.insert(mesh)
       }
     }

@@ -11,16 +11,17 @@ struct MJCFAngles: Sendable {
 }
 
 extension XMLTreeElement {
-  /// The `quat` attribute, which may have any length but zero.
+  /// A quaternion attribute, which may have any length but zero.
   func quaternion(_ name: String) throws -> Quaternion<Double>? {
     guard let values = try doubles(name, count: 4) else { return nil }
-    guard values.contains(where: { $0 != 0 }) else {
+    // A common factor does not matter; without the largest one the square of the length cannot overflow.
+    let largest = values.lazy.map(abs).max() ?? 0
+    guard largest >= 1e-14 else {
       throw error(
         at: name,
-        "attribute '\(name)' of \(label) is zero; expected w x y z of any other length, such as 1 0 0 0")
+        "attribute '\(name)' of \(label) is zero; expected a quaternion w x y z of any other length, such as "
+          + "1 0 0 0")
     }
-    // A common factor does not matter; without the largest one the square of the length cannot overflow.
-    let largest = values.lazy.map(abs).max() ?? 1
     let scale = largest > 1e100 ? largest : 1
     return Quaternion(values[0] / scale, values[1] / scale, values[2] / scale, values[3] / scale)
   }

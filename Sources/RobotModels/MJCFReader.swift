@@ -160,7 +160,9 @@ extension MJCFReader {
   }
 
   /// The names that would have been valid: the nearest, or the first few.
-  func offer(of kind: String, for name: String) -> String { Self.offer((declared[kind] ?? [:]).keys, for: name) }
+  func offer(of kind: String, for name: String) -> String {
+    Self.offer((declared[kind] ?? [:]).keys, for: name)
+  }
 
   private static func offer(_ names: some Collection<String>, for name: String) -> String {
     if names.isEmpty { return "; the model has none that is named" }
