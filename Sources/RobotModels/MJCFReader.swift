@@ -180,7 +180,13 @@ extension MJCFReader {
         throw element.error(at: "size", "attribute 'size' of \(element.label) is \(size); expected 1 to 500")
       }
     case "text": _ = try element.requiredString("data")
-    default: break
+    default:
+      for member in element.children {
+        let kind = try member.requiredString("objtype")
+        let name = try member.requiredString("objname")
+        _ = try member.double("prm")
+        keepReferenced(kind == "xbody" ? "body" : kind, name)
+      }
     }
     note(element)
   }

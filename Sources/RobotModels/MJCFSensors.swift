@@ -9,9 +9,7 @@ extension MJCFReader {
     ]
     for (attribute, kind) in kinds {
       try checkReference(element, attribute, kind: kind)
-      if kind == "body", let name = element.string(attribute) {
-        specification.referencedBodies.insert(name)
-      }
+      keepReferenced(kind, element.string(attribute))
     }
     for (typeAttribute, nameAttribute) in [("objtype", "objname"), ("reftype", "refname")] {
       guard let type = element.string(typeAttribute), element.attribute(nameAttribute) != nil else {
@@ -21,9 +19,7 @@ extension MJCFReader {
       if ["body", "geom", "site", "camera", "joint", "tendon", "actuator"].contains(kind) {
         try checkReference(element, nameAttribute, kind: kind)
       }
-      if kind == "body", let name = element.string(nameAttribute) {
-        specification.referencedBodies.insert(name)
-      }
+      keepReferenced(kind, element.string(nameAttribute))
     }
     if ["force", "torque"].contains(element.name), let site = element.string("site") {
       let owner = specification.bodies.first { $0.sites.contains { $0.name == site } }
@@ -37,7 +33,13 @@ extension MJCFReader {
     sensor.kind = element.name
     try declare(sensor.name, kind: "sensor", element)
     specification.sensors.append(sensor)
-    note(element)
+  }
+
+  /// A body or geom that is referred to is neither fused nor discarded.
+  mutating func keepReferenced(_ kind: String, _ name: String?) {
+    guard let name else { return }
+    if kind == "body" { specification.referencedBodies.insert(name) }
+    if kind == "geom" { specification.referencedGeoms.insert(name) }
   }
 
   private static let requiredSensorAttributes: [String: [String]] = {

@@ -170,8 +170,11 @@ extension ModelCompiler {
         source.location, "springdamper of \(element) is \(spring[0]) \(spring[1]); both have to be positive")
     }
     if source.type != .free {
-      joint.limited = try isLimited(
-        source.limited, source.range, attribute: "", of: element, source.location)
+      // A ball joint may be limited to no rotation at all.
+      let isLockedBall = source.type == .ball && source.limited == .yes && source.range == [0, 0]
+      joint.limited =
+        try isLockedBall
+        || isLimited(source.limited, source.range, attribute: "", of: element, source.location)
       if joint.limited, source.type == .ball, source.range[0] != 0 {
         throw invalid(
           source.location, "range of \(element) has to start at 0: a ball joint's limit is an angle")

@@ -57,6 +57,7 @@ extension ModelCompiler {
     let paired = Set(model.contactPairs.flatMap { [$0.geom1, $0.geom2] })
     let wrapped = Set(
       specification.tendons.flatMap(\.path).lazy.filter { $0.kind == .geom }.map(\.name))
+    let referenced = wrapped.union(specification.referencedGeoms)
     var newIndex = [Int](repeating: -1, count: model.geoms.count)
     var kept: [Geom] = []
     for index in model.bodies.indices {
@@ -65,7 +66,7 @@ extension ModelCompiler {
         let geom = model.geoms[geomIndex]
         guard
           geom.contactType != 0 || geom.contactAffinity != 0 || paired.contains(geomIndex)
-            || wrapped.contains(geom.name)
+            || referenced.contains(geom.name)
         else { continue }
         newIndex[geomIndex] = kept.count
         kept.append(geom)

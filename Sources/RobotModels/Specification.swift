@@ -26,6 +26,8 @@ struct ModelSpecification: Sendable {
   /// Names of bodies that something outside the specification refers to (targets of cameras and lights, objects
   /// of sensors, the body of a force or torque sensor's site); `fuseStatic` keeps them.
   var referencedBodies: Set<String> = []
+  /// Names of geoms that something outside the specification refers to; `discardVisual` keeps them.
+  var referencedGeoms: Set<String> = []
   /// `<statistic meaninertia>`; nil takes the computed value.
   var meanInertia: Double? = nil
   /// Keyframes are filled up with defaults to this number (`<size nkey>`).
