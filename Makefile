@@ -51,7 +51,7 @@ test: setup ## Run the tests (release build)
 	swift test $(RELEASE)
 
 trap-test: setup ## Run the suites named *Trap* in a debug build, where arithmetic is checked
-	swift test --scratch-path .build-debug --filter Trap
+	swift test --filter Trap
 
 bench: build ## Time the kernels and the models
 	.build/release/costate bench
@@ -69,4 +69,4 @@ lint: ## Check the layout and the style rules
 	swift format lint --strict --parallel --recursive $(wildcard $(SOURCES))
 
 clean: ## Remove every build product
-	rm -rf .build .build-debug
+	rm -rf .build
