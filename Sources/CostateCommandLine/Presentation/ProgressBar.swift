@@ -11,8 +11,10 @@ final class ProgressBar: Sendable {
   private let unit: String
   private let total: Int
   private let start: ContinuousClock.Instant
-  private let isTerminal: Bool
   private let drawing = Mutex(Drawing())
+
+  /// Whether stderr is a terminal.
+  static let isShown = isatty(2) == 1
 
   /// - Parameter total: the number of units of work that make it complete.
   init(_ label: String, total: Int, unit: String) {
@@ -20,12 +22,11 @@ final class ProgressBar: Sendable {
     self.total = total
     self.unit = unit
     start = .now
-    isTerminal = isatty(2) == 1
   }
 
   /// Says that more of the work is done; may be called from any thread.
   func advance(by count: Int = 1) {
-    guard isTerminal else { return }
+    guard Self.isShown else { return }
     let now = ContinuousClock.now
     drawing.withLock { drawing in
       drawing.completed += count
@@ -42,7 +43,7 @@ final class ProgressBar: Sendable {
 
   /// Clears the bar.
   func finish() {
-    guard isTerminal else { return }
+    guard Self.isShown else { return }
     drawing.withLock { drawing in
       guard drawing.lastDrawn != nil else { return }
       FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
