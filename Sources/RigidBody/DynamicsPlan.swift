@@ -65,7 +65,9 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   /// Whether dampers act at all, and whether the integrator takes them implicitly.
   let dampersActive: Bool
   let dampsImplicitly: Bool
+  /// Springs of all joints, those with stiffness first: the others take part in parameter gradients only.
   let springs: ConstantBuffer<KernelSpring<Scalar>>
+  let activeSpringCount: Int
   /// Bodies with gravity compensation (passive), and all bodies with links (for Cartesian forces).
   let compensatedBodies: ConstantBuffer<KernelPoint<Scalar>>
   /// Degrees of freedom that take gravity compensation as an actuator force.
@@ -113,7 +115,9 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     dampsImplicitly = implicit
     implicitDamping = ConstantBuffer(implicit ? damping : [Scalar](repeating: 0, count: damping.count))
 
-    springs = ConstantBuffer(springsOn ? Self.springs(model) : [])
+    let springs = springsOn ? Self.springs(model) : []
+    self.springs = ConstantBuffer(springs)
+    activeSpringCount = springs.count { $0.stiffness != 0 }
     var points: [KernelPoint<Scalar>] = []
     for (index, body) in model.bodies.enumerated() where tree.bodyLink[index] != 0 {
       let center = tree.bodyPosition[index] + tree.bodyOrientation[index].rotate(body.inertialPosition)
@@ -147,8 +151,11 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   }
 
   private static func springs(_ model: Model) -> [KernelSpring<Scalar>] {
-    model.joints.enumerated().compactMap { index, joint in
-      guard joint.stiffness != 0 else { return nil }
+    let order =
+      model.joints.indices.filter { model.joints[$0].stiffness != 0 }
+      + model.joints.indices.filter { model.joints[$0].stiffness == 0 }
+    return order.map { index in
+      let joint = model.joints[index]
       let address = joint.positionAddress
       let rest = model.springPosition
       let kind: KernelSpring<Scalar>.Kind =

@@ -10,8 +10,9 @@ func springForcesAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, positions q: UnsafePointer<L>, lambda: UnsafePointer<L>,
   positionCotangents: UnsafeMutablePointer<L>, parameters: ParameterCotangents<L>?
 ) {
+  let count = parameters == nil ? plan.activeSpringCount : plan.springs.count
   var i = 0
-  while i < plan.springs.count {
+  while i < count {
     let spring = plan.springs.pointer(i)
     let at = Int(spring.pointee.positionAddress)
     let dof = Int(spring.pointee.velocityAddress)

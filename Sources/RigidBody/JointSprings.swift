@@ -7,7 +7,7 @@ func addSpringForces<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, positions q: UnsafePointer<L>, to tau: UnsafeMutablePointer<L>
 ) {
   var i = 0
-  while i < plan.springs.count {
+  while i < plan.activeSpringCount {
     let spring = plan.springs.pointer(i)
     let at = Int(spring.pointee.positionAddress)
     let dof = Int(spring.pointee.velocityAddress)
