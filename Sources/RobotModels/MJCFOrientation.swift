@@ -14,7 +14,7 @@ extension XMLTreeElement {
   /// A quaternion attribute, which may have any length but zero.
   func quaternion(_ name: String) throws -> Quaternion<Double>? {
     guard let values = try doubles(name, count: 4) else { return nil }
-    // A common factor does not matter; without the largest one the square of the length cannot overflow.
+    // A common factor does not matter; without one, the square of the length neither overflows nor vanishes.
     let largest = values.lazy.map(abs).max() ?? 0
     guard largest >= 1e-14 else {
       throw error(
@@ -22,7 +22,7 @@ extension XMLTreeElement {
         "attribute '\(name)' of \(label) is zero; expected a quaternion w x y z of any other length, such as "
           + "1 0 0 0")
     }
-    let scale = largest > 1e100 ? largest : 1
+    let scale = (1e-3...1e3).contains(largest) ? 1 : largest
     return Quaternion(values[0] / scale, values[1] / scale, values[2] / scale, values[3] / scale)
   }
 

@@ -52,7 +52,8 @@ extension Model {
   /// - Parameters:
   ///   - urdf: the content of a URDF file.
   ///   - name: stands for the file in error messages.
-  ///   - directory: where files that the text names are looked up; without it, only package paths are.
+  ///   - directory: where files that the text names are looked up; without it, only package paths and absolute
+  ///     paths are.
   /// - Throws: ``ModelError``.
   public init(
     urdf: String, name: String = "model.urdf", directory: String? = nil,
@@ -77,8 +78,8 @@ struct ModelReader {
     case "robot": specification = try URDFReader.read(document: tree, options: options)
     default:
       throw tree.root.error(
-        "the root element is <\(tree.root.name.clippedForMessage)>; expected <mujoco> (MJCF) or <robot> (URDF)"
-      )
+        "the root element is <\(tree.root.name.clippedForMessage)>; expected <mujoco> (MJCF) or <robot> "
+          + "(URDF)")
     }
     return try ModelCompiler.compile(specification)
   }
