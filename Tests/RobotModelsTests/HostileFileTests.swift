@@ -164,7 +164,7 @@ import Testing
       name: "a replicate bomb",
       text: "<mujoco>\n<worldbody>\n" + String(repeating: "<replicate count=\"1000000\">\n", count: 5)
         + "<geom size=\"1\"/>" + String(repeating: "</replicate>", count: 5) + "</worldbody></mujoco>",
-      line: 5,
+      line: 8,
       message: ["more than 100000 elements", "count"]),
     Case(
       name: "a keyframe of the wrong length",
