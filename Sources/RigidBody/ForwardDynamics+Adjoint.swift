@@ -131,7 +131,9 @@ private func actuatorCompensationAdjoint<L: Lane>(
   let tree = plan.tree
   var i = 0
   while i < plan.velocityCount {
-    if plan.actuatorCompensated[i] { scratch.lambda[i] = scratch.actuatorLambda[i] }
+    if plan.actuatorCompensated[i] {
+      scratch.lambda[i] = plan.actuationDisabled ? L(0.0) : scratch.actuatorLambda[i]
+    }
     i += 1
   }
   // The same passes as for the whole, with the compensating forces alone.

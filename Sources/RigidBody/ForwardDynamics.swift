@@ -163,7 +163,8 @@ private func compensationPass<L: Lane>(
   var i = 0
   while i < plan.velocityCount {
     if plan.actuatorCompensated[i] {
-      actuator[i] -= scratch.compensation[i]
+      // With actuation switched off nobody takes it.
+      if !plan.actuationDisabled { actuator[i] -= scratch.compensation[i] }
     } else {
       scratch.bias[i] += scratch.compensation[i]
     }

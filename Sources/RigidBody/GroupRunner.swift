@@ -82,6 +82,27 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     if !tangent { resetDivergence() }
   }
 
+  /// Loads one world into all lanes.
+  func load(_ source: borrowing BatchPointers<Scalar>, world: Int) {
+    for lane in 0..<L.laneCount {
+      Self.scatter(
+        source.positions + world * plan.positionCount, count: plan.positionCount, lane: lane,
+        into: state.positions)
+      Self.scatter(
+        source.velocities + world * plan.velocityCount, count: plan.velocityCount, lane: lane,
+        into: state.velocities)
+      Self.scatter(
+        source.activations + world * plan.activationCount, count: plan.activationCount, lane: lane,
+        into: state.activations)
+    }
+    resetDivergence()
+  }
+
+  /// Loads one world's inputs of one step into all lanes.
+  func loadInputs(_ inputs: borrowing InputPointers<Scalar>, step: Int, world: Int) -> StepInputs<L> {
+    loadInputs(inputs, step: step) { _ in world }
+  }
+
   /// Forgets which lanes are frozen.
   func resetDivergence() {
     for lane in divergedStep.indices { divergedStep[lane] = -1 }
@@ -114,9 +135,17 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   func loadInputs(
     _ inputs: borrowing InputPointers<Scalar>, step: Int, group: Int, worldCount: Int, tangent: Bool = false
   ) -> StepInputs<L> {
-    loadInput(inputs.controls, controls, step, group, worldCount, tangent)
-    loadInput(inputs.appliedForces, appliedForces, step, group, worldCount, tangent)
-    loadInput(inputs.cartesianForces, cartesianForces, step, group, worldCount, tangent)
+    loadInputs(inputs, step: step, tangent: tangent) { lane in
+      self.world(group: group, lane: lane, worldCount: worldCount)
+    }
+  }
+
+  private func loadInputs(
+    _ inputs: borrowing InputPointers<Scalar>, step: Int, tangent: Bool = false, worldOfLane: (Int) -> Int
+  ) -> StepInputs<L> {
+    loadInput(inputs.controls, controls, step, tangent, worldOfLane)
+    loadInput(inputs.appliedForces, appliedForces, step, tangent, worldOfLane)
+    loadInput(inputs.cartesianForces, cartesianForces, step, tangent, worldOfLane)
     return StepInputs(
       controls: UnsafePointer(controls),
       appliedForces: inputs.appliedForces.values == nil ? nil : UnsafePointer(appliedForces),
@@ -124,13 +153,12 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   }
 
   private func loadInput(
-    _ input: InputPointer<Scalar>, _ target: UnsafeMutablePointer<L>, _ step: Int, _ group: Int,
-    _ worldCount: Int,
-    _ tangent: Bool
+    _ input: InputPointer<Scalar>, _ target: UnsafeMutablePointer<L>, _ step: Int,
+    _ tangent: Bool, _ worldOfLane: (Int) -> Int
   ) {
     guard let values = input.values, step == 0 || input.stepCount > 1 || input.alwaysLoads else { return }
     for lane in 0..<L.laneCount {
-      let w = input.worldCount == 1 ? 0 : world(group: group, lane: lane, worldCount: worldCount)
+      let w = input.worldCount == 1 ? 0 : worldOfLane(lane)
       let s = input.stepCount == 1 ? 0 : step
       Self.scatter(
         values + (w * input.stepCount + s) * input.width, count: input.width, lane: lane, into: target,

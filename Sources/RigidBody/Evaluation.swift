@@ -1,0 +1,238 @@
+import Kinematics
+public import Lanes
+import RobotModels
+
+/// Everything that one forward pass computes for one world, in MuJoCo's conventions.
+public struct Evaluation: Sendable {
+  /// By body: origin and orientation of the body frame, and centre of mass, in world axes (`xpos xquat xipos`).
+  public var bodyPositions: [Vector3<Double>]
+  public var bodyOrientations: [Quaternion<Double>]
+  public var centersOfMass: [Vector3<Double>]
+  /// By geom (`geom_xpos`).
+  public var geomPositions: [Vector3<Double>]
+  /// Mass matrix with armature, dense, row-major `nv x nv`.
+  public var massMatrix: [Double]
+  /// Coriolis, centrifugal and gravity forces (`qfrc_bias`).
+  public var biasForce: [Double]
+  /// Springs, dampers, gravity compensation, fluid (`qfrc_passive`).
+  public var passiveForce: [Double]
+  /// Actuator forces on the degrees of freedom (`qfrc_actuator`), and activation rates (`act_dot`).
+  public var actuatorForce: [Double]
+  public var activationRates: [Double]
+  /// Passive, actuator and applied forces less the bias (`qfrc_smooth`), and the acceleration they cause
+  /// (`qacc_smooth`, and `qacc` while there are no constraints).
+  public var smoothForce: [Double]
+  public var smoothAcceleration: [Double]
+  /// Gravity and springs; `½ vᵀ M v`.
+  public var potentialEnergy: Double
+  public var kineticEnergy: Double
+}
+
+extension Simulator where Scalar == Double {
+  /// One forward pass of one world.
+  ///
+  /// - Parameters:
+  ///   - state: a batch of one world.
+  ///   - inputs: those of one step; a sequence is taken at its first step.
+  /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, and a result that is not
+  ///   finite (a mass matrix that is not positive definite).
+  public func evaluate(
+    _ state: BatchState<Double>, inputs: SimulationInputs<Double> = SimulationInputs()
+  ) throws(SimulationError) -> Evaluation {
+    guard state.worldCount == 1 else {
+      throw .invalidRequest("\(state.worldCount) worlds were given; a forward pass evaluates one")
+    }
+    try validate(state, inputs, steps: inputs.controls.map { max($0.stepCount, 1) } ?? 1)
+    let evaluator = Evaluator(plan, model)
+    let evaluation = evaluator.evaluate(state, inputs)
+    if let index = evaluation.smoothAcceleration.firstIndex(where: { !$0.isFinite }) {
+      throw .notFinite(name: "qacc_smooth", index: index)
+    }
+    return evaluation
+  }
+}
+
+/// Runs the kernels of the forward pass one by one, keeping apart what a step adds up.
+private final class Evaluator {
+  let plan: DynamicsPlan<Double>
+  let model: Model
+  let runner: GroupRunner<Double>
+  private var arena: Arena
+  let record: StepRecord<Double>
+
+  init(_ plan: DynamicsPlan<Double>, _ model: Model) {
+    self.plan = plan
+    self.model = model
+    runner = GroupRunner(plan)
+    arena = Arena(byteCount: StepRecord<Double>.byteCount(plan))
+    record = StepRecord(plan, &arena)
+  }
+
+  func evaluate(_ state: BatchState<Double>, _ inputs: SimulationInputs<Double>) -> Evaluation {
+    let n = plan.velocityCount
+    let scratch = runner.scratch
+    for (i, x) in state.positions.enumerated() { record.positions[i] = x }
+    for (i, x) in state.velocities.enumerated() { record.velocities[i] = x }
+    for (i, x) in state.activations.enumerated() { record.activations[i] = x }
+    let stepInputs = inputs.withPointers(
+      controlCount: plan.actuators.count, velocityCount: n, bodyCount: plan.bodyCount
+    ) { runner.loadInputs($0, step: 0, group: 0, worldCount: 1) }
+    let h = plan.timestep
+
+    positionPass(plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+    inertiaPass(plan.tree, record)
+    velocityPass(plan, record, scratch)
+    inertialForcePass(plan, record, scratch)
+    let bias = projected(scratch.forces)
+
+    // Passive forces; what the kernels subtract from the links' forces changes sign here.
+    func onLinks(_ subtract: (UnsafeMutablePointer<Force<Double>>) -> Void) -> [Double] {
+      for l in 0..<plan.tree.linkCount { scratch.forces[l] = .zero }
+      subtract(scratch.forces)
+      return projected(scratch.forces).map { -$0 }
+    }
+    let compensation = onLinks { subtractGravityCompensation(plan, record, $0) }
+    let fluid = onLinks { subtractFluidForces(plan, record, velocities: scratch.velocities, $0) }
+    let cartesian = onLinks { forces in
+      if let applied = stepInputs.cartesianForces { subtractCartesianForces(plan, record, applied, forces) }
+    }
+    let springs = UnsafeMutablePointer<Double>.allocate(capacity: max(n, 1))
+    defer { springs.deallocate() }
+    springs.initialize(repeating: 0, count: max(n, 1))
+    addSpringForces(plan, positions: record.positions, to: springs)
+    let passive = (0..<n).map { i in
+      springs[i] - plan.damping[i] * record.velocities[i] + fluid[i]
+        + (plan.actuatorCompensated[i] ? 0 : compensation[i])
+    }
+
+    actuationPass(plan, record, controls: stepInputs.controls, timestep: h, forces: record.accelerations)
+    for i in 0..<n where plan.actuatorCompensated[i] && !plan.actuationDisabled {
+      record.accelerations[i] += compensation[i]
+    }
+    limitActuatorForces(plan, record.accelerations)
+    let actuator = (0..<n).map { record.accelerations[$0] }
+    let smooth = (0..<n).map { i in
+      passive[i] + actuator[i] + (stepInputs.appliedForces?[i] ?? 0) + cartesian[i] - bias[i]
+    }
+
+    massMatrixPass(plan, record, scratch, addsFluid: false, fluidScale: 0)
+    for i in 0..<n { record.factor[Int(plan.pattern.rowAddress[i])] += plan.armature[i] }
+    let mass = denseMassMatrix()
+    for i in 0..<n { record.accelerations[i] = smooth[i] }
+    factorMassMatrix(plan.pattern, record.factor, inverseDiagonal: record.inverseDiagonal)
+    solveMassMatrix(
+      plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, record.accelerations)
+
+    let frames = BodyFrames(model, state.positions)
+    let v = state.velocities
+    var kinetic = 0.0
+    for i in 0..<n {
+      for j in 0..<n { kinetic += 0.5 * v[i] * mass[i * n + j] * v[j] }
+    }
+    return Evaluation(
+      bodyPositions: frames.positions, bodyOrientations: frames.orientations,
+      centersOfMass: frames.centersOfMass, geomPositions: frames.geomPositions, massMatrix: mass,
+      biasForce: bias, passiveForce: passive, actuatorForce: actuator,
+      activationRates: (0..<plan.activationCount).map { record.activationRates[$0] }, smoothForce: smooth,
+      smoothAcceleration: (0..<n).map { record.accelerations[$0] },
+      potentialEnergy: potentialEnergy(frames, state.positions), kineticEnergy: kinetic)
+  }
+
+  private func projected(_ forces: UnsafeMutablePointer<Force<Double>>) -> [Double] {
+    projectForces(
+      plan.tree, directions: record.directions, forces: forces, output: runner.scratch.bias)
+    return (0..<plan.velocityCount).map { runner.scratch.bias[$0] }
+  }
+
+  private func denseMassMatrix() -> [Double] {
+    let n = plan.velocityCount
+    var mass = [Double](repeating: 0, count: n * n)
+    for row in 0..<n {
+      var column = row
+      var entry = Int(plan.pattern.rowAddress[row])
+      while column >= 0 {
+        mass[row * n + column] = record.factor[entry]
+        mass[column * n + row] = record.factor[entry]
+        column = Int(plan.pattern.parent[column])
+        entry += 1
+      }
+    }
+    return mass
+  }
+
+  /// MuJoCo's: gravity on all bodies, and the springs that act.
+  private func potentialEnergy(_ frames: BodyFrames, _ q: [Double]) -> Double {
+    var energy = 0.0
+    if !model.options.disabled.contains(.gravity) {
+      for (index, body) in model.bodies.enumerated() where index > 0 {
+        energy -= body.mass * model.options.gravity.dot(frames.centersOfMass[index])
+      }
+    }
+    q.withUnsafeBufferPointer { q in
+      for i in 0..<plan.activeSpringCount {
+        let spring = plan.springs.pointer(i)
+        let at = Int(spring.pointee.positionAddress)
+        let half = 0.5 * spring.pointee.stiffness
+        switch spring.pointee.kind {
+        case .scalar:
+          let x = q[at] * spring.pointee.multiplier - spring.pointee.rest
+          energy += half * x * x
+        case .ball:
+          energy += half * springRotation(spring, q.baseAddress! + at).normSquared
+        case .free:
+          let x = Vector3(q[at], q[at + 1], q[at + 2]) - Vector3(broadcasting: spring.pointee.restPosition)
+          energy += half * (x.normSquared + springRotation(spring, q.baseAddress! + (at + 3)).normSquared)
+        }
+      }
+    }
+    return energy
+  }
+}
+
+/// Frames of all bodies by composing quaternions in MuJoCo's order, which settles their signs.
+private struct BodyFrames {
+  var positions: [Vector3<Double>]
+  var orientations: [Quaternion<Double>]
+  var centersOfMass: [Vector3<Double>]
+  var geomPositions: [Vector3<Double>]
+
+  init(_ model: Model, _ q: [Double]) {
+    positions = [.zero]
+    orientations = [.identity]
+    for body in model.bodies.dropFirst() {
+      var p = positions[body.parent] + orientations[body.parent].rotate(body.position)
+      var r = orientations[body.parent] * body.orientation
+      for index in body.joints {
+        let joint = model.joints[index]
+        let at = joint.positionAddress
+        let displacement =
+          joint.type.positionCount > 1
+          ? 0
+          : joint.mimic.map { $0.multiplier * q[at] + $0.offset } ?? q[at] - model.defaultPosition[at]
+        switch joint.type {
+        case .free:
+          p = Vector3(q[at], q[at + 1], q[at + 2])
+          r = Quaternion(q[at + 3], q[at + 4], q[at + 5], q[at + 6]).normalized
+        case .slide:
+          p += r.rotate(joint.axis) * displacement
+        case .ball, .hinge:
+          let anchor = p + r.rotate(joint.position)
+          let local =
+            joint.type == .ball
+            ? Quaternion(q[at], q[at + 1], q[at + 2], q[at + 3]).normalized
+            : Quaternion((displacement / 2).cosine, joint.axis * (displacement / 2).sine)
+          r = r * local
+          p = anchor - r.rotate(joint.position)
+        }
+      }
+      positions.append(p)
+      orientations.append(r.normalized)
+    }
+    centersOfMass = model.bodies.indices.map { [positions, orientations] i in
+      positions[i] + orientations[i].rotate(model.bodies[i].inertialPosition)
+    }
+    geomPositions = model.geoms.map { [positions, orientations] geom in
+      positions[geom.body] + orientations[geom.body].rotate(geom.position)
+    }
+  }
+}
