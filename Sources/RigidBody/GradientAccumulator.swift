@@ -38,9 +38,10 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   }
 
   func setParameters<L: Lane>(
-    _ c: ParameterCotangents<L>, group: Int, lanes: [Int], tangent: Bool = false
+    _ c: ParameterCotangents<L>, group: Int, lanes: Int, skipping skipped: L.Mask, tangent: Bool = false
   ) where L.Scalar == Scalar {
-    parameterSums[group] = ParameterSums(c, simulator.plan, lanes: lanes, tangent: tangent)
+    parameterSums[group] = ParameterSums(
+      c, simulator.plan, lanes: lanes, skipping: skipped, tangent: tangent)
   }
 
   func gradient(
@@ -91,23 +92,20 @@ final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
 
   /// Adds one step's cotangents of the lanes that count.
   func add<L: Lane>(
-    _ values: UnsafePointer<L>, step: Int, group: Int, lanes: [Int], tangent: Bool = false
+    _ values: UnsafePointer<L>, step: Int, group: Int, lanes: Int, skipping skipped: L.Mask,
+    tangent: Bool = false
   ) where L.Scalar == Scalar {
     let s = inputSteps == 1 ? 0 : step
-    let base = UnsafeRawPointer(values).assumingMemoryBound(to: Scalar.self)
-    let shift = tangent ? L.laneCount : 0
     if perGroup.count > 0 {
-      let row = (group * inputSteps + s) * width
-      for i in 0..<width {
-        var sum = 0.0
-        for lane in lanes { sum += Double(base[i * GroupRunner<L>.stride + lane + shift]) }
-        perGroup[row + i] += sum
-      }
-    } else {
-      for lane in lanes {
-        let row = ((group * laneCount + lane) * inputSteps + s) * width
-        for i in 0..<width { perWorld[row + i] += base[i * GroupRunner<L>.stride + lane + shift] }
-      }
+      sumLanes(
+        values, count: width, lanes: lanes, skipping: skipped,
+        into: perGroup.baseAddress! + (group * inputSteps + s) * width, tangent: tangent)
+    } else if perWorld.count > 0 {
+      let rows = LaneRows(
+        first: group * laneCount, last: inputWorlds - 1, stride: inputSteps * width, start: s * width)
+      storeLanes(
+        values, count: width, into: perWorld.baseAddress!, rows, adding: true, skipping: skipped,
+        tangent: tangent)
     }
   }
 

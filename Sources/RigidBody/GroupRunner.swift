@@ -32,75 +32,35 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     frozen = L.Mask(repeating: false)
   }
 
-  /// Scalars between the same lane of consecutive values; for `Dual`, the tangent follows the primal part.
-  static var stride: Int { MemoryLayout<L>.stride / MemoryLayout<Scalar>.stride }
-
-  /// Copies row `world` of a row-major array into one lane.
-  static func scatter(
-    _ source: UnsafePointer<Scalar>, count: Int, lane: Int, into target: UnsafeMutablePointer<L>,
-    tangent: Bool = false
-  ) {
-    let base = UnsafeMutableRawPointer(target).assumingMemoryBound(to: Scalar.self)
-    var at = lane + (tangent ? L.laneCount : 0)
-    for i in 0..<count {
-      base[at] = source[i]
-      at += stride
-    }
+  /// Rows of the worlds in a group, of an array with `width` numbers a row and `rowsPerWorld` rows a world.
+  static func rows(
+    group: Int, worldCount: Int, width: Int, rowsPerWorld: Int = 1, row: Int = 0
+  ) -> LaneRows {
+    LaneRows(
+      first: group * L.laneCount, last: worldCount - 1, stride: rowsPerWorld * width, start: row * width)
   }
 
-  static func gather(
-    _ source: UnsafePointer<L>, count: Int, lane: Int, into target: UnsafeMutablePointer<Scalar>,
-    tangent: Bool = false
-  ) {
-    let base = UnsafeRawPointer(source).assumingMemoryBound(to: Scalar.self)
-    var at = lane + (tangent ? L.laneCount : 0)
-    for i in 0..<count {
-      target[i] = base[at]
-      at += stride
-    }
-  }
-
-  /// World of each lane; lanes past the end repeat the last world, and their results are dropped.
-  func world(group: Int, lane: Int, worldCount: Int) -> Int {
-    min(group * L.laneCount + lane, worldCount - 1)
-  }
-
-  func load(_ source: borrowing BatchPointers<Scalar>, group: Int, worldCount: Int, tangent: Bool = false) {
-    for lane in 0..<L.laneCount {
-      let w = world(group: group, lane: lane, worldCount: worldCount)
-      Self.scatter(
-        source.positions + w * plan.positionCount, count: plan.positionCount, lane: lane,
-        into: state.positions,
-        tangent: tangent)
-      Self.scatter(
-        source.velocities + w * plan.velocityCount, count: plan.velocityCount, lane: lane,
-        into: state.velocities, tangent: tangent)
-      Self.scatter(
-        source.activations + w * plan.activationCount, count: plan.activationCount, lane: lane,
-        into: state.activations, tangent: tangent)
-    }
-    if !tangent { resetDivergence() }
+  func load(_ source: BatchPointers<Scalar>, group: Int, worldCount: Int, tangent: Bool = false) {
+    load(source, first: group * L.laneCount, last: worldCount - 1, tangent: tangent)
   }
 
   /// Loads one world into all lanes.
-  func load(_ source: borrowing BatchPointers<Scalar>, world: Int) {
-    for lane in 0..<L.laneCount {
-      Self.scatter(
-        source.positions + world * plan.positionCount, count: plan.positionCount, lane: lane,
-        into: state.positions)
-      Self.scatter(
-        source.velocities + world * plan.velocityCount, count: plan.velocityCount, lane: lane,
-        into: state.velocities)
-      Self.scatter(
-        source.activations + world * plan.activationCount, count: plan.activationCount, lane: lane,
-        into: state.activations)
-    }
-    resetDivergence()
+  func load(_ source: BatchPointers<Scalar>, world: Int) {
+    load(source, first: world, last: world, tangent: false)
   }
 
-  /// Loads one world's inputs of one step into all lanes.
-  func loadInputs(_ inputs: borrowing InputPointers<Scalar>, step: Int, world: Int) -> StepInputs<L> {
-    loadInputs(inputs, step: step) { _ in world }
+  private func load(_ source: BatchPointers<Scalar>, first: Int, last: Int, tangent: Bool) {
+    func rows(_ width: Int) -> LaneRows { LaneRows(first: first, last: last, stride: width, start: 0) }
+    loadLanes(
+      source.positions, rows(plan.positionCount), count: plan.positionCount, into: state.positions,
+      tangent: tangent)
+    loadLanes(
+      source.velocities, rows(plan.velocityCount), count: plan.velocityCount, into: state.velocities,
+      tangent: tangent)
+    loadLanes(
+      source.activations, rows(plan.activationCount), count: plan.activationCount, into: state.activations,
+      tangent: tangent)
+    if !tangent { resetDivergence() }
   }
 
   /// Forgets which lanes are frozen.
@@ -109,81 +69,68 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     frozen = L.Mask(repeating: false)
   }
 
-  /// Writes the group's state to row `row(world)` of each array.
+  /// Writes the group's state to row `row` of each of its worlds.
   func store(
-    _ target: borrowing BatchPointers<Scalar>, group: Int, worldCount: Int, rowsPerWorld: Int = 1,
-    row: Int = 0,
+    _ target: BatchPointers<Scalar>, group: Int, worldCount: Int, rowsPerWorld: Int = 1, row: Int = 0,
     tangent: Bool = false
   ) {
-    let lanes = min(L.laneCount, worldCount - group * L.laneCount)
-    for lane in 0..<lanes {
-      let w = (group * L.laneCount + lane) * rowsPerWorld + row
-      Self.gather(
-        state.positions, count: plan.positionCount, lane: lane,
-        into: target.positions + w * plan.positionCount,
-        tangent: tangent)
-      Self.gather(
-        state.velocities, count: plan.velocityCount, lane: lane,
-        into: target.velocities + w * plan.velocityCount, tangent: tangent)
-      Self.gather(
-        state.activations, count: plan.activationCount, lane: lane,
-        into: target.activations + w * plan.activationCount, tangent: tangent)
+    func rows(_ width: Int) -> LaneRows {
+      Self.rows(group: group, worldCount: worldCount, width: width, rowsPerWorld: rowsPerWorld, row: row)
     }
+    storeLanes(
+      state.positions, count: plan.positionCount, into: target.positions, rows(plan.positionCount),
+      tangent: tangent)
+    storeLanes(
+      state.velocities, count: plan.velocityCount, into: target.velocities, rows(plan.velocityCount),
+      tangent: tangent)
+    storeLanes(
+      state.activations, count: plan.activationCount, into: target.activations, rows(plan.activationCount),
+      tangent: tangent)
   }
 
   /// Loads the inputs of one step.
   func loadInputs(
-    _ inputs: borrowing InputPointers<Scalar>, step: Int, group: Int, worldCount: Int, tangent: Bool = false
+    _ inputs: InputPointers<Scalar>, step: Int, group: Int, worldCount: Int, tangent: Bool = false
   ) -> StepInputs<L> {
-    loadInputs(inputs, step: step, tangent: tangent) { lane in
-      self.world(group: group, lane: lane, worldCount: worldCount)
-    }
+    loadInputs(
+      inputs, step: step, first: group * L.laneCount, last: worldCount - 1, tangent: tangent)
+  }
+
+  /// Loads one world's inputs of one step into all lanes.
+  func loadInputs(_ inputs: InputPointers<Scalar>, step: Int, world: Int) -> StepInputs<L> {
+    loadInputs(inputs, step: step, first: world, last: world, tangent: false)
   }
 
   private func loadInputs(
-    _ inputs: borrowing InputPointers<Scalar>, step: Int, tangent: Bool = false, worldOfLane: (Int) -> Int
+    _ inputs: InputPointers<Scalar>, step: Int, first: Int, last: Int, tangent: Bool
   ) -> StepInputs<L> {
-    loadInput(inputs.controls, controls, step, tangent, worldOfLane)
-    loadInput(inputs.appliedForces, appliedForces, step, tangent, worldOfLane)
-    loadInput(inputs.cartesianForces, cartesianForces, step, tangent, worldOfLane)
+    func load(_ input: InputPointer<Scalar>, _ target: UnsafeMutablePointer<L>) {
+      guard let values = input.values, step == 0 || input.stepCount > 1 || input.alwaysLoads else { return }
+      let isShared = input.worldCount == 1
+      let rows = LaneRows(
+        first: isShared ? 0 : first, last: isShared ? 0 : last, stride: input.stepCount * input.width,
+        start: (input.stepCount == 1 ? 0 : step) * input.width)
+      loadLanes(values, rows, count: input.width, into: target, tangent: tangent)
+    }
+    load(inputs.controls, controls)
+    load(inputs.appliedForces, appliedForces)
+    load(inputs.cartesianForces, cartesianForces)
     return StepInputs(
       controls: UnsafePointer(controls),
       appliedForces: inputs.appliedForces.values == nil ? nil : UnsafePointer(appliedForces),
       cartesianForces: inputs.cartesianForces.values == nil ? nil : UnsafePointer(cartesianForces))
   }
 
-  private func loadInput(
-    _ input: InputPointer<Scalar>, _ target: UnsafeMutablePointer<L>, _ step: Int,
-    _ tangent: Bool, _ worldOfLane: (Int) -> Int
-  ) {
-    guard let values = input.values, step == 0 || input.stepCount > 1 || input.alwaysLoads else { return }
-    for lane in 0..<L.laneCount {
-      let w = input.worldCount == 1 ? 0 : worldOfLane(lane)
-      let s = input.stepCount == 1 ? 0 : step
-      Self.scatter(
-        values + (w * input.stepCount + s) * input.width, count: input.width, lane: lane, into: target,
-        tangent: tangent)
-    }
-  }
-
-  /// Freezes lanes whose new state is not finite (or beyond 1e10, MuJoCo's limit) in the state before the step.
-  func freezeDiverged(before record: borrowing StepRecord<L>, step: Int) {
-    let limit = L(1e10)
-    var bad = frozen
-    @inline(__always) func check(_ values: UnsafeMutablePointer<L>, _ count: Int) {
-      var worst = L.Mask(repeating: true)
-      for i in 0..<count { worst = worst .& (values[i].magnitude .< limit) }
-      bad = bad .| (.!worst)
-    }
-    check(state.positions, plan.positionCount)
-    check(state.velocities, plan.velocityCount)
-    check(state.activations, plan.activationCount)
+  /// Freezes lanes whose new state is not finite (or beyond 1e10) in the state before the step.
+  func freezeDiverged(before record: StepRecord<L>, step: Int) {
+    let bad =
+      unboundedLanes(state.positions, count: plan.positionCount)
+      .| unboundedLanes(state.velocities, count: plan.velocityCount)
+      .| unboundedLanes(state.activations, count: plan.activationCount) .| frozen
     guard bad.anyTrue else { return }
     for lane in 0..<L.laneCount where bad[lane: lane] && divergedStep[lane] < 0 { divergedStep[lane] = step }
     frozen = bad
-    @inline(__always) func restore(
-      _ values: UnsafeMutablePointer<L>, _ old: UnsafeMutablePointer<L>, _ count: Int
-    ) {
+    func restore(_ values: UnsafeMutablePointer<L>, _ old: UnsafeMutablePointer<L>, _ count: Int) {
       for i in 0..<count { values[i] = values[i].replacing(with: old[i], where: bad) }
     }
     restore(state.positions, record.positions, plan.positionCount)

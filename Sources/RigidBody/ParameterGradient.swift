@@ -58,19 +58,19 @@ struct ParameterSums {
   var gravity: Vector3<Double>
   var timestep: Double
 
-  /// - Parameter lanes: the lanes that count; those past the last world and diverged worlds do not.
-  init<L: Lane>(_ c: ParameterCotangents<L>, _ plan: DynamicsPlan<L.Scalar>, lanes: [Int], tangent: Bool)
-  where L.Scalar: SimulationScalar {
+  /// - Parameters:
+  ///   - lanes: how many lanes have a world of their own.
+  ///   - skipped: lanes whose world diverged.
+  init<L: Lane>(
+    _ c: ParameterCotangents<L>, _ plan: DynamicsPlan<L.Scalar>, lanes: Int, skipping skipped: L.Mask,
+    tangent: Bool
+  ) {
     func sum(_ x: L) -> Double {
-      withUnsafePointer(to: x) { pointer in
-        var value = L.Scalar(0)
-        var total = 0.0
-        for lane in lanes {
-          GroupRunner<L>.gather(pointer, count: 1, lane: lane, into: &value, tangent: tangent)
-          total += Double(value)
-        }
-        return total
+      var total = 0.0
+      withUnsafePointer(to: x) {
+        sumLanes($0, count: 1, lanes: lanes, skipping: skipped, into: &total, tangent: tangent)
       }
+      return total
     }
     func sum(_ x: Vector3<L>) -> Vector3<Double> { Vector3(sum(x.x), sum(x.y), sum(x.z)) }
     func sums(_ x: UnsafeMutablePointer<L>, _ count: Int) -> [Double] { (0..<count).map { sum(x[$0]) } }

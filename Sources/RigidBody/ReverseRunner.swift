@@ -46,7 +46,9 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     worldCount: Int, diverged: [Int], accumulator: GradientAccumulator<Scalar>
   ) {
     let h = L(broadcasting: plan.timestep)
-    let lanes = (0..<min(L.laneCount, worldCount - group * L.laneCount)).filter { diverged[$0] < 0 }
+    var skipped = L.Mask(repeating: false)
+    for lane in 0..<L.laneCount where diverged[lane] >= 0 { skipped[lane: lane] = true }
+    let lanes = min(L.laneCount, worldCount - group * L.laneCount)
     clearState()
     cotangents.parameters?.clear(plan)
     if let final { addState(final, group, worldCount, rowsPerWorld: 1, row: 0) }
@@ -56,30 +58,27 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
       let stepInputs = forward.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
       clearInputs()
       stepReverse(plan, records, scratch, stepInputs, timestep: h, cotangents)
-      if let c = cotangents.controls { accumulator.controls?.add(c, step: step, group: group, lanes: lanes) }
+      if let c = cotangents.controls {
+        accumulator.controls?.add(c, step: step, group: group, lanes: lanes, skipping: skipped)
+      }
       if let c = cotangents.appliedForces {
-        accumulator.appliedForces?.add(c, step: step, group: group, lanes: lanes)
+        accumulator.appliedForces?.add(c, step: step, group: group, lanes: lanes, skipping: skipped)
       }
       if let c = cotangents.cartesianForces {
-        accumulator.cartesianForces?.add(c, step: step, group: group, lanes: lanes)
+        accumulator.cartesianForces?.add(c, step: step, group: group, lanes: lanes, skipping: skipped)
       }
     }
     if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
     if let parameters = cotangents.parameters {
-      accumulator.setParameters(parameters, group: group, lanes: lanes)
+      accumulator.setParameters(parameters, group: group, lanes: lanes, skipping: skipped)
     }
-    for lane in lanes {
-      let w = group * L.laneCount + lane
-      GroupRunner<L>.gather(
-        cotangents.positions, count: plan.velocityCount, lane: lane,
-        into: gradient.positions + w * plan.velocityCount)
-      GroupRunner<L>.gather(
-        cotangents.velocities, count: plan.velocityCount, lane: lane,
-        into: gradient.velocities + w * plan.velocityCount)
-      GroupRunner<L>.gather(
-        cotangents.activations, count: plan.activationCount, lane: lane,
-        into: gradient.activations + w * plan.activationCount)
+    func store(_ values: UnsafeMutablePointer<L>, _ width: Int, _ target: UnsafeMutablePointer<Scalar>) {
+      let rows = GroupRunner<L>.rows(group: group, worldCount: worldCount, width: width)
+      storeLanes(values, count: width, into: target, rows, skipping: skipped)
     }
+    store(cotangents.positions, plan.velocityCount, gradient.positions)
+    store(cotangents.velocities, plan.velocityCount, gradient.velocities)
+    store(cotangents.activations, plan.activationCount, gradient.activations)
   }
 
   /// Records of a step, computed again from a checkpoint where they were not stored.
@@ -109,20 +108,14 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   private func addState(
     _ source: CotangentPointers<Scalar>, _ group: Int, _ worldCount: Int, rowsPerWorld: Int, row: Int
   ) {
-    for lane in 0..<L.laneCount {
-      let w = forward.world(group: group, lane: lane, worldCount: worldCount) * rowsPerWorld + row
-      Self.add(source.positions + w * plan.velocityCount, plan.velocityCount, lane, cotangents.positions)
-      Self.add(source.velocities + w * plan.velocityCount, plan.velocityCount, lane, cotangents.velocities)
-      Self.add(
-        source.activations + w * plan.activationCount, plan.activationCount, lane, cotangents.activations)
+    func add(_ values: UnsafePointer<Scalar>, _ width: Int, _ target: UnsafeMutablePointer<L>) {
+      let rows = GroupRunner<L>.rows(
+        group: group, worldCount: worldCount, width: width, rowsPerWorld: rowsPerWorld, row: row)
+      addLanes(values, rows, count: width, to: target)
     }
-  }
-
-  private static func add(
-    _ source: UnsafePointer<Scalar>, _ count: Int, _ lane: Int, _ target: UnsafeMutablePointer<L>
-  ) {
-    let base = UnsafeMutableRawPointer(target).assumingMemoryBound(to: Scalar.self)
-    for i in 0..<count { base[i * GroupRunner<L>.stride + lane] += source[i] }
+    add(source.positions, plan.velocityCount, cotangents.positions)
+    add(source.velocities, plan.velocityCount, cotangents.velocities)
+    add(source.activations, plan.activationCount, cotangents.activations)
   }
 
   private func clearState() {
