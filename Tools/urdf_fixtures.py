@@ -1,4 +1,4 @@
-"""Writes Tests/RobotModelsTests/Fixtures/urdf.json: what Pinocchio reads of URDF files.
+"""Writes Tests/RobotModelsTests/Fixtures/urdf.json: what Pinocchio and MuJoCo read of URDF files.
 
 Usage: urdf_fixtures.py OUTPUT MODELS
 MODELS is a folder with robot files; its urdf/*.urdf are recorded by name. Small robots written here are recorded with
@@ -7,8 +7,10 @@ their text. Poses are rows of [x y z, R row by row] in the root link's frame.
 
 import json
 import pathlib
+import re
 import sys
 
+import mujoco
 import numpy as np
 import pinocchio as pin
 
@@ -39,8 +41,8 @@ ROBOTS = dict(
     + link("base", 3, "0.01 0.02 0.03", "0.1 0.2 0.3", (0.3, 0.2, 0.25, 0.01, -0.02, 0.03))
     + joint("fore", "continuous", "upper", "fore", "0 0 0.4", "1.5707963267948966 0 0", "0 0 -1")
     + joint("shoulder", "revolute", "base", "upper", "0.1 0 0.2", "0 0.7 0", None, LIMIT)
-    + link("upper", 2, "0 0 0.2", "3 -1 0.5", (0.02, 0.03, 0.01, 0.004, 0.001, -0.002))
-    + link("fore", 1.5, "0.1 0 0", "0 0 0", (1e-4, 2e-4, 3e-4, 1e-5, 2e-5, -3e-5))
+    + link("upper", 2, "0 0 0.2", "3 -1 0.5", (0.02, 0.03, 0.025, 0.004, 0.001, -0.002))
+    + link("fore", 1.5, "0.1 0 0", "0 0 0", (2e-4, 2.5e-4, 3e-4, 1e-5, 2e-5, -3e-5))
     + link("hand", 0.5, "0 0 0.01", "0 0 1", (0.001, 0.002, 0.0005, 0.003, -0.002, 0.004))
     + joint("rail", "prismatic", "hand", "tip", "0 0 0.05", "0 0 0.2", "0 0.1 0.1", LIMIT)
     + joint("glue", "fixed", "hand", "camera", "0 0.05 0", "0.1 0.2 0.3")
@@ -55,6 +57,44 @@ ROBOTS = dict(
     + joint("jc", "prismatic", "b", "c", "0 0.1 0", "0 0 0", "1 0 0",
             LIMIT + '<mimic joint="ja" multiplier="0.5"/>'),
 )
+
+
+def shape(inside, origin="", name=""):
+    return f'<collision{name}>{origin}<geometry>{inside}</geometry></collision>'
+
+
+SHAPES = (shape('<box size="0.1 0.2 0.3"/>', '<origin xyz="0.1 0 0" rpy="0.1 0.2 0.3"/>', ' name="brick"')
+          + shape('<cylinder radius="0.1" length="0.4"/>', '<origin rpy="1 0 2"/>')
+          + shape('<capsule radius="0.05" length="0.2"/>') + shape('<sphere radius="0.07"/>', '<origin xyz="0 0 1"/>'))
+
+# Robots that MuJoCo reads alike. It does not turn the inertia by the inertial frame's rpy (3.12.0 forgets it), knows no
+# mimic, refuses an inertia that no body can have, and takes missing bounds for no limit.
+MUJOCO = dict(
+    fused='<mujoco><compiler fusestatic="true"/><option timestep="0.005"/></mujoco>' + ROBOTS["arm"].replace(
+        'ixy="0.003" ixz="-0.002" iyz="0.004"', 'ixy="0.0003" ixz="-0.0002" iyz="0.0001"').replace(
+        'iyy="0.002" izz="0.0005"', 'iyy="0.002" izz="0.0015"').replace(
+        "</link>", SHAPES + "</link>", 1).replace(LIMIT, LIMIT + '<dynamics damping="0.5" friction="0.3"/>', 1),
+    planar='<mujoco><compiler fusestatic="false"/></mujoco>' + link("base") + link("cart", 2, "0.1 0 0")
+    + link("ball", 1, "0 0 0.3")
+    + joint("plane", "planar", "base", "cart", "0.1 0.2 0.3", "0.4 0.5 0.6", "0.6 0 -0.8", '<dynamics damping="2"/>')
+    + joint("socket", "spherical", "cart", "ball", "0 0 0.1"),
+    geoms='<mujoco><compiler inertiafromgeom="true" balanceinertia="true" fusestatic="true"/></mujoco>'
+    + f'<link name="base">{SHAPES}</link><link name="a">{SHAPES.replace("brick", "brick2")}</link>'
+    + joint("j", "continuous", "base", "a", "0 0 1", "0 1 0", "0 0 1"),
+)
+FIELDS = """body_parentid body_mass body_inertia body_ipos body_iquat body_pos body_quat body_subtreemass body_invweight0
+jnt_type jnt_bodyid jnt_qposadr jnt_dofadr jnt_pos jnt_axis jnt_limited jnt_range jnt_actfrclimited jnt_actfrcrange
+dof_damping dof_frictionloss dof_invweight0 dof_M0 geom_type geom_bodyid geom_pos geom_quat geom_size geom_contype
+geom_conaffinity geom_group qpos0""".split()
+
+
+def compiled(text):
+    text = re.sub(r'(<inertial><origin xyz="[^"]*") rpy="[^"]*"', r"\1", text)
+    model = mujoco.MjModel.from_xml_string(text)
+    names = {kind: [getattr(model, kind)(i).name for i in range(count)]
+             for kind, count in (("body", model.nbody), ("jnt", model.njnt), ("geom", model.ngeom))}
+    return dict(text=text, names=names,
+                fields={f: np.asarray(getattr(model, f), float).ravel().tolist() for f in FIELDS})
 
 
 def row(placement):
@@ -104,6 +144,7 @@ def main():
     for name, body in ROBOTS.items():
         text = f'<robot name="{name}">\n{body}</robot>\n'
         out["robots"].append(dict(text=text, **record(lambda mimic: pin.buildModelFromXML(text, mimic=mimic), rng)))
+    out["mujoco"] = [compiled(f'<robot name="{n}">\n{body}</robot>\n') for n, body in MUJOCO.items()]
     pathlib.Path(sys.argv[1]).write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 

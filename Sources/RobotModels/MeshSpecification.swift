@@ -30,7 +30,7 @@ extension ModelSpecification.Mesh {
   ///
   /// - Throws: ``ModelError`` at `location` for fewer than four vertices, indices out of range, a surface or
   ///   volume below 1e-15, a negative volume, triangles of an exact mesh that are not oriented consistently, or
-  ///   no hull where one is needed.
+  ///   no hull where triangles or inertia are to come from it.
   /// - Complexity: O(vertices + triangles), and the hull's.
   init(_ data: MeshData, settings: MeshSettings, location: ModelError.Location) throws(ModelError) {
     self.init(location: location)
@@ -47,7 +47,8 @@ extension ModelSpecification.Mesh {
         hull =
           try ConvexHull(of: filePositions, maximumVertexCount: settings.maximumHullVertexCount).triangles
       } catch {
-        throw self.error(error.description)
+        if settings.inertia == .convex || data.triangles.isEmpty { throw self.error(error.description) }
+        hullProblem = error.description
       }
     }
     var surface = data.triangles.isEmpty ? hull : data.triangles

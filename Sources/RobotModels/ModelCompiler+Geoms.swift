@@ -51,6 +51,11 @@ extension ModelCompiler {
     if let mesh = source.mesh {
       let index = try find("mesh", mesh, in: meshIndices, for: element, location)
       shape = meshShapes[index]
+      if let problem = specification.meshes[index].hullProblem, source.type == .mesh,
+        source.contactType != 0 || source.contactAffinity != 0
+      {
+        throw invalid(location, "\(element) can touch others, but of its mesh '\(mesh)' \(problem)")
+      }
       if let shape {
         let (size, center) = try fit(shape, to: source, element)
         geom.size = size

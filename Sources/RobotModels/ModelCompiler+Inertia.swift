@@ -18,7 +18,10 @@ extension ModelCompiler {
     // A body without any inertia has its inertial frame where MuJoCo puts it: at the body's pose once more.
     if !isDefined { body.inertialPose = ownPose }
     body.mass = max(body.mass, settings.boundMass)
-    for axis in 0..<3 { body.inertia[axis] = max(body.inertia[axis], settings.boundInertia) }
+    // Without a bound, an inertia that is not positive stays as it is.
+    if settings.boundInertia > 0 {
+      for axis in 0..<3 { body.inertia[axis] = max(body.inertia[axis], settings.boundInertia) }
+    }
     try checkInertia(of: &body, at: source.inertial?.location ?? source.location, element)
   }
 

@@ -23,7 +23,6 @@ extension ModelCompiler {
     for sensor in model.sensors {
       model.notEvaluated.append("\(Self.label("sensor", sensor.name)): \(sensor.kind)")
     }
-    listMissingMeshes()
   }
 
   private mutating func refuse(
@@ -95,12 +94,6 @@ extension ModelCompiler {
       && !model.bodies[model.bodies[geom.body].weldedTo].joints.isEmpty
     {
       refuse(.passive, Self.label("geom", geom.name), "ellipsoid fluid model")
-    }
-  }
-
-  private mutating func listMissingMeshes() {
-    for (mesh, shape) in zip(specification.meshes, meshShapes) where shape == nil {
-      refuse(.contact, Self.label("mesh", mesh.name), "the file '\(mesh.file)' is missing")
     }
   }
 

@@ -20,6 +20,7 @@ extension URDFReader {
   }
 
   /// The inertia's principal moments and axes reproduce its matrix to rounding, whether a body can have it or not.
+  /// Fused bodies have theirs from the compiler, which finds axes as roughly as MuJoCo (up to 1e-6 radians).
   private func readInertial(
     _ element: XMLTreeElement, of link: XMLTreeElement
   ) throws -> ModelSpecification.Inertial {
@@ -37,13 +38,18 @@ extension URDFReader {
     let xy = try matrix.requiredDouble("ixy")
     let xz = try matrix.requiredDouble("ixz")
     let yz = try matrix.requiredDouble("iyz")
-    let axes = CompilerPrincipalAxes(
-      Matrix3(columns: Vector3(xx, xy, xz), Vector3(xy, yy, yz), Vector3(xz, yz, zz)), isExact: true)
-    guard axes.moments.isFinite else {
+    guard [xx, yy, zz, xy, xz, yz].allSatisfy({ abs($0) < 1e300 }) else {
       throw matrix.error("the inertia of \(link.label) is too large; moments have to stay below 1e300")
     }
-    inertial.orientation = (pose.orientation * axes.orientation).normalized
-    inertial.inertia = .diagonal(axes.moments)
+    if specification.compiler.fuseStatic {
+      inertial.orientation = pose.orientation
+      inertial.inertia = .full([xx, yy, zz, xy, xz, yz])
+    } else {
+      let axes = CompilerPrincipalAxes(
+        Matrix3(columns: Vector3(xx, xy, xz), Vector3(xy, yy, yz), Vector3(xz, yz, zz)), isExact: true)
+      inertial.orientation = (pose.orientation * axes.orientation).normalized
+      inertial.inertia = .diagonal(axes.moments)
+    }
     return inertial
   }
 

@@ -92,8 +92,10 @@ struct URDFMeshes {
     settings.file = path
     settings.scale = scale
     settings.needsHull = true
-    do {
-      loaded.append(try ModelSpecification.Mesh(data, settings: settings, location: element.location))
+    do throws(ModelError) {
+      let mesh = try ModelSpecification.Mesh(data, settings: settings, location: element.location)
+      if let problem = mesh.hullProblem { throw mesh.error(problem) }
+      loaded.append(mesh)
     } catch {
       missing[name] = (error.message, false)
       loaded.append(absent)

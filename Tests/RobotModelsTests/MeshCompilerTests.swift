@@ -173,6 +173,24 @@ private func compile(_ data: MeshData, _ settings: MeshSettings) throws -> Compi
     #expect(error?.description.contains("scale 1.0 0.0 1.0") == true)
   }
 
+  @Test func aFlatMeshIsRefusedWhereItCanTouch() throws {
+    func model(_ geom: String) throws -> Model {
+      try Model(
+        mjcf: """
+          <mujoco><asset><mesh name="m" inertia="shell" vertex="0 0 0 1 0 0 1 1 0 0 1 0" face="0 1 2 0 2 3"/></asset>
+          <worldbody><body><freejoint/>
+          <geom name="g" type="mesh" mesh="m" \(geom)/></body></worldbody></mujoco>
+          """)
+    }
+    let visual = try model("contype=\"0\" conaffinity=\"0\"")
+    #expect(visual.meshes[0].hullTriangles.isEmpty)
+    #expect(abs(visual.bodies[1].mass - 1000) < 1e-9)
+    let error = #expect(throws: ModelError.self) { try model("") }
+    #expect(
+      error?.description.contains("3:1: geom 'g' can touch others, but of its mesh 'm' all points lie")
+        == true)
+  }
+
   @Test(arguments: [1e-60, 1e70, 1e120])
   func refusesAScaleThatLeavesTheRange(scale: Double) {
     var settings = MeshSettings()

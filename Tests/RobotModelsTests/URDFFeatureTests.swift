@@ -333,7 +333,7 @@ import Testing
       specification.unsupported.map(\.description) == [
         "mesh 'none': the file 'none.stl' is missing", "mesh 'x': the file 'package://p/x.obj' is missing",
         "mesh 'shape': 'shape.dae' is neither STL nor OBJ",
-        "mesh 'flat' (\(folder.path)/flat.stl): all points lie in a plane; use a plane or a thin box instead",
+        "mesh 'flat' (\(folder.path)/flat.stl): the volume is below 1e-15; use inertia=\"shell\" for a sheet",
       ])
     #expect(specification.unsupported.allSatisfy { $0.category == .contact })
     #expect(specification.bodies[1].geoms.count == 5)

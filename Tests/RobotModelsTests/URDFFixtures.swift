@@ -27,6 +27,7 @@ struct URDFFixtureCase: Decodable {
 struct URDFFixture: Decodable {
   var files: [URDFFixtureCase]
   var robots: [URDFFixtureCase]
+  var mujoco: [URDFMuJoCoCase]
 
   static let shared: URDFFixture = {
     let url = Bundle.module.url(forResource: "urdf", withExtension: "json", subdirectory: "Fixtures")!
