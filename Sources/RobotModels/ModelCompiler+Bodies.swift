@@ -114,11 +114,6 @@ extension ModelCompiler {
 
   private func checkJoints(of body: CompiledBody, isTopLevel: Bool) throws {
     let element = Self.label("body", body.name)
-    let freedom = body.joints.reduce(0) { $0 + $1.type.velocityCount }
-    guard freedom <= 6 else {
-      throw invalid(
-        body.location, "the joints of \(element) have \(freedom) degrees of freedom; a body has at most 6")
-    }
     var ballFound = false
     for (joint, source) in zip(body.joints, body.jointSources) {
       if ballFound, joint.type == .ball || joint.type == .hinge {
@@ -136,9 +131,14 @@ extension ModelCompiler {
           "\(element) has a free joint but is not a child of the world; move it to the top level")
       }
     }
+    let freedom = body.joints.reduce(0) { $0 + $1.type.velocityCount }
+    guard freedom <= 6 else {
+      throw invalid(
+        body.location, "the joints of \(element) have \(freedom) degrees of freedom; a body has at most 6")
+    }
     if body.isMocap, freedom > 0 || !isTopLevel {
       throw invalid(
-        body.location, "the mocap body of \(element) has to be a child of the world and without joints")
+        body.location, "\(element) is a mocap body; it has to be a child of the world and without joints")
     }
   }
 

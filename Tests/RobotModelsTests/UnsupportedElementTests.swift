@@ -1,0 +1,135 @@
+import Testing
+
+@testable import RobotModels
+
+/// What a model needs beyond smooth dynamics is listed, under the category that a caller names to go on without
+/// it, and only where it would act.
+@Suite struct UnsupportedElementTests {
+  private static func categories(
+    _ body: String, _ rest: String = "", options: String = ""
+  ) throws -> [UnsupportedElement.Category] {
+    let model = try Model(
+      mjcf: """
+        <mujoco>\(options)<default><geom contype="0" conaffinity="0"/></default><worldbody>
+        \(body)</worldbody>\(rest)</mujoco>
+        """)
+    return model.unsupported.map(\.category)
+  }
+
+  private static let arm =
+    "<body name=\"a\"><joint name=\"j\"/><site name=\"s\"/><geom name=\"g\" size=\".1\"/></body>"
+
+  @Test func nothingIsListedForSmoothModels() throws {
+    #expect(try Self.categories(Self.arm).isEmpty)
+    #expect(try Self.categories(Self.arm, "<actuator><motor joint=\"j\"/></actuator>").isEmpty)
+    #expect(
+      try Self.categories(
+        Self.arm, "<tendon><fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
+      ).isEmpty)
+  }
+
+  @Test(arguments: [
+    ("<joint name=\"j\" range=\"0 1\"/>", "limit", UnsupportedElement.Category.limit),
+    ("<joint name=\"j\" frictionloss=\"1\"/>", "frictionloss", .frictionLoss),
+  ])
+  func jointsUnlessDisabled(joint: String, flag: String, category: UnsupportedElement.Category) throws {
+    let body = "<body>\(joint)<geom size=\".1\"/></body>"
+    #expect(try Self.categories(body) == [category])
+    for name in [flag, "constraint"] {
+      let options = "<option><flag \(name)=\"disable\"/></option>"
+      #expect(try Self.categories(body, options: options).isEmpty)
+    }
+  }
+
+  @Test func equalitiesWhereActive() throws {
+    let weld = { (active: String) in "<equality><weld body1=\"a\" active=\"\(active)\"/></equality>" }
+    #expect(try Self.categories(Self.arm, weld("true")) == [.equality])
+    #expect(try Self.categories(Self.arm, weld("false")).isEmpty)
+    let options = "<option><flag equality=\"disable\"/></option>"
+    #expect(try Self.categories(Self.arm, weld("true"), options: options).isEmpty)
+  }
+
+  @Test(arguments: [
+    ("stiffness=\"1\"", [UnsupportedElement.Category.tendon]), ("damping=\"1\"", [.tendon]),
+    ("armature=\"1\"", [.tendon]), ("frictionloss=\"1\"", [.frictionLoss]), ("range=\"0 1\"", [.limit]),
+    ("", []),
+  ])
+  func tendonsThatMatter(attribute: String, categories: [UnsupportedElement.Category]) throws {
+    let tendon = "<tendon><fixed \(attribute)><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
+    #expect(try Self.categories(Self.arm, tendon) == categories)
+  }
+
+  @Test(arguments: [
+    "<motor site=\"s\"/>", "<motor tendon=\"t\"/>", "<muscle joint=\"j\" lengthrange=\"0 1\"/>",
+    "<general joint=\"j\" gaintype=\"user\"/>", "<general joint=\"j\" dyntype=\"user\" actdim=\"2\"/>",
+  ])
+  func actuators(element: String) throws {
+    let rest = { (element: String) in
+      "<tendon><fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
+        + "<actuator>\(element)</actuator>"
+    }
+    #expect(try Self.categories(Self.arm, rest(element)) == [.actuation])
+    let off = "<option><flag actuation=\"disable\"/></option>"
+    #expect(try Self.categories(Self.arm, rest(element), options: off).isEmpty)
+    let grouped = element.replacing("/>", with: " group=\"3\"/>")
+    let groupOff = "<option actuatorgroupdisable=\"3\"/>"
+    #expect(try Self.categories(Self.arm, rest(grouped), options: groupOff).isEmpty)
+  }
+
+  @Test func optionsAndFluid() throws {
+    #expect(try Self.categories(Self.arm, options: "<option integrator=\"implicit\"/>") == [.other])
+    let swimmer = "<body><joint/><geom size=\".1\" fluidshape=\"ellipsoid\"/></body>"
+    #expect(try Self.categories(swimmer, options: "<option density=\"1000\"/>") == [.passive])
+    #expect(try Self.categories(swimmer).isEmpty)
+    let fixed = "<geom size=\".1\" fluidshape=\"ellipsoid\"/>" + Self.arm
+    #expect(try Self.categories(fixed, options: "<option viscosity=\"1\"/>").isEmpty)
+  }
+
+  /// A floor and a sphere that are fixed, a base, and a link that hangs from the base: how many pairs can touch.
+  @Test(arguments: [
+    (floor: "1 1", base: "1 1", link: "1 1", exclude: "", filter: "enable", count: 4),
+    (floor: "1 1", base: "1 1", link: "1 1", exclude: "", filter: "disable", count: 5),
+    (floor: "1 1", base: "1 1", link: "1 1", exclude: "base", filter: "enable", count: 3),
+    (floor: "1 0", base: "0 1", link: "0 1", exclude: "", filter: "enable", count: 4),
+    (floor: "2 2", base: "1 1", link: "1 1", exclude: "", filter: "enable", count: 0),
+    (floor: "2 2", base: "1 1", link: "1 1", exclude: "", filter: "disable", count: 1),
+    (floor: "0 0", base: "1 0", link: "1 0", exclude: "", filter: "disable", count: 0),
+  ])
+  func contacts(
+    floor: String, base: String, link: String, exclude: String, filter: String, count: Int
+  ) throws {
+    func bits(_ pair: String) -> String {
+      let parts = pair.split(separator: " ")
+      return "contype=\"\(parts[0])\" conaffinity=\"\(parts[1])\""
+    }
+    let model = try Model(
+      mjcf: """
+        <mujoco><option><flag filterparent="\(filter)"/></option><worldbody>
+        <geom name="floor" type="plane" size="1 1 1" \(bits(floor))/>
+        <body name="fixed"><geom size=".1" \(bits(floor))/></body>
+        <body name="base"><joint/><geom name="base" size=".1" \(bits(base))/>
+          <body><geom size=".1" contype="0" conaffinity="0"/>
+            <body name="link"><joint axis="1 0 0"/><geom name="link" size=".1" \(bits(link))/></body>
+          </body>
+        </body></worldbody>
+        \(exclude.isEmpty ? "" : "<contact><exclude body1=\"world\" body2=\"\(exclude)\"/></contact>")
+        </mujoco>
+        """)
+    let listed = model.unsupported.filter { $0.category == .contact }.map(\.description)
+    #expect(listed.count == (count == 0 ? 0 : 1))
+    if count > 0 {
+      #expect(listed.first?.contains("\(count) pairs of geoms can touch") == true, "\(listed)")
+    }
+  }
+
+  @Test func explicitPairsCountEvenWithoutBits() throws {
+    let rest = "<contact><pair geom1=\"g\" geom2=\"h\"/></contact>"
+    let model = try Model(
+      mjcf: """
+        <mujoco><default><geom contype="0" conaffinity="0"/></default><worldbody>
+        \(Self.arm)<geom name="h" size=".1"/></worldbody>\(rest)</mujoco>
+        """)
+    #expect(model.unsupported.map(\.category) == [.contact])
+    #expect(model.unsupported[0].description.contains("'h'"))
+  }
+}
