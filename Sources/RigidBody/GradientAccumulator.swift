@@ -69,9 +69,12 @@ final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   private let laneCount: Int
   private let groups: Int
   /// One row a world where worlds have their own inputs.
-  private let perWorld: UnsafeMutableBufferPointer<Scalar>
+  private let perWorld: UnsafeMutablePointer<Scalar>
+  private let perWorldCount: Int
   /// One partial sum a group where worlds share them.
-  private let perGroup: UnsafeMutableBufferPointer<Double>
+  private let perGroup: UnsafeMutablePointer<Double>
+  private let isShared: Bool
+  private var arena: Arena
 
   init(inputWorlds: Int, inputSteps: Int, width: Int, worldCount: Int, groups: Int, laneCount: Int) {
     self.inputWorlds = inputWorlds
@@ -79,15 +82,13 @@ final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     self.width = width
     self.laneCount = laneCount
     self.groups = groups
-    let isShared = inputWorlds == 1 && worldCount > 1
-    perWorld = .allocate(capacity: isShared ? 0 : inputWorlds * inputSteps * width)
-    perWorld.initialize(repeating: 0)
-    perGroup = .allocate(capacity: isShared ? groups * inputSteps * width : 0)
-    perGroup.initialize(repeating: 0)
-  }
-  deinit {
-    perWorld.deallocate()
-    perGroup.deallocate()
+    isShared = inputWorlds == 1 && worldCount > 1
+    perWorldCount = isShared ? 0 : inputWorlds * inputSteps * width
+    let perGroupCount = isShared ? groups * inputSteps * width : 0
+    arena = Arena(
+      byteCount: Arena.byteCount(Scalar.self, perWorldCount) + Arena.byteCount(Double.self, perGroupCount))
+    perWorld = arena.take(Scalar.self, perWorldCount)
+    perGroup = arena.take(Double.self, perGroupCount)
   }
 
   /// Adds one step's cotangents of the lanes that count.
@@ -96,22 +97,24 @@ final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     tangent: Bool = false
   ) where L.Scalar == Scalar {
     let s = inputSteps == 1 ? 0 : step
-    if perGroup.count > 0 {
+    if isShared {
       sumLanes(
         values, count: width, lanes: lanes, skipping: skipped,
-        into: perGroup.baseAddress! + (group * inputSteps + s) * width, tangent: tangent)
-    } else if perWorld.count > 0 {
+        into: perGroup + (group * inputSteps + s) * width, tangent: tangent)
+    } else {
       let rows = LaneRows(
         first: group * laneCount, last: inputWorlds - 1, stride: inputSteps * width, start: s * width)
       storeLanes(
-        values, count: width, into: perWorld.baseAddress!, rows, adding: true, skipping: skipped,
+        values, count: width, into: perWorld, rows, adding: true, skipping: skipped,
         tangent: tangent)
     }
   }
 
   func sequence() -> InputSequence<Scalar> {
-    guard perGroup.count > 0 else {
-      return InputSequence(values: Array(perWorld), worldCount: inputWorlds, stepCount: inputSteps)
+    guard isShared else {
+      return InputSequence(
+        values: Array(UnsafeBufferPointer(start: perWorld, count: perWorldCount)), worldCount: inputWorlds,
+        stepCount: inputSteps)
     }
     var total = [Double](repeating: 0, count: inputSteps * width)
     for group in 0..<groups {

@@ -37,9 +37,9 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     final.time += Double(steps) * simulator.model.options.timestep
     let rows = worlds * (steps + 1)
     var recorded = BatchState<Scalar>(
-      worldCount: rows, positions: Array(repeating: 0, count: rows * plan.positionCount),
-      velocities: Array(repeating: 0, count: rows * plan.velocityCount),
-      activations: Array(repeating: 0, count: rows * plan.activationCount))
+      worldCount: rows, positions: zeros(rows * plan.positionCount),
+      velocities: zeros(rows * plan.velocityCount),
+      activations: zeros(rows * plan.activationCount))
     final.withPointers { state in
       recorded.withPointers { trajectory in
         storage.withUnsafeMutableBufferPointer { storage in
@@ -108,9 +108,9 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     let accumulator = GradientAccumulator<Scalar>(
       simulator, inputs, worldCount: worlds, groups: groups, laneCount: L.laneCount, targets: targets)
     var stateGradient = BatchState<Scalar>(
-      worldCount: worlds, positions: Array(repeating: 0, count: worlds * plan.velocityCount),
-      velocities: Array(repeating: 0, count: worlds * plan.velocityCount),
-      activations: Array(repeating: 0, count: worlds * plan.activationCount))
+      worldCount: worlds, positions: zeros(worlds * plan.velocityCount),
+      velocities: zeros(worlds * plan.velocityCount),
+      activations: zeros(worlds * plan.activationCount))
     let storage = self.storage
     let diverged = divergedSteps
     withInputs(alwaysLoads: true) { inputs in

@@ -15,9 +15,9 @@ extension Simulator {
     final.time += Double(steps) * model.options.timestep
     let rows = recordsTrajectory ? steps + 1 : 0
     var recorded = BatchState<Scalar>(
-      worldCount: worlds, positions: Array(repeating: 0, count: worlds * rows * plan.positionCount),
-      velocities: Array(repeating: 0, count: worlds * rows * plan.velocityCount),
-      activations: Array(repeating: 0, count: worlds * rows * plan.activationCount))
+      worldCount: worlds, positions: zeros(worlds * rows * plan.positionCount),
+      velocities: zeros(worlds * rows * plan.velocityCount),
+      activations: zeros(worlds * rows * plan.activationCount))
     var diverged = [Int](repeating: -1, count: groups * L.laneCount)
 
     final.withPointers { state in

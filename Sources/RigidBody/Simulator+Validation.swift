@@ -35,7 +35,7 @@ extension Simulator {
     guard values.count == expected else {
       throw .wrongCount(name: name, expected: expected, actual: values.count)
     }
-    if let index = values.firstIndex(where: { !$0.isFinite }) { throw .notFinite(name: name, index: index) }
+    if let index = firstNotFinite(values) { throw .notFinite(name: name, index: index) }
   }
 }
 
