@@ -8,9 +8,11 @@
 #include <libqhull_r/libqhull_r.h>
 #include <libqhull_r/poly_r.h>
 
-/// Keeps the first line of Qhull's report.
-static void copy_first_line(const char *report, char *message, int message_size) {
+/// Keeps the line of Qhull's report that holds the error (their numbers start with 6; warnings may stand before it).
+static void copy_error_line(const char *report, char *message, int message_size) {
   int length = 0;
+  const char *error = report ? strstr(report, "QH6") : NULL;
+  if (error) report = error;
   while (report && report[length] && report[length] != '\n' && length < message_size - 1) {
     message[length] = report[length];
     length++;
@@ -101,7 +103,7 @@ int cqhull_convex_hull(
   qh_memfreeshort(qh, &short_count, &short_total);
 
   fclose(errors);
-  if (code == CQHULL_FAILED) copy_first_line(report, message, message_size);
+  if (code == CQHULL_FAILED) copy_error_line(report, message, message_size);
   if (code == CQHULL_OUT_OF_MEMORY) snprintf(message, (size_t)message_size, "out of memory");
   free(report);
   free(copy);

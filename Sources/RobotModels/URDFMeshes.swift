@@ -27,7 +27,8 @@ struct URDFMeshes {
   private var missing: [String: (reason: String, isListed: Bool)] = [:]
 
   init(directory: String?, packagePaths: [String]) {
-    self.directory = directory
+    // A file named without a directory lies in the current one.
+    self.directory = directory.map { $0.isEmpty ? "." : $0 }
     self.packagePaths = packagePaths
   }
 
@@ -134,7 +135,7 @@ struct URDFMeshes {
     let inPackage = parts.dropFirst().joined(separator: "/")
     var folders = packagePaths
     if let directory {
-      var folder = URL(fileURLWithPath: directory.isEmpty ? "." : directory).standardizedFileURL
+      var folder = URL(fileURLWithPath: directory).standardizedFileURL
       while true {
         folders.append(folder.path)
         guard folder.path != "/", folder.pathComponents.count > 1 else { break }

@@ -1,3 +1,4 @@
+import Foundation
 import Lanes
 import Testing
 
@@ -211,6 +212,40 @@ private func compile(_ data: MeshData, _ settings: MeshSettings) throws -> Compi
     }
     let error = #expect(throws: ConvexHullError.self) { try ConvexHull(of: points) }
     #expect(error?.description.contains("Qhull") == true)
+  }
+
+  /// Clouds that are flat, thin, on a grid, repeated, far from the origin or of mixed sizes.
+  @Test(arguments: 0..<7)
+  func aDegenerateCloudHasAHullOrAnError(kind: Int) {
+    var generator = SeededGenerator(seed: UInt64(kind))
+    func random() -> Double { Double.random(in: -1...1, using: &generator) }
+    for _ in 0..<60 {
+      let size = pow(10, 10 * random())
+      let tiny = pow(10, -14 + 4 * random())
+      var points: [Vector3<Double>] = []
+      for index in 0..<Int.random(in: 0...40, using: &generator) {
+        let p = Vector3(random(), random(), random())
+        switch kind {
+        case 0: points.append(Vector3((p.x * 3).rounded(), (p.y * 3).rounded(), (p.z * 3).rounded()))
+        case 1: points.append(Vector3(p.x, p.y, p.z * tiny))
+        case 2: points.append(Vector3(p.x, p.y * tiny, p.z * tiny))
+        case 3: points.append(Vector3(p.x, p.y, 0.3 * p.x + 0.7 * p.y + (index % 7 == 0 ? tiny : 0)))
+        case 4: points.append(p * tiny + Vector3(1, 1, 1))
+        case 5: points.append(index % 5 == 0 ? p * 1e20 : p)
+        default: points.append(index > 4 ? points[index % 4] + p * tiny : p)
+        }
+      }
+      points = points.map { $0 * size }
+      do {
+        let hull = try ConvexHull(of: points)
+        let isValid = hull.triangles.allSatisfy { t in
+          (0..<3).allSatisfy { points.indices.contains(Int(t[$0])) }
+        }
+        #expect(isValid && hull.triangles.count >= 4)
+      } catch {
+        #expect(!error.description.isEmpty)
+      }
+    }
   }
 
   @Test func hullWithAVertexLimitIsRefusedBelowFour() {

@@ -298,6 +298,11 @@ import Testing
     #expect(specification.bodies[1].geoms[0].mesh == "m")
   }
 
+  @Test func aModelInTheCurrentDirectoryFindsItsMeshes() {
+    let meshes = URDFMeshes(directory: "", packagePaths: [])
+    #expect(meshes.directory == ".")
+  }
+
   @Test func aPackagePathMayBeThePackageItself() throws {
     let folder = try TemporaryFolder()
     try folder.write(mesh, to: "somewhere/pack/meshes/m.stl")
