@@ -31,6 +31,9 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     divergedSteps = Array(repeating: -1, count: groups * L.laneCount)
   }
 
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   func forward(threads: Int) -> RolloutResult<Scalar> {
     let (plan, worlds, steps, memory) = (self.plan, initial.worldCount, self.steps, self.memory)
     var final = initial
@@ -100,6 +103,9 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     runner.store(state, group: group, worldCount: worldCount)
   }
 
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   func reverse(
     final: StateCotangents<Scalar>?, trajectory: StateCotangents<Scalar>?, targets: GradientTargets,
     threads: Int

@@ -4,6 +4,9 @@ import RobotModels
 
 extension Simulator {
   /// A rollout in lanes of one type.
+  @specialized(where Scalar == Double, L == Double)
+  @specialized(where Scalar == Double, L == SIMD8<Double>)
+  @specialized(where Scalar == Float, L == SIMD16<Float>)
   func run<L: Lane>(
     _ lane: L.Type, _ initial: BatchState<Scalar>, _ inputs: SimulationInputs<Scalar>, _ steps: Int,
     _ recordsTrajectory: Bool, _ threads: Int
