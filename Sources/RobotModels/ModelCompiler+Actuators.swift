@@ -6,6 +6,12 @@ extension ModelCompiler {
       if !source.name.isEmpty { tendonIndices[source.name] = model.tendons.count }
       model.tendons.append(try compileTendon(source))
     }
+    let heavy = specification.tendons.filter { $0.armature > 0 }
+    guard heavy.count <= Self.largestTieCount else {
+      throw invalid(
+        heavy[Self.largestTieCount].location,
+        "\(heavy.count) tendons have armature; at most \(Self.largestTieCount) can")
+    }
   }
 
   private func compileTendon(_ source: ModelSpecification.Tendon) throws -> Tendon {

@@ -94,7 +94,15 @@ extension ModelCompiler {
 
   /// Follows chains of mimic joints to the independent joint that drives them. Armature, damping and friction
   /// of a mimic joint count at its source, through the multiplier.
+  ///
+  /// - Throws: for loops, joints that are not hinges or slides, and more than ``largestTieCount`` mimic joints.
   mutating func resolveMimics() throws {
+    let mimics = jointSources.compactMap(\.mimic)
+    guard mimics.count <= Self.largestTieCount else {
+      throw invalid(
+        mimics[Self.largestTieCount].location,
+        "\(mimics.count) joints mimic others; at most \(Self.largestTieCount) can")
+    }
     for (index, source) in jointSources.enumerated() {
       guard let relation = source.mimic else { continue }
       let element = Self.label("joint", source.name)

@@ -25,6 +25,9 @@ struct ModelCompiler {
   static let smallestGeomMass = 1e-14
   /// MuJoCo's bound on the number of bodies.
   static let largestBodyCount = 65533
+  /// Bound on the numbers of mimic joints and of tendons with armature: derived constants take memory and time
+  /// that grow with their squares.
+  static let largestTieCount = 256
 
   init(_ specification: ModelSpecification) { self.specification = specification }
 

@@ -91,6 +91,18 @@ import Testing
     #expect(throws: ModelError.self) { try ModelCompiler.compile(ball) }
   }
 
+  @Test func tooManyMimicJointsAreRefused() {
+    var many = gripper()
+    for _ in 0..<ModelCompiler.largestTieCount {
+      var finger = many.bodies[3]
+      finger.name = ""
+      finger.joints[0].name = ""
+      many.bodies.append(finger)
+    }
+    let error = #expect(throws: ModelError.self) { try ModelCompiler.compile(many) }
+    #expect(error?.message.contains("at most 256") == true)
+  }
+
   @Test func recomputingFollowsAChangedMass() throws {
     let text = { (mass: String) in
       """
