@@ -75,11 +75,13 @@ extension ModelSpecification {
     var fitsBoundingBox = false
     /// Drops geoms that neither collide nor carry mass (`contype` and `conaffinity` zero).
     var discardVisual = false
-    /// What an inertia that no body can have does. In MJCF it is an error, as in MuJoCo; in URDF a warning,
-    /// unless the caller wants files read strictly.
-    enum ImpossibleInertia: Sendable, Equatable { case error, warning }
-    var impossibleInertia = ImpossibleInertia.error
-    /// What a moving body without mass does. In MJCF it is an error, as in MuJoCo.
-    var masslessMovingBody = ImpossibleInertia.error
+    /// How a doubtful element is met.
+    enum Severity: Sendable, Equatable { case error, warning }
+    /// For an inertia that no body can have. In MJCF it is an error, as in MuJoCo; in URDF a warning, unless the
+    /// caller wants files read strictly.
+    var impossibleInertia = Severity.error
+    /// For a moving body without mass, where something that moves with it has mass. In MJCF it is an error, as
+    /// in MuJoCo.
+    var masslessMovingBody = Severity.error
   }
 }
