@@ -5,11 +5,11 @@ import RobotModels
 /// Memory for running the reverse sweep of one lane group at a time; each thread has its own.
 final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   typealias Scalar = L.Scalar
-  private let plan: DynamicsPlan<Scalar>
+  let plan: DynamicsPlan<Scalar>
   private let forward: GroupRunner<L>
   private let targets: GradientTargets
   private var arena: Arena
-  private let scratch: AdjointScratch<L>
+  let scratch: AdjointScratch<L>
   let cotangents: Cotangents<L>
   private var segment: GroupStorage<L>?
 
@@ -58,23 +58,37 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
       let stepInputs = forward.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
       clearInputs()
       stepReverse(plan, records, scratch, stepInputs, timestep: h, cotangents)
-      if let c = cotangents.controls {
-        accumulator.controls?.add(c, step: step, group: group, lanes: lanes, skipping: skipped)
-      }
-      if let c = cotangents.appliedForces {
-        accumulator.appliedForces?.add(c, step: step, group: group, lanes: lanes, skipping: skipped)
-      }
-      if let c = cotangents.cartesianForces {
-        accumulator.cartesianForces?.add(c, step: step, group: group, lanes: lanes, skipping: skipped)
-      }
+      collectInputs(accumulator, step: step, group: group, lanes: lanes, skipping: skipped)
     }
     if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
     if let parameters = cotangents.parameters {
       accumulator.setParameters(parameters, group: group, lanes: lanes, skipping: skipped)
     }
+    storeState(gradient, group, worldCount, skipping: skipped)
+  }
+
+  /// Hands one step's cotangents of inputs on.
+  func collectInputs(
+    _ accumulator: GradientAccumulator<Scalar>, step: Int, group: Int, lanes: Int, skipping skipped: L.Mask,
+    tangent: Bool = false
+  ) {
+    func collect(_ values: UnsafeMutablePointer<L>?, _ target: InputAccumulator<Scalar>?) {
+      guard let values else { return }
+      target?.add(values, step: step, group: group, lanes: lanes, skipping: skipped, tangent: tangent)
+    }
+    collect(cotangents.controls, accumulator.controls)
+    collect(cotangents.appliedForces, accumulator.appliedForces)
+    collect(cotangents.cartesianForces, accumulator.cartesianForces)
+  }
+
+  /// Writes the cotangents of the initial states.
+  func storeState(
+    _ gradient: BatchPointers<Scalar>, _ group: Int, _ worldCount: Int, skipping skipped: L.Mask,
+    tangent: Bool = false
+  ) {
     func store(_ values: UnsafeMutablePointer<L>, _ width: Int, _ target: UnsafeMutablePointer<Scalar>) {
       let rows = GroupRunner<L>.rows(group: group, worldCount: worldCount, width: width)
-      storeLanes(values, count: width, into: target, rows, skipping: skipped)
+      storeLanes(values, count: width, into: target, rows, skipping: skipped, tangent: tangent)
     }
     store(cotangents.positions, plan.velocityCount, gradient.positions)
     store(cotangents.velocities, plan.velocityCount, gradient.velocities)
@@ -105,26 +119,27 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     return segment.records(forStep: step - start)
   }
 
-  private func addState(
-    _ source: CotangentPointers<Scalar>, _ group: Int, _ worldCount: Int, rowsPerWorld: Int, row: Int
+  func addState(
+    _ source: CotangentPointers<Scalar>, _ group: Int, _ worldCount: Int, rowsPerWorld: Int, row: Int,
+    tangent: Bool = false
   ) {
     func add(_ values: UnsafePointer<Scalar>, _ width: Int, _ target: UnsafeMutablePointer<L>) {
       let rows = GroupRunner<L>.rows(
         group: group, worldCount: worldCount, width: width, rowsPerWorld: rowsPerWorld, row: row)
-      addLanes(values, rows, count: width, to: target)
+      addLanes(values, rows, count: width, to: target, tangent: tangent)
     }
     add(source.positions, plan.velocityCount, cotangents.positions)
     add(source.velocities, plan.velocityCount, cotangents.velocities)
     add(source.activations, plan.activationCount, cotangents.activations)
   }
 
-  private func clearState() {
+  func clearState() {
     cotangents.positions.update(repeating: L(0.0), count: plan.velocityCount)
     cotangents.velocities.update(repeating: L(0.0), count: plan.velocityCount)
     cotangents.activations.update(repeating: L(0.0), count: plan.activationCount)
   }
 
-  private func clearInputs() {
+  func clearInputs() {
     cotangents.controls?.update(repeating: L(0.0), count: plan.actuators.count)
     cotangents.appliedForces?.update(repeating: L(0.0), count: plan.velocityCount)
     cotangents.cartesianForces?.update(repeating: L(0.0), count: 6 * plan.bodyCount)

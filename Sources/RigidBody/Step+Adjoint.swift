@@ -9,6 +9,7 @@ import RobotModels
 @specialized(where L == Double)
 @specialized(where L == SIMD8<Double>)
 @specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func stepReverse<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ records: UnsafePointer<StepRecord<L>>, _ scratch: AdjointScratch<L>,
   _ inputs: StepInputs<L>, timestep h: L, _ cotangents: Cotangents<L>

@@ -43,6 +43,7 @@ extension DynamicsPlan {
 @specialized(where L == Double)
 @specialized(where L == SIMD8<Double>)
 @specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func stepForward<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ records: UnsafePointer<StepRecord<L>>, _ scratch: Scratch<L>,
   _ inputs: StepInputs<L>, timestep h: L, state: StateBuffers<L>
