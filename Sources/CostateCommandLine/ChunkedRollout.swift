@@ -21,11 +21,9 @@ struct ChunkedRollout<Scalar: SimulationScalar> {
   private func piece(
     from state: BatchState<Scalar>, _ inputs: SimulationInputs<Scalar>, steps: Int
   ) throws(CommandFailure) -> RolloutResult<Scalar> {
-    do {
-      return try simulator.rollout(
+    try reportingFailures {
+      try simulator.rollout(
         from: state, inputs: inputs, steps: steps, recordsTrajectory: recordsTrajectory, threads: threads)
-    } catch {
-      throw CommandFailure(error)
     }
   }
 

@@ -12,7 +12,11 @@ struct CostateCommand: ParsableCommand {
       computation failed, 64 wrong usage, 65 invalid input, 66 unreadable input, 73 the output cannot be written.
       """,
     version: "0.1.0",
-    subcommands: [InfoCommand.self, SimulateCommand.self])
+    subcommands: [
+      InfoCommand.self, EvaluateCommand.self, SimulateCommand.self, DerivativesCommand.self,
+      GradientCommand.self,
+      DemoCommand.self, BenchCommand.self,
+    ])
 
   /// Runs the command that the arguments name and exits with the code that its failure asks for.
   static func main() {

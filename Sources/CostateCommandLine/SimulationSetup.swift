@@ -96,3 +96,16 @@ extension CommandFailure {
     }
   }
 }
+
+/// Runs work that may throw errors of the engine, and turns them into failures with their exit codes.
+func reportingFailures<R>(_ work: () throws -> R) throws(CommandFailure) -> R {
+  do {
+    return try work()
+  } catch let failure as CommandFailure {
+    throw failure
+  } catch let error as SimulationError {
+    throw CommandFailure(error)
+  } catch {
+    throw CommandFailure(.computationFailed, "\(error)")
+  }
+}

@@ -1,0 +1,169 @@
+import Costate
+
+/// A cost of the last state of one world's rollout, and its gradient.
+struct RolloutCost {
+  struct Result: Equatable {
+    var cost: Double
+    /// With respect to the initial state, positions in tangent coordinates.
+    var byPosition: [Double]
+    var byVelocity: [Double]
+    var byActivation: [Double]
+    /// Row-major [steps][nu].
+    var byControl: [Double]
+  }
+  var setup: SimulationSetup
+  var cost: FinalCost
+  var controls: Controls
+  var threads: Int
+  /// Bytes that intermediate results may take before steps are computed again instead.
+  var memoryLimit = 1 << 30
+
+  /// - Throws: `CommandFailure` (computation failed) if the world diverges, or where the cost has no derivative.
+  func gradient<Scalar: SimulationScalar>(_ scalar: Scalar.Type) throws(CommandFailure) -> Result {
+    let simulator = try setup.simulator(scalar)
+    let steps = controls.steps
+    let stored = simulator.retainedBytesPerWorldStep * steps
+    let distance = max(1, Int(Double(steps).squareRoot()))
+    return try reportingFailures {
+      let tape = try simulator.record(
+        from: setup.initialState(scalar), inputs: setup.inputs(scalar, controls: controls), steps: steps,
+        memory: stored <= memoryLimit ? .storeAll : .checkpoint(every: distance), threads: threads)
+      if let first = tape.result.divergedWorlds.first {
+        throw SimulationError.diverged(worlds: [first.world], step: first.step)
+      }
+      let (value, cotangents) = try cost.valueAndCotangents(of: BatchState(tape.result.finalState))
+      let gradient = try tape.gradient(
+        final: StateCotangents(
+          positions: cotangents.positions.map { Scalar($0) },
+          velocities: cotangents.velocities.map { Scalar($0) },
+          activations: cotangents.activations.map { Scalar($0) }), threads: threads)
+      return Result(
+        cost: value, byPosition: gradient.initialState.positions.map { Double($0) },
+        byVelocity: gradient.initialState.velocities.map { Double($0) },
+        byActivation: gradient.initialState.activations.map { Double($0) },
+        byControl: gradient.controls?.values.map { Double($0) } ?? [])
+    }
+  }
+
+  /// The relative difference between a gradient and finite differences of rollouts in float64: along every
+  /// coordinate of the initial state, and along every control or, where there are more, along random directions.
+  func finiteDifferenceError(
+    of result: Result, seed: UInt64, maximumControlDirections: Int = 128
+  ) throws(CommandFailure) -> Double {
+    let model = setup.model
+    let directions = Direction.all(
+      model, controlCount: controls.elements.count, maximumControlDirections: maximumControlDirections,
+      seed: seed)
+    let stencil = FiniteDifferences.stencil(step: 1e-4)
+    let worlds = directions.count * stencil.count
+    guard worlds > 0 else { return 0 }
+    var initial = setup.initialState(Double.self, worlds: 0)
+    initial.worldCount = worlds
+    var controlled: [Double] = []
+    for direction in directions {
+      for (displacement, _) in stencil {
+        let moved = direction.moved(setup, controls.elements, by: displacement)
+        initial.positions += moved.position
+        initial.velocities += moved.velocity
+        initial.activations += moved.activation
+        controlled += moved.controls
+      }
+    }
+    var inputs = setup.inputs(Double.self)
+    inputs.controls = InputSequence(values: controlled, worldCount: worlds, stepCount: controls.steps)
+    let final = try reportingFailures {
+      try setup.simulator(Double.self)
+        .rollout(from: initial, inputs: inputs, steps: controls.steps, threads: threads).finalState
+    }
+    var differences: [Double] = []
+    for d in directions.indices {
+      var difference = 0.0
+      for (k, point) in stencil.enumerated() {
+        let state = final.world(d * stencil.count + k, of: model)
+        difference += point.weight * (try cost.value(of: state))
+      }
+      differences.append(difference)
+    }
+    return FiniteDifferences.relativeError(directions.map { $0.slope(result) }, reference: differences)
+  }
+}
+
+/// A way to move a rollout's inputs.
+private enum Direction {
+  case position(Int)
+  case velocity(Int)
+  case activation(Int)
+  case control([Double])
+
+  static func all(
+    _ model: Model, controlCount: Int, maximumControlDirections: Int, seed: UInt64
+  ) -> [Direction] {
+    var directions: [Direction] = (0..<model.velocityCount).map { .position($0) }
+    directions += (0..<model.velocityCount).map { .velocity($0) }
+    directions += (0..<model.activationCount).map { .activation($0) }
+    if controlCount <= maximumControlDirections {
+      directions += (0..<controlCount).map { index in
+        var unit = [Double](repeating: 0, count: controlCount)
+        unit[index] = 1
+        return .control(unit)
+      }
+    } else {
+      var generator = SeededGenerator(seed: seed)
+      directions += (0..<maximumControlDirections).map { _ in
+        .control((0..<controlCount).map { _ in generator.nextNormal() / Double(controlCount).squareRoot() })
+      }
+    }
+    return directions
+  }
+
+  func moved(
+    _ setup: SimulationSetup, _ controls: [Double], by displacement: Double
+  ) -> (position: [Double], velocity: [Double], activation: [Double], controls: [Double]) {
+    let state = setup.state
+    var moved = (state.position, state.velocity, state.activation, controls)
+    switch self {
+    case .position(let i):
+      var tangent = [Double](repeating: 0, count: setup.model.velocityCount)
+      tangent[i] = displacement
+      moved.0 = setup.model.displaced(state.position, by: tangent)
+    case .velocity(let i): moved.1[i] += displacement
+    case .activation(let i): moved.2[i] += displacement
+    case .control(let direction): moved.3 = zip(controls, direction).map { $0 + displacement * $1 }
+    }
+    return moved
+  }
+
+  /// The gradient along this direction.
+  func slope(_ result: RolloutCost.Result) -> Double {
+    switch self {
+    case .position(let i): result.byPosition[i]
+    case .velocity(let i): result.byVelocity[i]
+    case .activation(let i): result.byActivation[i]
+    case .control(let direction): zip(result.byControl, direction).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+  }
+}
+
+extension BatchState {
+  /// The state of one world.
+  func world(_ world: Int, of model: Model) -> BatchState {
+    func part(_ values: [Scalar], _ size: Int) -> [Scalar] {
+      Array(values[world * size..<(world + 1) * size])
+    }
+    return BatchState(
+      worldCount: 1, positions: part(positions, model.positionCount),
+      velocities: part(velocities, model.velocityCount),
+      activations: part(activations, model.activationCount),
+      time: time)
+  }
+}
+
+extension BatchState<Double> {
+  /// The same state in float64.
+  init<Source: SimulationScalar>(_ other: BatchState<Source>) {
+    self.init(
+      worldCount: other.worldCount, positions: other.positions.map { Double($0) },
+      velocities: other.velocities.map { Double($0) }, activations: other.activations.map { Double($0) },
+      time: other.time)
+  }
+}
