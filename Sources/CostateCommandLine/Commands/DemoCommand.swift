@@ -77,7 +77,7 @@ struct DemoCommand: ParsableCommand {
   private func rates<Scalar: SimulationScalar>(_ setup: SimulationSetup, _ scalar: Scalar.Type) throws
     -> Double
   {
-    let (worlds, steps) = (1024, 200)
+    let (worlds, steps) = (1024, 1000)
     let simulator = try setup.simulator(scalar)
     var initial = setup.initialState(scalar, worlds: worlds)
     var generator = SeededGenerator(seed: common.seed)
