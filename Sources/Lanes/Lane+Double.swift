@@ -13,7 +13,6 @@ extension Bool: LaneMask {
   }
 }
 
-
 extension Double: Lane {
   public typealias Scalar = Double
   public typealias Mask = Bool
@@ -24,7 +23,8 @@ extension Double: Lane {
     get { self }
     set { self = newValue }
   }
-  @inlinable @inline(__always) public static func multiplyAdd(_ a: Double, _ b: Double, _ c: Double) -> Double {
+  @inlinable @inline(__always) public static func multiplyAdd(_ a: Double, _ b: Double, _ c: Double) -> Double
+  {
     costate_multiply_add_d1(a, b, c)
   }
   @inlinable @inline(__always)

@@ -20,6 +20,8 @@ extension SIMD16: Lane where Scalar == Float {
   @inlinable @inline(__always) public static func / (a: Self, b: Double) -> Self { a / Self(b) }
   @inlinable @inline(__always) public static func / (a: Double, b: Self) -> Self { Self(a) / b }
 
+  // The standard library's is 0 - a, which loses the sign of zero.
+  @inlinable @inline(__always) public static prefix func - (a: Self) -> Self { costate_negate_f16(a) }
   @inlinable @inline(__always) public static func multiplyAdd(_ a: Self, _ b: Self, _ c: Self) -> Self {
     costate_multiply_add_f16(a, b, c)
   }

@@ -11,6 +11,8 @@ extension SIMD8: Lane where Scalar == Double {
     set { self[index] = newValue }
   }
 
+  // The standard library's is 0 - a, which loses the sign of zero.
+  @inlinable @inline(__always) public static prefix func - (a: Self) -> Self { costate_negate_d8(a) }
   @inlinable @inline(__always) public static func multiplyAdd(_ a: Self, _ b: Self, _ c: Self) -> Self {
     costate_multiply_add_d8(a, b, c)
   }

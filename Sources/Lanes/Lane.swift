@@ -1,4 +1,3 @@
-
 /// Truth values of a lane group: the result of comparing two ``Lane`` values.
 public protocol LaneMask {
   /// The same value in every lane.
@@ -82,7 +81,6 @@ public protocol Lane: Sendable {
   func replacing(with other: Self, where mask: Mask) -> Self
 }
 
-
 extension Lane {
   /// Zero in every lane.
   @inlinable @inline(__always) public static var zero: Self { Self(0.0) }
@@ -106,7 +104,6 @@ extension Lane {
   }
   @inlinable @inline(__always) public var squared: Self { self * self }
 }
-
 
 /// Chooses lane by lane: `a` where the mask is true, `b` elsewhere.
 @inlinable @inline(__always)

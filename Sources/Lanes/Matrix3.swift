@@ -34,6 +34,10 @@ public struct Matrix3<L: Lane>: Sendable {
   @inlinable @inline(__always) public static func * (a: Self, s: L) -> Self {
     Self(columns: a.column0 * s, a.column1 * s, a.column2 * s)
   }
+  /// `self * v + b`.
+  @inlinable @inline(__always) public func multiplyAdd(_ v: Vector3<L>, _ b: Vector3<L>) -> Vector3<L> {
+    column2.multiplyAdd(v.z, column1.multiplyAdd(v.y, column0.multiplyAdd(v.x, b)))
+  }
   /// Transposed matrix times vector.
   @inlinable @inline(__always) public func transposedTimes(_ v: Vector3<L>) -> Vector3<L> {
     Vector3(column0.dot(v), column1.dot(v), column2.dot(v))
@@ -57,7 +61,13 @@ extension Matrix3 where L == Double {
     }
     set {
       precondition((0..<3).contains(column), "a 3x3 matrix has columns 0, 1 and 2")
-      if column == 0 { column0[row] = newValue } else if column == 1 { column1[row] = newValue } else { column2[row] = newValue }
+      if column == 0 {
+        column0[row] = newValue
+      } else if column == 1 {
+        column1[row] = newValue
+      } else {
+        column2[row] = newValue
+      }
     }
   }
   /// The nine entries, row by row.

@@ -22,11 +22,8 @@ public struct Quaternion<L: Lane>: Sendable {
 
   /// Hamilton product: the rotation `b` followed by the rotation `a`.
   @inlinable @inline(__always) public static func * (a: Self, b: Self) -> Self {
-    Self(
-      a.w * b.w - a.x * b.x - a.y * b.y - a.z * b.z,
-      a.w * b.x + a.x * b.w + a.y * b.z - a.z * b.y,
-      a.w * b.y - a.x * b.z + a.y * b.w + a.z * b.x,
-      a.w * b.z + a.x * b.y - a.y * b.x + a.z * b.w)
+    let w = L.multiplyAdd(-a.y, b.y, L.multiplyAdd(-a.z, b.z, L.multiplyAdd(-a.x, b.x, a.w * b.w)))
+    return Self(w, a.vector.cross(b.vector, adding: b.vector.multiplyAdd(a.w, a.vector * b.w)))
   }
   /// The quaternion divided by its length; the identity where the length is below 1e-15, as in MuJoCo.
   @inlinable @inline(__always) public var normalized: Self {
@@ -61,7 +58,7 @@ public struct Quaternion<L: Lane>: Sendable {
   /// The vector turned by a unit quaternion.
   @inlinable @inline(__always) public func rotate(_ v: Vector3<L>) -> Vector3<L> {
     let t = vector.cross(v) * L(2.0)
-    return v + t * w + vector.cross(t)
+    return vector.cross(t, adding: t.multiplyAdd(w, v))
   }
 }
 

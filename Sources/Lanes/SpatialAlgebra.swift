@@ -30,19 +30,19 @@ public struct Motion<L: Lane>: Sendable {
   }
   /// Power: the scalar product with a force vector about the same reference point.
   @inlinable @inline(__always) public func dot(_ f: Force<L>) -> L {
-    angular.dot(f.angular) + linear.dot(f.linear)
+    angular.dot(f.angular, adding: linear.dot(f.linear))
   }
   /// `self x m`: rate of change of a motion vector carried along by `self`.
   @inlinable @inline(__always) public func cross(_ m: Self) -> Self {
     Self(
       angular: angular.cross(m.angular),
-      linear: angular.cross(m.linear) + linear.cross(m.angular))
+      linear: angular.cross(m.linear, adding: linear.cross(m.angular)))
   }
   /// `self x* f`: rate of change of a force vector carried along by `self`;
   /// the negative transpose of ``cross(_:)-(Motion<L>)``.
   @inlinable @inline(__always) public func cross(_ f: Force<L>) -> Force<L> {
     Force(
-      angular: angular.cross(f.angular) + linear.cross(f.linear),
+      angular: angular.cross(f.angular, adding: linear.cross(f.linear)),
       linear: angular.cross(f.linear))
   }
 }
@@ -132,8 +132,8 @@ public struct RigidInertia<L: Lane>: Sendable {
   /// Momentum of a motion, or force of an acceleration.
   @inlinable @inline(__always) public static func * (a: Self, m: Motion<L>) -> Force<L> {
     Force(
-      angular: a.rotational * m.angular + a.firstMoment.cross(m.linear),
-      linear: m.angular.cross(a.firstMoment) + m.linear * a.mass)
+      angular: a.firstMoment.cross(m.linear, adding: a.rotational * m.angular),
+      linear: m.angular.cross(a.firstMoment, adding: m.linear * a.mass))
   }
   /// The inertia of a body of `mass` whose centre of mass lies at `offset` from the reference point and whose
   /// rotational inertia about that centre is `central`, in world axes.

@@ -19,8 +19,12 @@ public struct Vector3<L: Lane>: Sendable {
   @inlinable @inline(__always) public static func - (a: Self, b: Self) -> Self {
     Self(a.x - b.x, a.y - b.y, a.z - b.z)
   }
-  @inlinable @inline(__always) public static func * (a: Self, s: L) -> Self { Self(a.x * s, a.y * s, a.z * s) }
-  @inlinable @inline(__always) public static func * (s: L, a: Self) -> Self { Self(a.x * s, a.y * s, a.z * s) }
+  @inlinable @inline(__always) public static func * (a: Self, s: L) -> Self {
+    Self(a.x * s, a.y * s, a.z * s)
+  }
+  @inlinable @inline(__always) public static func * (s: L, a: Self) -> Self {
+    Self(a.x * s, a.y * s, a.z * s)
+  }
   @inlinable @inline(__always) public static func += (a: inout Self, b: Self) { a = a + b }
   @inlinable @inline(__always) public static func -= (a: inout Self, b: Self) { a = a - b }
 
@@ -28,12 +32,23 @@ public struct Vector3<L: Lane>: Sendable {
   @inlinable @inline(__always) public func dot(_ b: Self) -> L {
     L.multiplyAdd(z, b.z, L.multiplyAdd(y, b.y, x * b.x))
   }
+  /// Scalar product, plus `c`.
+  @inlinable @inline(__always) public func dot(_ b: Self, adding c: L) -> L {
+    L.multiplyAdd(z, b.z, L.multiplyAdd(y, b.y, L.multiplyAdd(x, b.x, c)))
+  }
   /// Vector product.
   @inlinable @inline(__always) public func cross(_ b: Self) -> Self {
     Self(
       L.multiplyAdd(y, b.z, -(z * b.y)),
       L.multiplyAdd(z, b.x, -(x * b.z)),
       L.multiplyAdd(x, b.y, -(y * b.x)))
+  }
+  /// `self x b + c`.
+  @inlinable @inline(__always) public func cross(_ b: Self, adding c: Self) -> Self {
+    Self(
+      L.multiplyAdd(y, b.z, L.multiplyAdd(-z, b.y, c.x)),
+      L.multiplyAdd(z, b.x, L.multiplyAdd(-x, b.z, c.y)),
+      L.multiplyAdd(x, b.y, L.multiplyAdd(-y, b.x, c.z)))
   }
   /// `self * s + b`, component by component.
   @inlinable @inline(__always) public func multiplyAdd(_ s: L, _ b: Self) -> Self {

@@ -13,12 +13,13 @@ typedef float costate_f16 __attribute__((ext_vector_type(16)));
 
 #define COSTATE_INLINE static inline __attribute__((always_inline, const))
 
-// a * b + c. Contraction is permitted, so this is a fused multiply-add where the target has one and
-// a multiplication and an addition elsewhere, never a library call.
+// a * b + c as LLVM's fmuladd: a fused multiply-add where the target has one and a multiplication and an
+// addition elsewhere, never a library call, and never torn apart again by the vectoriser.
 #define COSTATE_DEFINE_MULTIPLY_ADD(T, suffix)                                \
   COSTATE_INLINE T costate_multiply_add_##suffix(T a, T b, T c) {             \
-    _Pragma("clang fp contract(fast)") return a * b + c;                      \
+    _Pragma("clang fp contract(on)") return a * b + c;                      \
   }                                                                           \
+  COSTATE_INLINE T costate_negate_##suffix(T x) { return -x; }                \
   COSTATE_INLINE T costate_sqrt_##suffix(T x) { return __builtin_elementwise_sqrt(x); } \
   COSTATE_INLINE T costate_abs_##suffix(T x) { return __builtin_elementwise_abs(x); }
 

@@ -1,0 +1,35 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// Build with the library's own toolset: swift build -c release --toolset ../native.json
+let package = Package(
+  name: "CostateBenchmarks",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "bench-chain", targets: ["bench-chain"])
+  ],
+  dependencies: [
+    .package(name: "Costate", path: "..")
+  ],
+  targets: [
+    .target(name: "BenchmarkSupport", swiftSettings: settings),
+    // The peer in C, compiled as a C programmer would.
+    .target(name: "CChain", cSettings: [.unsafeFlags(["-O3", "-march=native"])]),
+    .target(
+      name: "ChainKernel", dependencies: [.product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-chain",
+      dependencies: [
+        "BenchmarkSupport", "CChain", "ChainKernel", .product(name: "Costate", package: "Costate"),
+      ],
+      swiftSettings: settings),
+  ]
+)
