@@ -1,0 +1,166 @@
+import Lanes
+import RigidBody
+import RobotModels
+import TestSupport
+
+/// A rollout from a random state with random inputs, and a cost that is linear in the final state's tangent
+/// coordinates about the nominal final state: everything a gradient test needs.
+struct RolloutProblem {
+  var model: Model
+  var state: BatchState<Double>
+  var inputs: SimulationInputs<Double>
+  var steps: Int
+  var cotangents: StateCotangents<Double>
+
+  init(_ model: Model, seed: UInt64, worlds: Int = 1, steps: Int = 3) {
+    var random = SeededRandom(seed: seed)
+    self.model = model
+    self.steps = steps
+    state = BatchState(model, worldCount: worlds)
+    for i in state.positions.indices { state.positions[i] += random.uniform(-0.3, 0.3) }
+    for world in 0..<worlds {
+      for at in model.orientationAddresses {
+        let i = world * model.positionCount + at
+        let n = (0..<4).reduce(0) { $0 + state.positions[i + $1] * state.positions[i + $1] }.squareRoot()
+        for k in 0..<4 { state.positions[i + k] /= n }
+      }
+    }
+    for i in state.velocities.indices { state.velocities[i] = random.uniform(-1, 1) }
+    for i in state.activations.indices { state.activations[i] = random.uniform(-0.5, 0.5) }
+    func values(_ count: Int, _ scale: Double) -> InputSequence<Double> {
+      InputSequence(
+        values: (0..<worlds * steps * count).map { _ in random.uniform(-scale, scale) }, worldCount: worlds,
+        stepCount: steps)
+    }
+    inputs = SimulationInputs(
+      controls: values(model.controlCount, 0.4), appliedForces: values(model.velocityCount, 0.2),
+      cartesianForces: values(6 * model.bodies.count, 0.3))
+    func cotangent(_ count: Int) -> [Double] { (0..<worlds * count).map { _ in random.uniform(-1, 1) } }
+    cotangents = StateCotangents(
+      positions: cotangent(model.velocityCount), velocities: cotangent(model.velocityCount),
+      activations: cotangent(model.activationCount))
+  }
+
+  static let ignored: IgnoredFeatures = [.constraints]
+
+  func simulator() throws -> Simulator<Double> { try Simulator(model, ignoring: Self.ignored) }
+
+  /// A random direction of initial state and inputs.
+  func direction(seed: UInt64) -> RolloutDirection {
+    var random = SeededRandom(seed: seed)
+    func values(_ count: Int) -> [Double] { (0..<count).map { _ in random.uniform(-1, 1) } }
+    func sequence(_ s: InputSequence<Double>?) -> InputSequence<Double>? {
+      s.map {
+        InputSequence(values: values($0.values.count), worldCount: $0.worldCount, stepCount: $0.stepCount)
+      }
+    }
+    return RolloutDirection(
+      initialState: StateTangents(
+        positions: values(state.velocities.count), velocities: values(state.velocities.count),
+        activations: values(state.activations.count)),
+      inputs: SimulationInputs(
+        controls: sequence(inputs.controls), appliedForces: sequence(inputs.appliedForces),
+        cartesianForces: sequence(inputs.cartesianForces)))
+  }
+
+  /// The problem moved by `step` along a direction.
+  func moved(_ direction: RolloutDirection, by step: Double) -> RolloutProblem {
+    var result = self
+    result.state.positions = model.moved(
+      state.positions, by: direction.initialState.positions.map { $0 * step })
+    func add(_ a: inout [Double], _ b: [Double]) { for i in a.indices { a[i] += step * b[i] } }
+    add(&result.state.velocities, direction.initialState.velocities)
+    add(&result.state.activations, direction.initialState.activations)
+    if let d = direction.inputs.controls { add(&result.inputs.controls!.values, d.values) }
+    if let d = direction.inputs.appliedForces { add(&result.inputs.appliedForces!.values, d.values) }
+    if let d = direction.inputs.cartesianForces { add(&result.inputs.cartesianForces!.values, d.values) }
+    return result
+  }
+
+  /// The cost: the cotangents times the difference of final states.
+  func cost(relativeTo nominal: BatchState<Double>) throws -> Double {
+    let final = try simulator().rollout(from: state, inputs: inputs, steps: steps).finalState
+    let change = model.difference(final.positions, nominal.positions)
+    return dot(cotangents.positions, change)
+      + zip(cotangents.velocities, zip(final.velocities, nominal.velocities)).reduce(0) {
+        $0 + $1.0 * ($1.1.0 - $1.1.1)
+      }
+      + zip(cotangents.activations, zip(final.activations, nominal.activations)).reduce(0) {
+        $0 + $1.0 * ($1.1.0 - $1.1.1)
+      }
+  }
+
+  func final() throws -> BatchState<Double> {
+    try simulator().rollout(from: state, inputs: inputs, steps: steps).finalState
+  }
+}
+
+func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+
+extension RolloutGradient<Double> {
+  /// The derivative along a direction.
+  func along(_ d: RolloutDirection) -> Double {
+    dot(initialState.positions, d.initialState.positions)
+      + dot(initialState.velocities, d.initialState.velocities)
+      + dot(initialState.activations, d.initialState.activations)
+      + dot(controls?.values ?? [], d.inputs.controls?.values ?? [])
+      + dot(appliedForces?.values ?? [], d.inputs.appliedForces?.values ?? [])
+      + dot(cartesianForces?.values ?? [], d.inputs.cartesianForces?.values ?? [])
+  }
+}
+
+extension Model {
+  var orientationAddresses: [Int] {
+    joints.compactMap {
+      $0.type == .free ? $0.positionAddress + 3 : $0.type == .ball ? $0.positionAddress : nil
+    }
+  }
+
+  /// Configurations of several worlds moved by tangent vectors.
+  func moved(_ positions: [Double], by tangents: [Double]) -> [Double] {
+    var result = positions
+    forEachJoint(positions.count / positionCount) { joint, at, dof in
+      switch joint.type {
+      case .slide, .hinge: result[at] += tangents[dof]
+      case .ball, .free:
+        let shift = joint.type == .free ? 3 : 0
+        for k in 0..<shift { result[at + k] += tangents[dof + k] }
+        let q = Quaternion(
+          positions[at + shift], positions[at + shift + 1], positions[at + shift + 2],
+          positions[at + shift + 3])
+        let v = Vector3(tangents[dof + shift], tangents[dof + shift + 1], tangents[dof + shift + 2])
+        for (k, x) in (q * Quaternion(rotationVector: v)).array.enumerated() { result[at + shift + k] = x }
+      }
+    }
+    return result
+  }
+
+  /// Tangent vectors from `b` to `a`.
+  func difference(_ a: [Double], _ b: [Double]) -> [Double] {
+    var result = [Double](repeating: 0, count: a.count / positionCount * velocityCount)
+    forEachJoint(a.count / positionCount) { joint, at, dof in
+      switch joint.type {
+      case .slide, .hinge: result[dof] = a[at] - b[at]
+      case .ball, .free:
+        let shift = joint.type == .free ? 3 : 0
+        for k in 0..<shift { result[dof + k] = a[at + k] - b[at + k] }
+        func q(_ x: [Double]) -> Quaternion<Double> {
+          Quaternion(x[at + shift], x[at + shift + 1], x[at + shift + 2], x[at + shift + 3]).normalized
+        }
+        for (k, x) in (q(b).conjugate * q(a)).rotationVector.array.enumerated() {
+          result[dof + shift + k] = x
+        }
+      }
+    }
+    return result
+  }
+
+  private func forEachJoint(_ worlds: Int, _ body: (Joint, Int, Int) -> Void) {
+    for world in 0..<worlds {
+      for joint in joints where joint.mimic == nil {
+        body(
+          joint, world * positionCount + joint.positionAddress, world * velocityCount + joint.velocityAddress)
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import RigidBody
+import RobotModels
+
+/// Models that the tests of laws run on: the project's own, and small ones for features these do not have.
+enum TestModels {
+  static let names = [
+    "pendulum", "cartpole", "acrobot", "arm", "quadruped", "humanoid", "balls", "fluid", "actuators",
+    "compensation", "freeBodies",
+  ]
+
+  static func model(_ name: String, _ integrator: Integrator? = nil) throws -> Model {
+    var model: Model
+    if let text = texts[name] {
+      model = try Model(mjcf: "<mujoco>\(text)</mujoco>", name: "\(name).xml")
+    } else {
+      let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+      model = try Model.load(path: root.appending(path: "Models/\(name).xml").path)
+    }
+    if let integrator { model.options.integrator = integrator }
+    return model
+  }
+
+  private static let texts: [String: String] = [
+    "balls": """
+    <option timestep="0.004" gravity="0.3 -0.2 -9.7"/>
+    <worldbody>
+      <body pos="0 0 1"><joint type="slide" axis="1 1 0" damping="0.3" stiffness="3" springref="0.2"/>
+        <joint type="hinge" axis="0.2 0.3 1" pos="0.1 0 0.05" ref="0.3" armature="0.02"/>
+        <geom type="capsule" size="0.05" fromto="0 0 0 0.1 0.2 -0.3"/>
+        <body pos="0.1 0.2 -0.3" euler="20 30 40"><joint type="ball" damping="0.05" stiffness="2" pos="0 0.02 0.01"/>
+          <geom type="box" size="0.05 0.1 0.15" pos="0.1 0 -0.1" euler="10 50 20"/>
+          <body pos="0 0 -0.3"><joint type="hinge" axis="0 1 0" pos="0 0.03 0"/><joint type="ball"/>
+            <geom type="ellipsoid" size="0.03 0.05 0.1" pos="0 0.05 -0.1"/></body></body></body>
+    </worldbody>
+    """,
+    "fluid": """
+    <option timestep="0.005" density="40" viscosity="0.2" wind="0.5 -0.3 0.2"/>
+    <worldbody>
+      <body pos="0 0 1"><freejoint/><geom type="box" size="0.1 0.2 0.05" euler="10 20 30"/>
+        <body pos="0.1 0.2 0"><joint type="hinge" axis="0 0 1" damping="0.1"/>
+          <geom type="capsule" size="0.04" fromto="0 0 0 0.3 0.1 0.05" density="300"/>
+          <body pos="0.3 0.1 0.05"><joint type="ball"/><joint type="hinge" axis="1 0 0"/>
+            <geom type="box" size="0.1 0.02 0.08" pos="0.05 0 0" density="300"/></body></body></body>
+    </worldbody>
+    """,
+    "actuators": """
+    <option timestep="0.004"/>
+    <worldbody>
+      <body pos="0 0 1"><freejoint name="free"/><geom type="box" size="0.1 0.2 0.1" euler="5 10 20"/>
+        <body pos="0.2 0 0"><joint name="ball" type="ball" damping="0.1"/>
+          <geom type="capsule" size="0.04" fromto="0 0 0 0.3 0 0.1"/>
+          <body pos="0.3 0 0.1"><joint name="hinge" type="hinge" axis="0 1 0.5" damping="0.2"/>
+            <geom type="capsule" size="0.03" fromto="0 0 0 0.2 0.1 0"/>
+            <body pos="0.2 0.1 0"><joint name="slide" type="slide" axis="1 0 0" damping="0.5"
+                actuatorfrcrange="-0.4 0.4"/><geom size="0.05"/></body></body></body></body>
+    </worldbody>
+    <actuator>
+      <motor joint="free" gear="1 2 3 0.1 0.2 0.3"/>
+      <general jointinparent="free" gear="0.3 0.1 0.2 0.3 0.5 0.2"/>
+      <general joint="ball" gear="0.3 0.2 0.4" biastype="affine" biasprm="0.1 -3 -0.4" gainprm="2"/>
+      <general jointinparent="ball" gear="0.2 0.5 0.1" gaintype="affine" gainprm="1 0.5 0.3"/>
+      <position joint="hinge" kp="5" kv="0.7" ctrlrange="-0.3 0.3"/>
+      <velocity joint="hinge" kv="0.9" forcerange="-0.3 0.3"/>
+      <intvelocity joint="hinge" kp="4" actrange="-0.4 0.4"/>
+      <damper joint="hinge" kv="0.6" ctrlrange="0 1"/>
+      <cylinder joint="slide" timeconst="0.1" area="0.5" bias="0.1 -0.2 -0.3"/>
+      <general joint="hinge" dyntype="filter" dynprm="0.05" gainprm="2" actearly="true"/>
+      <general joint="slide" dyntype="filterexact" dynprm="0.03" gainprm="1.5" biastype="affine"
+        biasprm="0 -1 -0.2"/>
+      <general joint="ball" gear="0.1 0 0.2" dyntype="filterexact" dynprm="0.02" actearly="true"
+        gaintype="affine" gainprm="1 0.2 0.4"/>
+    </actuator>
+    """,
+    "compensation": """
+    <option timestep="0.004" gravity="1 2 -9"/>
+    <worldbody>
+      <body pos="0 0 1" gravcomp="0.4"><joint axis="0 1 0" actuatorgravcomp="true" actuatorfrcrange="-0.6 0.6"/>
+        <geom type="capsule" size="0.05" fromto="0 0 0 0.3 0 0.1"/>
+        <body pos="0.3 0 0.1" gravcomp="1"><joint axis="1 0.3 0"/><geom type="box" size="0.1 0.05 0.1" pos="0 0 0.1"/>
+          <body pos="0 0 0.2" gravcomp="0.7"><joint type="ball" actuatorgravcomp="true"/>
+            <geom type="box" size="0.02 0.05 0.1" pos="0.05 0 0.1"/>
+            <body pos="0 0 0.1" gravcomp="0.5"><geom size="0.05" pos="0.1 0 0"/></body></body></body></body>
+    </worldbody>
+    """,
+    "freeBodies": """
+    <option timestep="0.01" density="5" viscosity="0.05"/>
+    <worldbody>
+      <body pos="0 0 1"><freejoint name="a"/><geom type="box" size="0.1 0.3 0.05" pos="0.1 0.05 0" euler="10 20 30"/></body>
+      <body pos="1 0 1"><joint name="b" type="free" damping="0.2"/><geom type="ellipsoid" size="0.1 0.3 0.2"/>
+        <body pos="0.2 0.1 0"><geom size="0.1"/></body></body>
+      <body pos="2 0 1"><freejoint/><geom size="0.1"/><body pos="0 0 0.2"><joint axis="1 0 0"/><geom size="0.05" pos="0 0 0.2"/></body></body>
+    </worldbody>
+    <actuator><general joint="a" gear="0 0 0 0.1 0.3 0.2" biastype="affine" biasprm="0 0 -0.5" gainprm="3"/></actuator>
+    """,
+  ]
+}
