@@ -13,7 +13,8 @@ let package = Package(
   name: "CostateBenchmarks",
   platforms: [.macOS(.v15)],
   products: [
-    .executable(name: "bench-chain", targets: ["bench-chain"])
+    .executable(name: "bench-chain", targets: ["bench-chain"]),
+    .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
   ],
   dependencies: [
     .package(name: "Costate", path: "..")
@@ -30,6 +31,10 @@ let package = Package(
       dependencies: [
         "BenchmarkSupport", "CChain", "ChainKernel", .product(name: "Costate", package: "Costate"),
       ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-dynamics",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
   ]
 )
