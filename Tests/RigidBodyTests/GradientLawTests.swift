@@ -1,3 +1,4 @@
+import Lanes
 import RigidBody
 import RobotModels
 import TestSupport
@@ -133,7 +134,10 @@ import Testing
           positions: weights, velocities: tape.result.finalState.velocities, activations: none), targets: .all
       )
     }
-    #expect(dot(second.gradient.controls!.values, [1]) == dot(try gradient(0).controls!.values, [1]))
+    let first = try gradient(0).initialState
+    for (a, b) in zip(second.gradient.initialState.velocities, first.velocities) {
+      #expect(abs(a - b) <= 1e-12 * max(1, abs(b)))
+    }
     func compare(_ field: String, _ product: [Double], _ values: (RolloutGradient<Double>) -> [Double]) throws
     {
       let runs = try [2e-3, -2e-3, 1e-3, -1e-3].map { values(try gradient($0)) }
