@@ -102,12 +102,12 @@ import Testing
     let simulator = try problem.simulator()
     let tape = try simulator.record(from: problem.state, inputs: problem.inputs, steps: 5, memory: memory)
     #expect(tape.result.divergedWorlds.map(\.world) == [2])
-    #expect(tape.result.finalState.positions.allSatisfy(\.isFinite))
-    #expect(tape.result.finalState.velocities.allSatisfy(\.isFinite))
+    #expect(tape.result.finalState.positions.allSatisfy { $0.isFinite })
+    #expect(tape.result.finalState.velocities.allSatisfy { $0.isFinite })
     let gradient = try tape.gradient(final: problem.cotangents, targets: .all)
     #expect(gradient.divergedWorlds.map(\.world) == [2])
-    #expect(gradient.initialState.positions.allSatisfy(\.isFinite))
-    #expect(gradient.parameters!.mass.allSatisfy(\.isFinite))
+    #expect(gradient.initialState.positions.allSatisfy { $0.isFinite })
+    #expect(gradient.parameters!.mass.allSatisfy { $0.isFinite })
     let n = problem.model.velocityCount
     #expect(gradient.initialState.positions[2 * n..<3 * n].allSatisfy { $0 == 0 })
     #expect(throws: SimulationError.self) {

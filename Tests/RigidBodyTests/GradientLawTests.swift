@@ -89,7 +89,7 @@ import Testing
     try compare("inertia", gradient.inertia.flatMap(\.array), step: 0.02 * smallest) {
       $0.bodies[three($1).0].inertia[three($1).1] += $2
     }
-    try compare("armature", gradient.armature, step: 1e-3) { $0.degreesOfFreedom[$1].armature += $2 }
+    try compare("armature", gradient.armature, step: 2e-5) { $0.degreesOfFreedom[$1].armature += $2 }
     try compare("damping", gradient.damping, step: 1e-2) { $0.degreesOfFreedom[$1].damping += $2 }
     try compare("stiffness", gradient.stiffness, step: 1e-2) { $0.joints[$1].stiffness += $2 }
     let scalar = model.joints.indices.filter { model.joints[$0].type.positionCount == 1 }

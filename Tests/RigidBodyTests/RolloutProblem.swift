@@ -16,29 +16,30 @@ struct RolloutProblem {
     var random = SeededRandom(seed: seed)
     self.model = model
     self.steps = steps
-    state = BatchState(model, worldCount: worlds)
+    var state = BatchState<Double>(model, worldCount: worlds)
     for i in state.positions.indices { state.positions[i] += random.uniform(-0.3, 0.3) }
     for world in 0..<worlds {
       for at in model.orientationAddresses {
         let i = world * model.positionCount + at
-        let n = (0..<4).reduce(0) { $0 + state.positions[i + $1] * state.positions[i + $1] }.squareRoot()
+        let n = state.positions[i..<i + 4].reduce(0) { $0 + $1 * $1 }.squareRoot()
         for k in 0..<4 { state.positions[i + k] /= n }
       }
     }
-    for i in state.velocities.indices { state.velocities[i] = random.uniform(-1, 1) }
-    for i in state.activations.indices { state.activations[i] = random.uniform(-0.5, 0.5) }
-    func values(_ count: Int, _ scale: Double) -> InputSequence<Double> {
-      InputSequence(
-        values: (0..<worlds * steps * count).map { _ in random.uniform(-scale, scale) }, worldCount: worlds,
-        stepCount: steps)
-    }
+    state.velocities = random.uniform(-1, 1, count: state.velocities.count)
+    state.activations = random.uniform(-0.5, 0.5, count: state.activations.count)
+    self.state = state
+    let rows = worlds * steps
+    let controls = random.uniform(-0.4, 0.4, count: rows * model.controlCount)
+    let applied = random.uniform(-0.2, 0.2, count: rows * model.velocityCount)
+    let cartesian = random.uniform(-0.3, 0.3, count: rows * 6 * model.bodies.count)
     inputs = SimulationInputs(
-      controls: values(model.controlCount, 0.4), appliedForces: values(model.velocityCount, 0.2),
-      cartesianForces: values(6 * model.bodies.count, 0.3))
-    func cotangent(_ count: Int) -> [Double] { (0..<worlds * count).map { _ in random.uniform(-1, 1) } }
+      controls: InputSequence(values: controls, worldCount: worlds, stepCount: steps),
+      appliedForces: InputSequence(values: applied, worldCount: worlds, stepCount: steps),
+      cartesianForces: InputSequence(values: cartesian, worldCount: worlds, stepCount: steps))
     cotangents = StateCotangents(
-      positions: cotangent(model.velocityCount), velocities: cotangent(model.velocityCount),
-      activations: cotangent(model.activationCount))
+      positions: random.uniform(-1, 1, count: worlds * model.velocityCount),
+      velocities: random.uniform(-1, 1, count: worlds * model.velocityCount),
+      activations: random.uniform(-1, 1, count: worlds * model.activationCount))
   }
 
   static let ignored: IgnoredFeatures = [.constraints]

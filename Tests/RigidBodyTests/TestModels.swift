@@ -31,7 +31,7 @@ enum TestModels {
         <geom type="capsule" size="0.05" fromto="0 0 0 0.1 0.2 -0.3"/>
         <body pos="0.1 0.2 -0.3" euler="20 30 40"><joint type="ball" damping="0.05" stiffness="2" pos="0 0.02 0.01"/>
           <geom type="box" size="0.05 0.1 0.15" pos="0.1 0 -0.1" euler="10 50 20"/>
-          <body pos="0 0 -0.3"><joint type="hinge" axis="0 1 0" pos="0 0.03 0"/><joint type="ball"/>
+          <body pos="0 0 -0.3"><joint type="slide" axis="0.1 1 0"/><joint type="ball" pos="0 0.03 0"/>
             <geom type="ellipsoid" size="0.03 0.05 0.1" pos="0 0.05 -0.1"/></body></body></body>
     </worldbody>
     """,
@@ -41,7 +41,7 @@ enum TestModels {
       <body pos="0 0 1"><freejoint/><geom type="box" size="0.1 0.2 0.05" euler="10 20 30"/>
         <body pos="0.1 0.2 0"><joint type="hinge" axis="0 0 1" damping="0.1"/>
           <geom type="capsule" size="0.04" fromto="0 0 0 0.3 0.1 0.05" density="300"/>
-          <body pos="0.3 0.1 0.05"><joint type="ball"/><joint type="hinge" axis="1 0 0"/>
+          <body pos="0.3 0.1 0.05"><joint type="ball" damping="0.02"/>
             <geom type="box" size="0.1 0.02 0.08" pos="0.05 0 0" density="300"/></body></body></body>
     </worldbody>
     """,

@@ -17,4 +17,8 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
   public mutating func uniform(_ lower: Double, _ upper: Double) -> Double {
     lower + (upper - lower) * Double(next() >> 11) / Double(1 << 53)
   }
+  /// Several such numbers.
+  public mutating func uniform(_ lower: Double, _ upper: Double, count: Int) -> [Double] {
+    (0..<count).map { _ in uniform(lower, upper) }
+  }
 }
