@@ -98,7 +98,7 @@ extension XMLTreeElement {
 
 extension String {
   /// Short enough to stand in an error message, on one line.
-  var clippedForMessage: String {
+  package var clippedForMessage: String {
     let line = self.replacing(/[\p{Cc}\s]+/, with: " ")
     return line.count > 60 ? line.prefix(57) + "…" : line
   }
@@ -112,7 +112,7 @@ extension String {
   }
 
   /// Levenshtein's distance, ignoring case.
-  func editDistance(to other: String) -> Int {
+  package func editDistance(to other: String) -> Int {
     let (a, b) = (Array(lowercased().utf8), Array(other.lowercased().utf8))
     var row = Array(0...b.count)
     for i in a.indices {

@@ -18,19 +18,19 @@ import Testing
   }
 
   @Test func bodiesComeBeforeSites() throws {
-    func place(_ name: String) throws -> Frame.Place {
-      try Frame(named: name, in: model, option: "--frame").place
+    func place(_ name: String) throws -> CostateCommandLine.Frame.Place {
+      try CostateCommandLine.Frame(named: name, in: model, option: "--frame").place
     }
     #expect(try place("hand") == .body(1))
     #expect(try place("tip") == .site(0))
     #expect(try place("site:hand") == .site(1))
     #expect(try place("body:hand") == .body(1))
-    #expect(Frame.all(in: model).map(\.name) == ["hand", "tip", "site:hand"])
+    #expect(CostateCommandLine.Frame.all(in: model).map(\.name) == ["hand", "tip", "site:hand"])
   }
 
   @Test(arguments: ["foot", "body:tip", "site:foot"]) func unknownNamesAreRefused(name: String) {
     let failure = #expect(throws: CommandFailure.self) {
-      try Frame(named: name, in: model, option: "--frame")
+      try CostateCommandLine.Frame(named: name, in: model, option: "--frame")
     }
     #expect(failure?.code == .wrongUsage)
     #expect(failure?.message == "--frame: there is no body or site '\(name)'; known are hand, tip, site:hand")

@@ -28,6 +28,7 @@ COSTATE_DEFINE_MULTIPLY_ADD(costate_d8, d8)
 COSTATE_DEFINE_MULTIPLY_ADD(costate_f16, f16)
 
 #include "CLanesMath.h"
+#include "CLanesTranspose.h"
 
 #pragma clang diagnostic pop
 #endif

@@ -1,10 +1,10 @@
 /// One block of memory from which kernels' arrays are carved, aligned to cache lines and freed as a whole.
-struct Arena: ~Copyable {
+package struct Arena: ~Copyable {
   private let base: UnsafeMutableRawPointer
   private let capacity: Int
   private var used = 0
 
-  init(byteCount: Int) {
+  package init(byteCount: Int) {
     capacity = max(byteCount, 64)
     base = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
     // Zero bits are the number zero in every lane: scratch memory never holds signalling garbage.
@@ -13,12 +13,12 @@ struct Arena: ~Copyable {
   deinit { base.deallocate() }
 
   /// Bytes that an array takes in an arena.
-  static func byteCount<T>(_ type: T.Type, _ count: Int) -> Int {
+  package static func byteCount<T>(_ type: T.Type, _ count: Int) -> Int {
     (max(count, 1) * MemoryLayout<T>.stride + 63) & ~63
   }
 
   /// The next array of `count` elements, all bits zero. `T` must be made of plain numbers.
-  mutating func take<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
+  package mutating func take<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
     let bytes = Self.byteCount(type, count)
     precondition(used + bytes <= capacity, "arena exhausted")
     defer { used += bytes }
@@ -27,7 +27,8 @@ struct Arena: ~Copyable {
 }
 
 /// Counts what an arena must hold; same calls as ``Arena``.
-struct ArenaMeasure {
-  private(set) var byteCount = 0
-  mutating func take<T>(_ type: T.Type, _ count: Int) { byteCount += Arena.byteCount(type, count) }
+package struct ArenaMeasure {
+  package init() {}
+  package private(set) var byteCount = 0
+  package mutating func take<T>(_ type: T.Type, _ count: Int) { byteCount += Arena.byteCount(type, count) }
 }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Runs `body` for every index, several at a time. Each worker makes its own `context` first; indices are handed out
 /// one by one, so that results must not depend on which worker takes which.
-func parallelFor<Context>(
+package func parallelFor<Context>(
   count: Int, threads: Int, makeContext: @Sendable () -> Context, body: @Sendable (Context, Int) -> Void
 ) {
   let workers = max(1, min(threads, count))
@@ -23,12 +23,16 @@ func parallelFor<Context>(
   }
 }
 
-/// An address that workers share; each writes to its own part.
-struct SharedPointer<Element>: @unchecked Sendable {
-  let base: UnsafeMutablePointer<Element>
+/// A value that workers only read.
+package struct Shared<Value>: @unchecked Sendable {
+  package let value: Value
+  package init(value: Value) { self.value = value }
 }
 
-/// A value that workers only read.
-struct Shared<Value>: @unchecked Sendable {
-  let value: Value
+/// A flag that is raised at first, and that any thread may lower.
+package final class SharedFlag: Sendable {
+  private let state = Atomic<Bool>(true)
+  package init() {}
+  package var isRaised: Bool { state.load(ordering: .relaxed) }
+  package func lower() { state.store(false, ordering: .relaxed) }
 }
