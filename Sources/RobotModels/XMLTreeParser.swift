@@ -31,10 +31,7 @@ extension XMLTree {
     guard bytes.contains(where: { $0 > 0x20 }) else {
       throw ModelError(.invalid, at: start, "the file is empty; expected <mujoco> or <robot>")
     }
-    if bytes.contains(0) {
-      throw ModelError(
-        .invalid, at: start, "contains zero bytes: not an XML text in UTF-8 (convert it to UTF-8)")
-    }
+    let bytes = try Self.plainUTF8(bytes, file: file)
     let map = try XMLSourceMap(scanning: bytes, file: file, limits: limits)
     let builder = XMLTreeBuilder(map: map, file: file, limits: limits)
     let parser = XMLParser(data: Data(bytes))
@@ -69,6 +66,68 @@ extension XMLTree {
       throw ModelError(.unreadable, at: location, "reading failed")
     }
     return Array(data)
+  }
+}
+
+extension XMLTree {
+  /// The text with its byte-order mark and XML declaration blanked, so that the parser never converts encodings
+  /// by itself: what it is given is UTF-8, and checked to be.
+  private static func plainUTF8(_ bytes: [UInt8], file: String) throws -> [UInt8] {
+    func error(at offset: Int, _ message: String) -> ModelError {
+      let before = bytes[..<offset]
+      let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+      let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+      return ModelError(
+        .invalid, at: .init(file: file, line: line, column: offset - lineStart + 1), message)
+    }
+    if let zero = bytes.firstIndex(of: 0) {
+      throw error(at: zero, "contains zero bytes: not an XML text in UTF-8 (convert it to UTF-8)")
+    }
+    var result = bytes
+    var start = 0
+    if result.starts(with: [0xEF, 0xBB, 0xBF]) {
+      result.replaceSubrange(0..<3, with: [0x20, 0x20, 0x20])
+      start = 3
+    }
+    if result[start...].starts(with: Array("<?xml".utf8)),
+      let end = result[start...].firstIndex(of: UInt8(ascii: ">"))
+    {
+      let declaration = String(decoding: result[start...end], as: UTF8.self)
+      if let match = declaration.firstMatch(of: /encoding\s*=\s*["']([^"']*)["']/) {
+        let encoding = match.1.lowercased()
+        if ["iso-8859-1", "latin1", "latin-1", "windows-1252"].contains(encoding) {
+          let blanked = result.indices.map {
+            ($0 <= end && result[$0] != UInt8(ascii: "\n")) ? 0x20 : result[$0]
+          }
+          return Array(String(String.UnicodeScalarView(blanked.map { Unicode.Scalar($0) })).utf8)
+        }
+        guard ["utf-8", "utf8", "us-ascii", "ascii"].contains(encoding) else {
+          throw error(
+            at: start,
+            "the encoding '\(encoding.clippedForMessage)' is not supported; convert the file to UTF-8")
+        }
+      }
+      for index in start...end where result[index] != UInt8(ascii: "\n") { result[index] = 0x20 }
+    }
+    if let invalid = firstInvalidUTF8(result) {
+      throw error(at: invalid, "a byte that is not UTF-8; convert the file to UTF-8")
+    }
+    return result
+  }
+
+  /// Offset of the first byte that does not belong to well-formed UTF-8.
+  private static func firstInvalidUTF8(_ bytes: [UInt8]) -> Int? {
+    guard bytes.contains(where: { $0 >= 0x80 }) else { return nil }
+    var decoder = UTF8()
+    var iterator = bytes.makeIterator()
+    var offset = 0
+    while true {
+      switch decoder.decode(&iterator) {
+      case .scalarValue(let scalar): offset += UTF8.width(scalar)
+      case .emptyInput: return nil
+      case .error: return offset
+      }
+    }
   }
 }
 

@@ -78,6 +78,21 @@ import Testing
     #expect(try #require(failure("<a>          </a>", limits: limits)).message.contains("at most 10 bytes"))
   }
 
+  @Test func encodings() throws {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    func name(_ bytes: [UInt8]) throws -> String? {
+      try XMLTree(bytes: bytes, file: "test.xml", directory: nil).root.string("name")
+    }
+    #expect(try name(mark + Array("<?xml version='1.0' encoding='utf-8'?><a name='é'/>".utf8)) == "é")
+    let latin =
+      Array("<?xml version='1.0'\nencoding='ISO-8859-1'?><a name='".utf8) + [0xE9] + Array("'/>".utf8)
+    #expect(try name(latin) == "é")
+    let broken = Array("<a>\n <b name='".utf8) + [0xE9] + Array("'/></a>".utf8)
+    let error = try #require(throws: ModelError.self) { try name(broken) }
+    #expect(error.description.hasPrefix("test.xml:2:11: ") && error.message.contains("UTF-8"), "\(error)")
+    #expect(throws: ModelError.self) { try name(Array("<?xml version='1.0' encoding='UTF-7'?><a/>".utf8)) }
+  }
+
   @Test func plainDocumentTypeIsAccepted() throws {
     #expect(try parse("<!DOCTYPE mujoco><mujoco/>").name == "mujoco")
   }
