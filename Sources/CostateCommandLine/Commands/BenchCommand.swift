@@ -106,11 +106,10 @@ struct ModelBenchmarks {
       [threads] in
       _ = try double.stepJacobians(at: setup.initialState(Double.self), threads: threads)
     }
-    return [
+    return try [
       load, step(double, setup, worlds: 1, "float64"), step(double, setup, worlds: 1024, "float64"),
-      step(single, setup, worlds: 1024, "float32"), gradient(double, setup, "float64"),
-      gradient(single, setup, "float32"), jacobians,
-    ]
+      step(single, setup, worlds: 1024, "float32"), jacobians,
+    ] + gradient(double, setup, "float64") + gradient(single, setup, "float32")
   }
 
   private func step<Scalar: SimulationScalar>(
@@ -124,23 +123,31 @@ struct ModelBenchmarks {
     }
   }
 
-  /// A rollout with everything stored, and back.
+  /// A rollout with everything stored, and the way back over one that was stored before.
   private func gradient<Scalar: SimulationScalar>(
     _ simulator: Simulator<Scalar>, _ setup: SimulationSetup, _ precision: String
-  ) -> Benchmark {
-    let (worlds, steps) = (256, 20)
+  ) throws(CommandFailure) -> [Benchmark] {
+    let (worlds, steps) = (64, 20)
     let (initial, inputs) = start(setup, Scalar.self, worlds: worlds)
     let final = StateCotangents<Scalar>(
       positions: Array(repeating: 1, count: worlds * model.velocityCount),
       velocities: Array(repeating: 1, count: worlds * model.velocityCount),
       activations: Array(repeating: 1, count: worlds * model.activationCount))
-    return Benchmark(
-      name: "\(name)/step and gradient x \(worlds)/\(precision)", item: "step", items: worlds * steps
-    ) { [threads] in
-      let tape = try simulator.record(
-        from: initial, inputs: inputs, steps: steps, memory: .storeAll, threads: threads)
-      _ = try tape.gradient(final: final, threads: threads)
+    func record(_ threads: Int) throws -> RolloutTape<Scalar> {
+      try simulator.record(from: initial, inputs: inputs, steps: steps, memory: .storeAll, threads: threads)
     }
+    let tape = try reportingFailures { try record(threads) }
+    let items = worlds * steps
+    return [
+      Benchmark(name: "\(name)/stored step x \(worlds)/\(precision)", item: "step", items: items) {
+        [threads] in
+        _ = try record(threads)
+      },
+      Benchmark(name: "\(name)/reverse step x \(worlds)/\(precision)", item: "step", items: items) {
+        [threads] in
+        _ = try tape.gradient(final: final, threads: threads)
+      },
+    ]
   }
 
   private func start<Scalar: SimulationScalar>(
