@@ -46,8 +46,15 @@ extension Simulator where Scalar == Double {
   /// For rotations the gradient's components refer to the joint's own frame, which turns with the direction: the result
   /// is the derivative of those components.
   ///
-  /// - Parameter cost: from the final states and their tangents along the direction, the cotangents of the cost and the
-  ///   derivatives of those cotangents along the direction.
+  /// - Parameters:
+  ///   - cost: from the final states and their tangents along the direction, the cotangents of the cost and the
+  ///     derivatives of those cotangents along the direction.
+  ///   - initial: the states before the first step.
+  ///   - direction: the way in which the inputs move.
+  ///   - inputs: what acts from outside.
+  ///   - steps: the number of steps.
+  ///   - threads: how many threads work; the result is the same for every number.
+  ///   - targets: which inputs get gradients.
   /// - Throws: ``SimulationError`` as ``pushforward(from:inputs:steps:along:threads:)``, and for cotangents of the wrong
   ///   length.
   public func hessianVectorProduct(

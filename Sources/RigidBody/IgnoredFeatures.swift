@@ -13,7 +13,7 @@ public struct IgnoredFeatures: OptionSet, Sendable, Hashable {
   public static let actuation = Self(rawValue: 1 << 5)
   /// All passive forces: springs, dampers, gravity compensation, fluid.
   public static let passive = Self(rawValue: 1 << 6)
-  /// Everything in ``Model/unsupported``.
+  /// Everything in `Model.unsupported`.
   public static let unsupported = Self(rawValue: 1 << 7)
   /// Contacts, limits, equalities and friction loss.
   public static let constraints: Self = [.contact, .limit, .equality, .frictionLoss]

@@ -18,7 +18,10 @@ extension Simulator {
   ///
   /// The step is taken once; each lane then carries one row back, so a row costs a fraction of a step.
   ///
-  /// - Parameter inputs: those of one step.
+  /// - Parameters:
+  ///   - inputs: those of one step.
+  ///   - threads: how many threads work; the result is the same for every number.
+  ///   - state: the states, one row per world.
   /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, and worlds that diverge.
   /// - Complexity: O((2 nv + na) x size of the model) per world.
   public func stepJacobians(

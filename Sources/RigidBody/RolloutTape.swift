@@ -28,7 +28,7 @@ public struct GradientTargets: OptionSet, Sendable, Hashable {
 /// Cotangents (gradients) of states, row-major like the states themselves.
 ///
 /// Positions are in tangent coordinates: `nv` numbers a state, those of free and ball joints for small turns in the
-/// joint's own frame. ``Model/positionGradient(tangent:at:)`` lifts them to `qpos`.
+/// joint's own frame. `Model.positionGradient(tangent:at:)` lifts them to `qpos`.
 public struct StateCotangents<Scalar: SimulationScalar>: Sendable, Equatable {
   public var positions: [Scalar]
   public var velocities: [Scalar]
@@ -87,6 +87,8 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
   /// - Parameters:
   ///   - final: cotangents of the last states, `worldCount` rows; or nil.
   ///   - trajectory: cotangents of all states, `worldCount * (stepCount + 1)` rows; or nil. Both add up.
+  ///   - targets: which inputs get gradients.
+  ///   - threads: how many threads work; the result is the same for every number.
   /// - Throws: ``SimulationError`` for arrays of the wrong length or that are not finite.
   /// - Complexity: about one forward rollout where everything is stored, two where steps are computed again.
   public func gradient(
@@ -129,8 +131,15 @@ extension Simulator {
   /// A cost of a rollout and its gradient: rolls out, asks `cost` for the value and the cotangents of all states, and
   /// goes back.
   ///
-  /// - Parameter cost: from the trajectory, the cost and its derivative by every state
-  ///   (`worldCount * (steps + 1)` rows, positions in tangent coordinates).
+  /// - Parameters:
+  ///   - cost: from the trajectory, the cost and its derivative by every state
+  ///     (`worldCount * (steps + 1)` rows, positions in tangent coordinates).
+  ///   - targets: which inputs get gradients.
+  ///   - threads: how many threads work; the result is the same for every number.
+  ///   - memory: what is kept for the way back.
+  ///   - initial: the states before the first step.
+  ///   - inputs: what acts from outside.
+  ///   - steps: the number of steps.
   /// - Throws: ``SimulationError``; also if a world diverges.
   public func valueAndGradient(
     from initial: BatchState<Scalar>, inputs: SimulationInputs<Scalar> = SimulationInputs(), steps: Int,

@@ -35,6 +35,7 @@ extension Model {
   ///   - mjcf: the content of an MJCF file.
   ///   - name: stands for the file in error messages.
   ///   - directory: where files that the text names are looked up; without it, naming one is an error.
+  ///   - options: how the file is read.
   /// - Throws: ``ModelError``.
   public init(
     mjcf: String, name: String = "model.xml", directory: String? = nil,
@@ -54,6 +55,7 @@ extension Model {
   ///   - name: stands for the file in error messages.
   ///   - directory: where files that the text names are looked up; without it, only package paths and absolute
   ///     paths are.
+  ///   - options: how the file is read.
   /// - Throws: ``ModelError``.
   public init(
     urdf: String, name: String = "model.urdf", directory: String? = nil,
