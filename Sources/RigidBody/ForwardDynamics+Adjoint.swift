@@ -15,6 +15,11 @@ func forwardDynamicsAdjoint<L: Lane>(
   timestepCotangent: inout L
 ) {
   let n = plan.velocityCount
+  if !record.retainsGeometry {
+    positionPass(
+      plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+    inertiaPass(plan.tree, record)
+  }
   copyValues(scratch.lambda, scratch.accelerationCotangent, n)
   solveMassMatrix(
     plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, scratch.lambda)

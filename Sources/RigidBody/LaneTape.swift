@@ -183,6 +183,8 @@ final class GroupStorage<L: Lane> {
   /// Distance of checkpoints; all steps where everything is stored.
   let interval: Int
   let storesAll: Bool
+  /// What a tape may take of a core's second-level cache.
+  private static var cacheByteCount: Int { 512 << 10 }
 
   init(_ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory) {
     self.plan = plan
@@ -197,11 +199,17 @@ final class GroupStorage<L: Lane> {
     // With checkpoints the forward pass retains one step at a time; the reverse pass has its own records.
     recordCount = (storesAll ? steps : min(steps, 1)) * plan.stageCount
     let checkpointCount = storesAll ? 0 : (steps + interval - 1) / interval
+    // Whole records as long as they stay in a core's cache; beyond that memory traffic costs more than geometry.
+    let sharesGeometry = recordCount * StepRecord<L>.byteCount(plan) > Self.cacheByteCount
     arena = Arena(
-      byteCount: recordCount * StepRecord<L>.byteCount(plan)
+      byteCount: recordCount * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry)
+        + (sharesGeometry ? Geometry<L>.byteCount(plan) : 0)
         + checkpointCount * StateBuffers<L>.byteCount(plan))
     recordBase = .allocate(capacity: max(recordCount, 1))
-    for i in 0..<recordCount { (recordBase + i).initialize(to: StepRecord(plan, &arena)) }
+    let shared = sharesGeometry ? Geometry<L>(plan, &arena) : nil
+    for i in 0..<recordCount {
+      (recordBase + i).initialize(to: StepRecord(plan, &arena, shared: shared))
+    }
     for _ in 0..<checkpointCount { checkpoints.append(StateBuffers(plan, &arena)) }
   }
   deinit { recordBase.deallocate() }

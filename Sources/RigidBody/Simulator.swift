@@ -32,9 +32,10 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
     plan = DynamicsPlan(model, features: ignored)
   }
 
-  /// Bytes that one step retains for the reverse sweep, per world, when all steps are stored.
+  /// Bytes that one step retains for the reverse sweep, per world, when all steps of a long rollout are stored.
   public var retainedBytesPerWorldStep: Int {
-    plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan) / Scalar.Group.laneCount
+    plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan, sharesGeometry: true)
+      / Scalar.Group.laneCount
   }
 
   /// Bytes of one stored state per world: what each checkpoint takes.

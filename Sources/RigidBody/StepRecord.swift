@@ -2,16 +2,40 @@ import Kinematics
 import Lanes
 import RobotModels
 
+/// Poses of links, joint directions, and the links' own inertias about their tree's reference point.
+struct Geometry<L: Lane> {
+  let poses: UnsafeMutablePointer<Pose<L>>
+  let directions: UnsafeMutablePointer<Motion<L>>
+  let inertias: UnsafeMutablePointer<RigidInertia<L>>
+
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    poses = arena.take(Pose<L>.self, plan.tree.linkCount)
+    directions = arena.take(Motion<L>.self, plan.tree.directionCount)
+    inertias = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
+  }
+
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+    var measure = ArenaMeasure()
+    measure.take(Pose<L>.self, plan.tree.linkCount)
+    measure.take(Motion<L>.self, plan.tree.directionCount)
+    measure.take(RigidInertia<L>.self, plan.tree.linkCount)
+    return measure.byteCount
+  }
+}
+
 /// What one evaluation of the forward dynamics retains for the reverse sweep.
+///
+/// Geometry is half of it and costs little to compute again, so long tapes let their records share one: then
+/// `retainsGeometry` is false and the reverse sweep computes it from the positions, to the same bits.
 struct StepRecord<L: Lane> {
   /// Inputs.
   let positions: UnsafeMutablePointer<L>
   let velocities: UnsafeMutablePointer<L>
   let activations: UnsafeMutablePointer<L>
-  /// Poses of links, joint directions, and the links' own inertias about their tree's reference point.
   let poses: UnsafeMutablePointer<Pose<L>>
   let directions: UnsafeMutablePointer<Motion<L>>
   let inertias: UnsafeMutablePointer<RigidInertia<L>>
+  let retainsGeometry: Bool
   /// Factor of the mass matrix (with the implicit terms of the integrator).
   let factor: UnsafeMutablePointer<L>
   let inverseDiagonal: UnsafeMutablePointer<L>
@@ -22,34 +46,34 @@ struct StepRecord<L: Lane> {
   /// For each standalone free body under implicitfast: the 6x6 matrix (row-major) and its LU factor.
   let freeMatrices: UnsafeMutablePointer<L>
 
-  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+  /// - Parameter shared: geometry that the record shares with others; nil if it has its own.
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena, shared: Geometry<L>? = nil) {
     positions = arena.take(L.self, plan.positionCount)
     velocities = arena.take(L.self, plan.velocityCount)
     activations = arena.take(L.self, plan.activationCount)
-    poses = arena.take(Pose<L>.self, plan.tree.linkCount)
-    directions = arena.take(Motion<L>.self, plan.tree.directionCount)
-    inertias = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
     factor = arena.take(L.self, plan.pattern.entryCount)
     inverseDiagonal = arena.take(L.self, plan.velocityCount)
     accelerations = arena.take(L.self, plan.velocityCount)
     activationRates = arena.take(L.self, plan.activationCount)
     freeMatrices = arena.take(L.self, 36 * plan.implicitFreeBodyCount)
+    let geometry = shared ?? Geometry<L>(plan, &arena)
+    poses = geometry.poses
+    directions = geometry.directions
+    inertias = geometry.inertias
+    retainsGeometry = shared == nil
   }
 
-  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>, sharesGeometry: Bool = false) -> Int {
     var measure = ArenaMeasure()
     measure.take(L.self, plan.positionCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
-    measure.take(Pose<L>.self, plan.tree.linkCount)
-    measure.take(Motion<L>.self, plan.tree.directionCount)
-    measure.take(RigidInertia<L>.self, plan.tree.linkCount)
     measure.take(L.self, plan.pattern.entryCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
     measure.take(L.self, 36 * plan.implicitFreeBodyCount)
-    return measure.byteCount
+    return measure.byteCount + (sharesGeometry ? 0 : Geometry<L>.byteCount(plan))
   }
 }
 
