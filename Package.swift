@@ -44,7 +44,7 @@ let package = Package(
       name: "Quickstart", dependencies: ["Costate"], path: "Examples/Quickstart", swiftSettings: settings),
 
     .target(
-      name: "TestSupport", dependencies: ["Costate"], path: "Tests/Support",
+      name: "TestSupport", dependencies: ["Costate", "Lanes"], path: "Tests/Support",
       swiftSettings: settings),
     .testTarget(
       name: "LanesTests", dependencies: ["Lanes", "CLanes", "TestSupport"],

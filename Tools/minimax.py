@@ -141,6 +141,14 @@ def main():
     parts("THIRD_64", mpf(1) / 3, [53, 53])
     parts("TWO_OVER_PI_64", 2 / mp.pi, [53])
     parts("TWO_OVER_PI_32", 2 / mp.pi, [24])
+    print()
+    print("// The binary digits of 2 / pi behind 64 zeros, 64 at a time.")
+    with mp.workdps(500):
+        digits = int(mp.floor(2 / mp.pi * mp.mpf(2) ** 1216))
+    words = [0] + [(digits >> 64 * k) & (2**64 - 1) for k in range(18, -1, -1)]
+    print("#define COSTATE_TWO_OVER_PI_WORDS \\")
+    lines = [", ".join(f"0x{w:016x}ull" for w in words[k : k + 4]) for k in range(0, 20, 4)]
+    print("  " + ", \\\n  ".join(lines))
     print("#endif")
 
 

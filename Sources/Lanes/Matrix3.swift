@@ -42,6 +42,11 @@ public struct Matrix3<L: Lane>: Sendable {
   @inlinable @inline(__always) public func transposedTimes(_ v: Vector3<L>) -> Vector3<L> {
     Vector3(column0.dot(v), column1.dot(v), column2.dot(v))
   }
+  /// Transposed matrix times vector, plus `b`.
+  @inlinable @inline(__always)
+  public func transposedTimes(_ v: Vector3<L>, adding b: Vector3<L>) -> Vector3<L> {
+    Vector3(column0.dot(v, adding: b.x), column1.dot(v, adding: b.y), column2.dot(v, adding: b.z))
+  }
   @inlinable @inline(__always) public var transposed: Self {
     Self(
       columns: Vector3(column0.x, column1.x, column2.x), Vector3(column0.y, column1.y, column2.y),

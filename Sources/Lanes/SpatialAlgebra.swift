@@ -103,6 +103,13 @@ public struct SymmetricMatrix3<L: Lane>: Sendable {
       L.multiplyAdd(a.xy, v.x, L.multiplyAdd(a.yy, v.y, a.yz * v.z)),
       L.multiplyAdd(a.xz, v.x, L.multiplyAdd(a.yz, v.y, a.zz * v.z)))
   }
+  /// The matrix plus `scale * v vᵀ`.
+  @inlinable @inline(__always) public func adding(outerProductOf v: Vector3<L>, scale: L) -> Self {
+    let w = v * scale
+    return Self(
+      xx: L.multiplyAdd(w.x, v.x, xx), yy: L.multiplyAdd(w.y, v.y, yy), zz: L.multiplyAdd(w.z, v.z, zz),
+      xy: L.multiplyAdd(w.x, v.y, xy), xz: L.multiplyAdd(w.x, v.z, xz), yz: L.multiplyAdd(w.y, v.z, yz))
+  }
 }
 
 /// Inertia of a rigid body, or of several moving as one, about the reference point, in world axes.

@@ -29,7 +29,7 @@
 #define LARGEST_EXPONENT 710.0
 #define SMALLEST_EXPONENT -746.0
 #define HYPERBOLIC_LIMIT 22.0
-#define ARC_TANGENT_LARGEST 0x1p1000
+#define ARC_TANGENT_LARGEST 0x1p990
 #define ARC_TANGENT_SMALLEST 0x1p-900
 #else
 #define MANTISSA_BITS 23
@@ -231,7 +231,9 @@ COSTATE_INLINE T F(atan2)(T y, T x) {
     + (F(flip_sign)(u, sign) + (F(flip_sign)(tail, sign) + quarters * C(PART(QUARTER_PI, _2))));
   angle = F(flip_sign)(angle, F(bits)(y) & SIGN);
 #if COSTATE_WIDTH == 64
-  I far = (larger > C(ARC_TANGENT_LARGEST)) | ((smaller < C(ARC_TANGENT_SMALLEST)) & (smaller > C(0.0)));
+  // The reciprocal and the remainder must be normal.
+  I far = (larger > C(ARC_TANGENT_LARGEST)) | (divisor < C(ARC_TANGENT_SMALLEST))
+    | ((smaller < C(ARC_TANGENT_SMALLEST)) & (smaller > C(0.0)));
 #else
   I far = larger > C(ARC_TANGENT_LARGEST);
 #endif

@@ -1,7 +1,7 @@
 // Elementary functions on lanes: sin, cos, exp, log, tanh, acos, atan2, pow.
 //
 // The lane types share one text, CLanesElementary.h. Lanes that leave its range (huge angles, infinite
-// operands) go one by one to the mathematics library, in functions kept out of line.
+// operands) are computed one by one, in functions kept out of line.
 #ifndef COSTATE_CLANES_MATH_H
 #define COSTATE_CLANES_MATH_H
 #include <math.h>
@@ -92,14 +92,16 @@ COSTATE_INLINE costate_f16 costate_fused_f16(costate_f16 a, costate_f16 b, costa
 COSTATE_DEFINE_SUBTRACT_PRODUCT(double, d1)
 COSTATE_DEFINE_SUBTRACT_PRODUCT(costate_d8, d8)
 
-// The lanes of `y` where the mask is true, replaced by the mathematics library's values.
+// The lanes of `y` where the mask is true, replaced by values computed one by one.
+COSTATE_FAR double costate_huge_sin(double x);
+COSTATE_FAR double costate_huge_cos(double x);
 #define COSTATE_DEFINE_FAR(T, I, suffix, count)                                                    \
   COSTATE_FAR T costate_sin_far_##suffix(T a, T y, I mask) {                                       \
-    for (int i = 0; i < count; i++) if (mask[i]) y[i] = sin(a[i]);                                 \
+    for (int i = 0; i < count; i++) if (mask[i]) y[i] = costate_huge_sin(a[i]);                               \
     return y;                                                                                      \
   }                                                                                                \
   COSTATE_FAR T costate_cos_far_##suffix(T a, T y, I mask) {                                       \
-    for (int i = 0; i < count; i++) if (mask[i]) y[i] = cos(a[i]);                                 \
+    for (int i = 0; i < count; i++) if (mask[i]) y[i] = costate_huge_cos(a[i]);                               \
     return y;                                                                                      \
   }                                                                                                \
   COSTATE_FAR T costate_atan2_far_##suffix(T y, T x, T angle, I mask) {                            \
@@ -112,8 +114,8 @@ COSTATE_DEFINE_SUBTRACT_PRODUCT(costate_d8, d8)
   }
 COSTATE_DEFINE_FAR(costate_d8, costate_l8, d8, 8)
 COSTATE_DEFINE_FAR(costate_f16, costate_i16, f16, 16)
-COSTATE_FAR double costate_sin_far_d1(double a, double y, int mask) { return mask ? sin(a) : y; }
-COSTATE_FAR double costate_cos_far_d1(double a, double y, int mask) { return mask ? cos(a) : y; }
+COSTATE_FAR double costate_sin_far_d1(double a, double y, int mask) { return mask ? costate_huge_sin(a) : y; }
+COSTATE_FAR double costate_cos_far_d1(double a, double y, int mask) { return mask ? costate_huge_cos(a) : y; }
 COSTATE_FAR double costate_atan2_far_d1(double y, double x, double angle, int mask) {
   return mask ? atan2(y, x) : angle;
 }
@@ -125,6 +127,8 @@ COSTATE_FAR double costate_atan2_far_d1(double y, double x, double angle, int ma
 #define COSTATE_LANES 1
 #define COSTATE_WIDTH 64
 #include "CLanesElementary.h"
+
+#include "CLanesHugeAngle.h"
 
 // One double alone: the library's table-driven functions are faster, and within 1 ulp.
 COSTATE_INLINE double costate_log_d1(double x) { return log(x); }
