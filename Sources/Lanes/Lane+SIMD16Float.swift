@@ -1,50 +1,78 @@
 public import CLanes
 
 extension SIMD16: Lane where Scalar == Float {
+  /// What comparisons give.
   public typealias Mask = SIMDMask<SIMD16<Int32>>
 
+  /// Number of worlds in one value.
   @inlinable @inline(__always) public static var laneCount: Int { 16 }
+  /// The same value in every lane.
   @inlinable @inline(__always) public init(_ value: Double) { self.init(repeating: Float(value)) }
+  /// The same value in every lane.
   @inlinable @inline(__always) public init(broadcasting value: Float) { self.init(repeating: value) }
+  /// The number in one lane.
   @inlinable @inline(__always) public subscript(lane index: Int) -> Float {
     get { self[index] }
     set { self[index] = newValue }
   }
 
+  /// The sum.
   @inlinable @inline(__always) public static func + (a: Self, b: Double) -> Self { a + Self(b) }
+  /// The sum.
   @inlinable @inline(__always) public static func + (a: Double, b: Self) -> Self { Self(a) + b }
+  /// The difference.
   @inlinable @inline(__always) public static func - (a: Self, b: Double) -> Self { a - Self(b) }
+  /// The difference.
   @inlinable @inline(__always) public static func - (a: Double, b: Self) -> Self { Self(a) - b }
+  /// The product.
   @inlinable @inline(__always) public static func * (a: Self, b: Double) -> Self { a * Self(b) }
+  /// The product.
   @inlinable @inline(__always) public static func * (a: Double, b: Self) -> Self { Self(a) * b }
+  /// The quotient.
   @inlinable @inline(__always) public static func / (a: Self, b: Double) -> Self { a / Self(b) }
+  /// The quotient.
   @inlinable @inline(__always) public static func / (a: Double, b: Self) -> Self { Self(a) / b }
 
   // The standard library's is 0 - a, which loses the sign of zero.
+  /// The negative.
   @inlinable @inline(__always) public static prefix func - (a: Self) -> Self { costate_negate_f16(a) }
+  /// `a * b + c`, fused where the machine can.
   @inlinable @inline(__always) public static func multiplyAdd(_ a: Self, _ b: Self, _ c: Self) -> Self {
     costate_multiply_add_f16(a, b, c)
   }
+  /// `a * b + c` with a number `b` that all lanes share.
   @inlinable @inline(__always)
   public static func multiplyAdd(_ a: Self, scalar b: Float, _ c: Self) -> Self {
     costate_multiply_add_f16(a, Self(repeating: b), c)
   }
+  /// `a * b` with a number `b` that all lanes share.
   @inlinable @inline(__always) public static func multiply(_ a: Self, scalar b: Float) -> Self {
     a * Self(repeating: b)
   }
+  /// The absolute value.
   @inlinable @inline(__always) public var magnitude: Self { costate_abs_f16(self) }
+  /// The square root.
   @inlinable @inline(__always) public var squareRoot: Self { costate_sqrt_f16(self) }
+  /// The sine of an angle in radians.
   @inlinable @inline(__always) public var sine: Self { costate_sin_f16(self) }
+  /// The cosine of an angle in radians.
   @inlinable @inline(__always) public var cosine: Self { costate_cos_f16(self) }
+  /// e raised to the number.
   @inlinable @inline(__always) public var exponential: Self { costate_exp_f16(self) }
+  /// The logarithm to base e.
   @inlinable @inline(__always) public var naturalLogarithm: Self { costate_log_f16(self) }
+  /// The hyperbolic tangent.
   @inlinable @inline(__always) public var hyperbolicTangent: Self { costate_tanh_f16(self) }
+  /// The angle in [0, pi] with this cosine; NaN outside [-1, 1].
   @inlinable @inline(__always) public var arcCosine: Self { costate_acos_f16(self) }
+  /// The angle in [-pi, pi] of the point `(x, y)`.
   @inlinable @inline(__always) public static func arcTangent(y: Self, x: Self) -> Self {
     costate_atan2_f16(y, x)
   }
+  /// `base` raised to `exponent`, with the special cases of C.
   @inlinable @inline(__always) public static func power(_ base: Self, _ exponent: Self) -> Self {
     costate_pow_f16(base, exponent)
   }
+  /// True where the number is neither infinite nor NaN.
   @inlinable @inline(__always) public var isFinite: Mask { magnitude .< Self(repeating: .infinity) }
 }

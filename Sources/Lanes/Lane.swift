@@ -87,7 +87,9 @@ extension Lane {
   /// One in every lane.
   @inlinable @inline(__always) public static var one: Self { Self(1.0) }
 
+  /// True where `a` is greater than `b`.
   @inlinable @inline(__always) public static func .> (a: Self, b: Self) -> Mask { b .< a }
+  /// True where `a` is at least `b`.
   @inlinable @inline(__always) public static func .>= (a: Self, b: Self) -> Mask { b .<= a }
 
   /// The smaller of two numbers, lane by lane; `a` where either is NaN.
@@ -102,6 +104,7 @@ extension Lane {
   @inlinable @inline(__always) public func clamped(_ lower: Self, _ upper: Self) -> Self {
     Self.minimum(Self.maximum(self, lower), upper)
   }
+  /// The number times itself.
   @inlinable @inline(__always) public var squared: Self { self * self }
 }
 

@@ -1,10 +1,14 @@
 /// A 3x3 matrix, kept as its three columns. For a rotation from a frame to the world these are the frame's
 /// axes in world coordinates.
 public struct Matrix3<L: Lane>: Sendable {
+  /// First column.
   public var column0: Vector3<L>
+  /// Second column.
   public var column1: Vector3<L>
+  /// Third column.
   public var column2: Vector3<L>
 
+  /// A matrix from its columns.
   @inlinable @inline(__always)
   public init(columns column0: Vector3<L>, _ column1: Vector3<L>, _ column2: Vector3<L>) {
     self.column0 = column0
@@ -12,25 +16,32 @@ public struct Matrix3<L: Lane>: Sendable {
     self.column2 = column2
   }
 
+  /// The identity matrix.
   @inlinable @inline(__always) public static var identity: Self {
     let zero = L(0.0)
     let one = L(1.0)
     return Self(columns: Vector3(one, zero, zero), Vector3(zero, one, zero), Vector3(zero, zero, one))
   }
+  /// The matrix of zeros.
   @inlinable @inline(__always) public static var zero: Self { Self(columns: .zero, .zero, .zero) }
 
+  /// Matrix times vector.
   @inlinable @inline(__always) public static func * (a: Self, v: Vector3<L>) -> Vector3<L> {
     a.column2.multiplyAdd(v.z, a.column1.multiplyAdd(v.y, a.column0 * v.x))
   }
+  /// The matrix product.
   @inlinable @inline(__always) public static func * (a: Self, b: Self) -> Self {
     Self(columns: a * b.column0, a * b.column1, a * b.column2)
   }
+  /// The sum.
   @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self {
     Self(columns: a.column0 + b.column0, a.column1 + b.column1, a.column2 + b.column2)
   }
+  /// The difference.
   @inlinable @inline(__always) public static func - (a: Self, b: Self) -> Self {
     Self(columns: a.column0 - b.column0, a.column1 - b.column1, a.column2 - b.column2)
   }
+  /// The matrix times a number.
   @inlinable @inline(__always) public static func * (a: Self, s: L) -> Self {
     Self(columns: a.column0 * s, a.column1 * s, a.column2 * s)
   }
@@ -47,11 +58,13 @@ public struct Matrix3<L: Lane>: Sendable {
   public func transposedTimes(_ v: Vector3<L>, adding b: Vector3<L>) -> Vector3<L> {
     Vector3(column0.dot(v, adding: b.x), column1.dot(v, adding: b.y), column2.dot(v, adding: b.z))
   }
+  /// The transposed matrix.
   @inlinable @inline(__always) public var transposed: Self {
     Self(
       columns: Vector3(column0.x, column1.x, column2.x), Vector3(column0.y, column1.y, column2.y),
       Vector3(column0.z, column1.z, column2.z))
   }
+  /// The determinant.
   @inlinable @inline(__always) public var determinant: L { column0.dot(column1.cross(column2)) }
 }
 

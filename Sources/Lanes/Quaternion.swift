@@ -1,21 +1,31 @@
 /// A quaternion `w + x i + y j + z k`; of unit length it stands for a rotation.
 public struct Quaternion<L: Lane>: Sendable {
+  /// The scalar part.
   public var w: L
+  /// First component of the vector part.
   public var x: L
+  /// Second component of the vector part.
   public var y: L
+  /// Third component of the vector part.
   public var z: L
 
+  /// A quaternion from its components.
   @inlinable @inline(__always) public init(_ w: L, _ x: L, _ y: L, _ z: L) {
     self.w = w
     self.x = x
     self.y = y
     self.z = z
   }
+  /// A quaternion from its scalar and vector parts.
   @inlinable @inline(__always) public init(_ w: L, _ v: Vector3<L>) { self.init(w, v.x, v.y, v.z) }
 
+  /// The rotation by no angle.
   @inlinable @inline(__always) public static var identity: Self { Self(L(1.0), L(0.0), L(0.0), L(0.0)) }
+  /// The vector part.
   @inlinable @inline(__always) public var vector: Vector3<L> { Vector3(x, y, z) }
+  /// The quaternion with the vector part negated; the inverse of a unit quaternion.
   @inlinable @inline(__always) public var conjugate: Self { Self(w, -x, -y, -z) }
+  /// The squared length.
   @inlinable @inline(__always) public var normSquared: L {
     L.multiplyAdd(w, w, L.multiplyAdd(x, x, L.multiplyAdd(y, y, z * z)))
   }
@@ -67,5 +77,6 @@ extension Quaternion: Hashable where L: Hashable {}
 extension Quaternion: Codable where L: Codable {}
 
 extension Quaternion where L == Double {
+  /// The four components, `w` first.
   @inlinable public var array: [Double] { [w, x, y, z] }
 }

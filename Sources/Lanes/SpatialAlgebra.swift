@@ -3,24 +3,33 @@
 ///
 /// Featherstone, Rigid Body Dynamics Algorithms (2008), chapter 2; the angular part stands first.
 public struct Motion<L: Lane>: Sendable {
+  /// Angular velocity or acceleration.
   public var angular: Vector3<L>
+  /// Linear velocity or acceleration of the point at the reference point.
   public var linear: Vector3<L>
 
+  /// A motion vector from its parts.
   @inlinable @inline(__always) public init(angular: Vector3<L>, linear: Vector3<L>) {
     self.angular = angular
     self.linear = linear
   }
+  /// No motion.
   @inlinable @inline(__always) public static var zero: Self { Self(angular: .zero, linear: .zero) }
+  /// The sum.
   @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self {
     Self(angular: a.angular + b.angular, linear: a.linear + b.linear)
   }
+  /// The difference.
   @inlinable @inline(__always) public static func - (a: Self, b: Self) -> Self {
     Self(angular: a.angular - b.angular, linear: a.linear - b.linear)
   }
+  /// The opposite motion.
   @inlinable @inline(__always) public static prefix func - (a: Self) -> Self {
     Self(angular: -a.angular, linear: -a.linear)
   }
+  /// Adds in place.
   @inlinable @inline(__always) public static func += (a: inout Self, b: Self) { a = a + b }
+  /// The vector times a number.
   @inlinable @inline(__always) public static func * (a: Self, s: L) -> Self {
     Self(angular: a.angular * s, linear: a.linear * s)
   }
@@ -50,24 +59,33 @@ public struct Motion<L: Lane>: Sendable {
 /// A spatial force vector: torque about the reference point, and force. Also the type of cotangents of
 /// ``Motion`` and of momenta.
 public struct Force<L: Lane>: Sendable {
+  /// Torque about the reference point.
   public var angular: Vector3<L>
+  /// Force.
   public var linear: Vector3<L>
 
+  /// A force vector from its parts.
   @inlinable @inline(__always) public init(angular: Vector3<L>, linear: Vector3<L>) {
     self.angular = angular
     self.linear = linear
   }
+  /// No force.
   @inlinable @inline(__always) public static var zero: Self { Self(angular: .zero, linear: .zero) }
+  /// The sum.
   @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self {
     Self(angular: a.angular + b.angular, linear: a.linear + b.linear)
   }
+  /// The difference.
   @inlinable @inline(__always) public static func - (a: Self, b: Self) -> Self {
     Self(angular: a.angular - b.angular, linear: a.linear - b.linear)
   }
+  /// Adds in place.
   @inlinable @inline(__always) public static func += (a: inout Self, b: Self) { a = a + b }
+  /// The vector times a number.
   @inlinable @inline(__always) public static func * (a: Self, s: L) -> Self {
     Self(angular: a.angular * s, linear: a.linear * s)
   }
+  /// `self * s + b`.
   @inlinable @inline(__always) public func multiplyAdd(_ s: L, _ b: Self) -> Self {
     Self(angular: angular.multiplyAdd(s, b.angular), linear: linear.multiplyAdd(s, b.linear))
   }
@@ -75,13 +93,20 @@ public struct Force<L: Lane>: Sendable {
 
 /// A symmetric 3x3 matrix.
 public struct SymmetricMatrix3<L: Lane>: Sendable {
+  /// Entry in the first row and first column.
   public var xx: L
+  /// Entry in the second row and second column.
   public var yy: L
+  /// Entry in the third row and third column.
   public var zz: L
+  /// Entry in the first row and second column.
   public var xy: L
+  /// Entry in the first row and third column.
   public var xz: L
+  /// Entry in the second row and third column.
   public var yz: L
 
+  /// A matrix from its six different entries.
   @inlinable @inline(__always) public init(xx: L, yy: L, zz: L, xy: L, xz: L, yz: L) {
     self.xx = xx
     self.yy = yy
@@ -90,13 +115,16 @@ public struct SymmetricMatrix3<L: Lane>: Sendable {
     self.xz = xz
     self.yz = yz
   }
+  /// The matrix of zeros.
   @inlinable @inline(__always) public static var zero: Self {
     Self(xx: L(0.0), yy: L(0.0), zz: L(0.0), xy: L(0.0), xz: L(0.0), yz: L(0.0))
   }
+  /// The sum.
   @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self {
     Self(
       xx: a.xx + b.xx, yy: a.yy + b.yy, zz: a.zz + b.zz, xy: a.xy + b.xy, xz: a.xz + b.xz, yz: a.yz + b.yz)
   }
+  /// Matrix times vector.
   @inlinable @inline(__always) public static func * (a: Self, v: Vector3<L>) -> Vector3<L> {
     Vector3(
       L.multiplyAdd(a.xx, v.x, L.multiplyAdd(a.xy, v.y, a.xz * v.z)),
@@ -121,20 +149,24 @@ public struct RigidInertia<L: Lane>: Sendable {
   /// Rotational inertia about the reference point.
   public var rotational: SymmetricMatrix3<L>
 
+  /// An inertia from its parts.
   @inlinable @inline(__always)
   public init(mass: L, firstMoment: Vector3<L>, rotational: SymmetricMatrix3<L>) {
     self.mass = mass
     self.firstMoment = firstMoment
     self.rotational = rotational
   }
+  /// No inertia.
   @inlinable @inline(__always) public static var zero: Self {
     Self(mass: L(0.0), firstMoment: .zero, rotational: .zero)
   }
+  /// The inertia of two bodies that move as one.
   @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self {
     Self(
       mass: a.mass + b.mass, firstMoment: a.firstMoment + b.firstMoment,
       rotational: a.rotational + b.rotational)
   }
+  /// Adds in place.
   @inlinable @inline(__always) public static func += (a: inout Self, b: Self) { a = a + b }
   /// Momentum of a motion, or force of an acceleration.
   @inlinable @inline(__always) public static func * (a: Self, m: Motion<L>) -> Force<L> {

@@ -37,9 +37,11 @@ import Testing
       }
       let result = function(a, b)
       for (lane, row) in group.enumerated() {
-        let error = unitsInTheLastPlace(result[lane: lane], exact: row[row.count - 2], row[row.count - 1])
+        let error = unitsInTheLastPlace(
+          result[lane: lane], exact: row[row.count - 2], row[row.count - 1])
         if !(error <= bound) {
-          found.append("\(L.self) \(function) of \(row.dropLast(2)): \(result[lane: lane]), off by \(error)")
+          found.append(
+            "\(L.self) \(function) of \(row.dropLast(2)): \(result[lane: lane]), off by \(error)")
         }
       }
     }
@@ -53,9 +55,11 @@ import Testing
     let wide = (fixture.float64, Self.doubleBound)
     #expect(try Self.violations(function, rows: wide.0, bound: wide.1, Double.self) == [])
     #expect(try Self.violations(function, rows: wide.0, bound: wide.1, SIMD8<Double>.self) == [])
-    #expect(try Self.violations(function, rows: wide.0, bound: wide.1, Dual<SIMD8<Double>>.self) == [])
+    #expect(
+      try Self.violations(function, rows: wide.0, bound: wide.1, Dual<SIMD8<Double>>.self) == [])
     let narrow = (fixture.float32, Self.floatBound)
-    #expect(try Self.violations(function, rows: narrow.0, bound: narrow.1, SIMD16<Float>.self) == [])
+    #expect(
+      try Self.violations(function, rows: narrow.0, bound: narrow.1, SIMD16<Float>.self) == [])
   }
 
   @Test(arguments: ElementaryFunction.allCases, 0..<4)
@@ -92,7 +96,8 @@ import Testing
           let low = high.isFinite ? Double(exact - Float80(high)) : 0
           let alone = function(a[lane], b[lane])
           let error = max(
-            unitsInTheLastPlace(result[lane], exact: high, low), unitsInTheLastPlace(alone, exact: high, low))
+            unitsInTheLastPlace(result[lane], exact: high, low),
+            unitsInTheLastPlace(alone, exact: high, low))
           if !(error <= worst.error) { worst = (error, a[lane], b[lane]) }
         }
       }

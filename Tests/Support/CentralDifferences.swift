@@ -1,7 +1,9 @@
 /// Central differences of a function along a line, at three step sizes a factor of two apart.
 public struct CentralDifferences: Sendable {
+  /// The three quotients, largest step first.
   public var values: [Double]
 
+  /// The quotients of `f` at zero with the steps `step`, `step / 2` and `step / 4`.
   public init(step: Double, _ f: (Double) throws -> Double) rethrows {
     values = try (0..<3).map { k in
       let e = step / Double(1 << k)
