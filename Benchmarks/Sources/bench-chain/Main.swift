@@ -6,58 +6,75 @@ import Foundation
 
 /// Times the rigid-transform chain written once on lanes against the same in C.
 ///
-///     swift run -c release --toolset ../native.json bench-chain [results.json]
+///     swift run -c release --toolset ../native.json bench-chain [--rounds 60] [--json results.json]
 @main struct BenchChain {
   static let joints = 30
 
   static func main() throws {
-    let comparisons = [
-      compareChains("30-joint chain, Double", Double.self, chain_double) {
-        chain(joints: $0, offsets: $1, turns: $2, poses: $3)
-      },
-      compareChains("30-joint chain, SIMD8<Double>", SIMD8<Double>.self, chain_double8) {
-        chain(joints: $0, offsets: $1, turns: $2, poses: $3)
-      },
-      compareChains("30-joint chain, SIMD16<Float>", SIMD16<Float>.self, chain_float16) {
-        chain(joints: $0, offsets: $1, turns: $2, poses: $3)
-      },
-    ]
-    print(table(comparisons))
-    if CommandLine.arguments.count > 1 {
-      try json(comparisons).write(to: URL(fileURLWithPath: CommandLine.arguments[1]))
+    let options = try Options(["rounds": "60", "json": ""])
+    guard let rounds = Int(options["rounds"]), rounds > 0 else {
+      throw BenchmarkError("--rounds wants a positive whole number, not \(options["rounds"])")
     }
+    let report = Report()
+    report.heading("Rigid-transform chain of \(joints) joints, ns per joint and lane group")
+    try compareChains(Double.self, rounds, report, chain_double) {
+      chain(joints: $0, offsets: $1, turns: $2, poses: $3)
+    }
+    try compareChains(SIMD8<Double>.self, rounds, report, chain_double8) {
+      chain(joints: $0, offsets: $1, turns: $2, poses: $3)
+    }
+    try compareChains(SIMD16<Float>.self, rounds, report, chain_float16) {
+      chain(joints: $0, offsets: $1, turns: $2, poses: $3)
+    }
+    if !options["json"].isEmpty { try report.write(to: options["json"]) }
   }
 
+  /// Checks that both chains give the same poses, then times them in turn.
   static func compareChains<L: Lane>(
-    _ title: String, _ type: L.Type,
-    _ peer:
-      @escaping (
-        Int, UnsafePointer<L.Scalar>?, UnsafePointer<L.Scalar>?, UnsafeMutablePointer<L.Scalar>?
-      ) -> Void,
-    ours: @escaping (Int, UnsafePointer<L.Scalar>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void
-  ) -> Comparison {
+    _ type: L.Type, _ rounds: Int, _ report: Report,
+    _ peer: (Int, UnsafePointer<L.Scalar>?, UnsafePointer<L.Scalar>?, UnsafeMutablePointer<L.Scalar>?) ->
+      Void,
+    ours: (Int, UnsafePointer<L.Scalar>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void
+  ) throws {
+    let name = "\(type)"
     let inputs = ChainInputs<L>(joints: joints)
     defer { inputs.deallocate() }
-    let lanes = 12 * joints * L.laneCount
     let turnNumbers = UnsafeRawPointer(inputs.turns).assumingMemoryBound(to: L.Scalar.self)
     let poses = UnsafeMutableRawPointer(inputs.poses).assumingMemoryBound(to: L.Scalar.self)
     let peerPoses = UnsafeMutableRawPointer(inputs.peerPoses).assumingMemoryBound(to: L.Scalar.self)
     ours(joints, inputs.offsets, inputs.turns, inputs.poses)
     peer(joints, inputs.offsets, turnNumbers, peerPoses)
-    for index in 0..<lanes {
-      let difference = abs(poses[index] - peerPoses[index])
-      precondition(difference < 1e4 * L.Scalar.ulpOfOne, "\(title): Swift and C disagree at number \(index)")
+    for index in 0..<12 * joints * L.laneCount {
+      guard abs(poses[index] - peerPoses[index]) < 1e4 * L.Scalar.ulpOfOne else {
+        throw BenchmarkError("\(name): Swift and C disagree at number \(index)")
+      }
     }
-    return compare(
-      title, unit: "joint and lane group",
-      contenders: [
-        Contender("Swift", unitsPerCall: Double(joints)) {
-          ours(joints, inputs.offsets, inputs.turns, inputs.poses)
-        },
-        Contender("C", unitsPerCall: Double(joints)) {
-          peer(joints, inputs.offsets, turnNumbers, peerPoses)
-        },
-      ])
+    let calls = 10_000
+    let timings = try withoutActuallyEscaping(ours) { ours in
+      try withoutActuallyEscaping(peer) { peer in
+        try interleave(
+          rounds: rounds,
+          [
+            {
+              [
+                nanoseconds(per: calls * joints) {
+                  for _ in 0..<calls { ours(joints, inputs.offsets, inputs.turns, inputs.poses) }
+                }
+              ]
+            },
+            {
+              [
+                nanoseconds(per: calls * joints) {
+                  for _ in 0..<calls { peer(joints, inputs.offsets, turnNumbers, peerPoses) }
+                }
+              ]
+            },
+          ])
+      }
+    }
+    report.add("\(name), Swift", timings[0])
+    report.add("\(name), C", timings[1])
+    report.compare("\(name), Swift over C", timings[0], over: timings[1], .atMost(1.1))
   }
 }
 
