@@ -36,6 +36,8 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
   @specialized(where L == SIMD16<Float>)
   func forward(threads: Int) -> RolloutResult<Scalar> {
     let (plan, worlds, steps, memory) = (self.plan, initial.worldCount, self.steps, self.memory)
+    let recordBytes = steps * plan.stageCount * StepRecord<L>.byteCount(plan)
+    let sharesGeometry = groups * recordBytes > 512 << 10
     var final = initial
     final.time += Double(steps) * simulator.model.options.timestep
     let rows = worlds * (steps + 1)
@@ -57,7 +59,8 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
                 count: groups, threads: threads, makeContext: { GroupRunner<L>(plan) },
                 body: { runner, group in
                   let (state, trajectory, inputs, storage, diverged) = shared.value
-                  let own = GroupStorage<L>(plan, steps: steps, memory: memory)
+                  let own = GroupStorage<L>(
+                    plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry)
                   storage[group] = own
                   Self.forward(
                     runner, own, state: state, trajectory: trajectory, inputs: inputs, steps: steps,
@@ -183,10 +186,10 @@ final class GroupStorage<L: Lane> {
   /// Distance of checkpoints; all steps where everything is stored.
   let interval: Int
   let storesAll: Bool
-  /// What a tape may take of a core's second-level cache.
-  private static var cacheByteCount: Int { 512 << 10 }
 
-  init(_ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory) {
+  /// - Parameter sharesGeometry: whether records share one geometry: right for tapes that do not stay in a core's
+  ///   cache, where memory traffic costs more than computing it again.
+  init(_ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false) {
     self.plan = plan
     switch memory {
     case .storeAll:
@@ -199,8 +202,6 @@ final class GroupStorage<L: Lane> {
     // With checkpoints the forward pass retains one step at a time; the reverse pass has its own records.
     recordCount = (storesAll ? steps : min(steps, 1)) * plan.stageCount
     let checkpointCount = storesAll ? 0 : (steps + interval - 1) / interval
-    // Whole records as long as they stay in a core's cache; beyond that memory traffic costs more than geometry.
-    let sharesGeometry = recordCount * StepRecord<L>.byteCount(plan) > Self.cacheByteCount
     arena = Arena(
       byteCount: recordCount * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry)
         + (sharesGeometry ? Geometry<L>.byteCount(plan) : 0)

@@ -64,6 +64,9 @@ private final class JacobianRunner<L: Lane> where L.Scalar: SimulationScalar {
   private let scratch: AdjointScratch<L>
   private let cotangents: Cotangents<L>
   private let records: GroupStorage<L>
+  /// Rows of the Jacobians of one world.
+  private let a: UnsafeMutablePointer<Scalar>
+  private let b: UnsafeMutablePointer<Scalar>
 
   init(_ plan: DynamicsPlan<Scalar>) {
     self.plan = plan
@@ -74,7 +77,12 @@ private final class JacobianRunner<L: Lane> where L.Scalar: SimulationScalar {
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
     measure.take(L.self, plan.actuators.count)
+    let count = 2 * plan.velocityCount + plan.activationCount
+    measure.take(Scalar.self, count * count)
+    measure.take(Scalar.self, count * plan.actuators.count)
     arena = Arena(byteCount: AdjointScratch<L>.byteCount(plan) + measure.byteCount)
+    a = arena.take(Scalar.self, count * count)
+    b = arena.take(Scalar.self, count * plan.actuators.count)
     scratch = AdjointScratch(plan, &arena)
     cotangents = Cotangents(
       positions: arena.take(L.self, plan.velocityCount), velocities: arena.take(L.self, plan.velocityCount),
@@ -95,8 +103,6 @@ private final class JacobianRunner<L: Lane> where L.Scalar: SimulationScalar {
     runner.freezeDiverged(before: steps[0], step: 0)
     if runner.divergedStep[0] >= 0 { return nil }
 
-    var a = [Double](repeating: 0, count: count * count)
-    var b = [Double](repeating: 0, count: count * nu)
     for first in stride(from: 0, to: count, by: L.laneCount) {
       cotangents.positions.update(repeating: L(0.0), count: n)
       cotangents.velocities.update(repeating: L(0.0), count: n)
@@ -114,16 +120,20 @@ private final class JacobianRunner<L: Lane> where L.Scalar: SimulationScalar {
         }
       }
       stepReverse(plan, steps, scratch, stepInputs, timestep: h, cotangents)
-      for lane in 0..<rows {
-        let row = (first + lane) * count
-        for i in 0..<n {
-          a[row + i] = Double(cotangents.positions[i][lane: lane])
-          a[row + n + i] = Double(cotangents.velocities[i][lane: lane])
-        }
-        for i in 0..<na { a[row + 2 * n + i] = Double(cotangents.activations[i][lane: lane]) }
-        for i in 0..<nu { b[(first + lane) * nu + i] = Double(cotangents.controls![i][lane: lane]) }
+      func store(
+        _ values: UnsafeMutablePointer<L>, _ width: Int, _ target: UnsafeMutablePointer<Scalar>, stride: Int,
+        start: Int
+      ) {
+        let rows = LaneRows(first: first, last: count - 1, stride: stride, start: start)
+        storeLanes(values, count: width, into: target, rows)
       }
+      store(cotangents.positions, n, a, stride: count, start: 0)
+      store(cotangents.velocities, n, a, stride: count, start: n)
+      store(cotangents.activations, na, a, stride: count, start: 2 * n)
+      store(cotangents.controls!, nu, b, stride: nu, start: 0)
     }
-    return StepJacobians(stateCount: count, controlCount: nu, A: a, B: b)
+    return StepJacobians(
+      stateCount: count, controlCount: nu, A: doubles(a, count: count * count),
+      B: doubles(b, count: count * nu))
   }
 }

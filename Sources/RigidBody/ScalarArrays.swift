@@ -20,3 +20,13 @@ func zeros<Scalar: SimulationScalar>(_ count: Int) -> [Scalar] {
     initialized = count
   }
 }
+
+/// The numbers at an address, in float64.
+@specialized(where Scalar == Double)
+@specialized(where Scalar == Float)
+func doubles<Scalar: SimulationScalar>(_ values: UnsafePointer<Scalar>, count: Int) -> [Double] {
+  Array(unsafeUninitializedCapacity: count) { buffer, initialized in
+    for i in 0..<count { buffer.initializeElement(at: i, to: Double(values[i])) }
+    initialized = count
+  }
+}
