@@ -168,12 +168,14 @@ extension MJCFReader {
     guard !name.isEmpty else { throw element.error("<hfield> needs the attribute 'name' or 'file'") }
     try declare(name, kind: "hfield", element)
     _ = try element.requiredString("size")
-    for (index, value) in (try element.doubles("size", count: 4) ?? []).enumerated() where value <= 0 {
+    let size = try element.doubles("size", count: 4) ?? [1, 1, 1, 1]
+    for (index, value) in size.enumerated() where value <= 0 {
       throw element.error(
         at: "size",
         "attribute 'size' of \(element.label) holds \(value) at place \(index + 1); expected four positive numbers"
       )
     }
+    heightFieldBoxes[name] = Vector3(size[0], size[1], 0.25 * size[2] + 0.5 * size[3])
     let rows = try element.integer("nrow") ?? 0
     let columns = try element.integer("ncol") ?? 0
     if file == nil, rows < 1 || columns < 1 {

@@ -200,14 +200,21 @@ extension MJCFReader {
       throw element.error(
         at: "type", "\(element.label): signed distance fields (type 'sdf') are not supported")
     case .hfield:
-      guard prototype.assets["hfield"] != nil else {
+      guard let field = prototype.assets["hfield"], let half = heightFieldBoxes[field] else {
         throw element.error("\(element.label) of type 'hfield' needs the attribute 'hfield'")
       }
+      geom.size = half
     case .mesh:
       guard geom.mesh != nil else {
         throw element.error("\(element.label) of type 'mesh' needs the attribute 'mesh'")
       }
     default: break
+    }
+    if geom.type != .hfield, let field = prototype.assets["hfield"] {
+      throw element.error(
+        at: "hfield",
+        "\(element.label) refers to the height field '\(field.clippedForMessage)', but its type is "
+          + "'\(geom.type.rawValue)'; expected type=\"hfield\"")
     }
     list(prototype, of: element, named: geom.name)
     specification.bodies[context.body].geoms.append(geom)

@@ -17,6 +17,8 @@ struct MJCFReader {
   var replicated: Set<String> = []
   /// Mesh assets with their settings, loaded when the geoms are known.
   var pendingMeshes: [(element: XMLTreeElement, settings: MeshSettings)] = []
+  /// Half edges of the box that has a height field's mass, by the field's name.
+  var heightFieldBoxes: [String: Vector3<Double>] = [:]
   /// Elements that `<replicate>` made, to bound what a small file can ask for.
   var copies = 0
 

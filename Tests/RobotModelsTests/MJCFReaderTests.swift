@@ -220,6 +220,24 @@ func mjcf(_ text: String, directory: String? = nil) throws -> ModelSpecification
     #expect(model.keyframes[0].position == [1, 2] && model.keyframes[0].velocity == nil)
   }
 
+  @Test func heightFieldsHaveTheMassOfABox() throws {
+    let model = try mjcf(
+      """
+      <mujoco><asset><hfield name="h" nrow="2" ncol="2" size="1 2 4 0.5"/></asset>
+      <worldbody><geom type="hfield" hfield="h"/></worldbody></mujoco>
+      """)
+    #expect(model.bodies[0].geoms[0].size == Vector3(1, 2, 1.25))
+    for geom in ["<geom type=\"hfield\"/>", "<geom size=\"1\" hfield=\"h\"/>"] {
+      #expect(throws: ModelError.self) {
+        try mjcf(
+          """
+          <mujoco><asset><hfield name="h" nrow="2" ncol="2" size="1 2 4 0.5"/></asset>
+          <worldbody>\(geom)</worldbody></mujoco>
+          """)
+      }
+    }
+  }
+
   @Test func whatIsNotSimulatedIsListed() throws {
     let model = try mjcf(
       """
