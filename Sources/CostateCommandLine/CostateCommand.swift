@@ -15,6 +15,7 @@ struct CostateCommand: ParsableCommand {
     subcommands: [
       InfoCommand.self, EvaluateCommand.self, SimulateCommand.self, DerivativesCommand.self,
       GradientCommand.self,
+      ForwardKinematicsCommand.self, JacobianCommand.self,
       DemoCommand.self, BenchCommand.self,
     ])
 
