@@ -13,7 +13,7 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   public let ignored: IgnoredFeatures
   let plan: DynamicsPlan<Scalar>
 
-  /// - Throws: ``SimulationError/unsupported(model:elements:)`` with every element of ``Model/unsupported`` that
+  /// - Throws: ``SimulationError/unsupported(model:elements:)`` with every element of `Model.unsupported` that
   ///   `ignoring` does not cover, and ``SimulationError/invalidRequest(_:)`` for an integrator that does not exist here
   ///   (`implicit`) or a timestep that is not positive.
   public init(_ model: Model, ignoring ignored: IgnoredFeatures = []) throws(SimulationError) {
@@ -51,6 +51,9 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   /// - Parameters:
   ///   - recordsTrajectory: whether all states are returned, not only the last ones.
   ///   - threads: how many threads work; results are the same for every number.
+  ///   - inputs: what acts from outside.
+  ///   - steps: the number of steps.
+  ///   - initial: the states before the first step.
   /// - Throws: ``SimulationError`` for arrays of the wrong length and inputs that are not finite. Worlds that diverge
   ///   do not throw: they are listed in the result.
   /// - Complexity: O(worlds x steps x size of the model); nothing is allocated within a step.
