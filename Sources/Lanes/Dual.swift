@@ -127,7 +127,8 @@ extension Dual: Lane {
   }
   /// The absolute value.
   @inlinable @inline(__always) public var magnitude: Self {
-    replacing(with: -self, where: primal .< Base(0.0))
+    Self(
+      primal: primal.magnitude, tangent: tangent.replacing(with: -tangent, where: primal .< Base(0.0)))
   }
   /// The sine of an angle in radians.
   @inlinable @inline(__always) public var sine: Self {

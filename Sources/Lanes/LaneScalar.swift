@@ -14,9 +14,12 @@ public protocol LaneScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
 }
 
 extension Double: LaneScalar {
+  /// Eight worlds.
   public typealias Group = SIMD8<Double>
+  /// One world.
   public typealias Single = Double
 
+  /// Spreads rows of one world each over lanes, or collects them from lanes.
   @inline(__always)
   public static func transpose(
     _ source: UnsafePointer<Double>, rows: Int, columns: Int, stride sourceStride: Int,
@@ -27,9 +30,12 @@ extension Double: LaneScalar {
 }
 
 extension Float: LaneScalar {
+  /// Sixteen worlds.
   public typealias Group = SIMD16<Float>
+  /// One world in a group of sixteen: single precision has no kernels of its own for one world.
   public typealias Single = SIMD16<Float>
 
+  /// Spreads rows of one world each over lanes, or collects them from lanes.
   @inline(__always)
   public static func transpose(
     _ source: UnsafePointer<Float>, rows: Int, columns: Int, stride sourceStride: Int,

@@ -62,6 +62,7 @@ public enum LaneLaws<L: Lane> {
     found += violations("a *= b", product) { x($0) * y($0) }
     found += violations("squared", a.squared) { x($0) * x($0) }
     found += violations("multiply(scalar:)", L.multiply(a, scalar: shared)) { x($0) * shared }
+    found += violations("magnitude", a.magnitude) { x($0).magnitude }
     found += violations("squareRoot", a.squareRoot) { x($0).squareRoot() }
     found += violations("broadcasting", L(broadcasting: shared)) { _ in shared }
     found += violations("zero", L.zero) { _ in 0 }
