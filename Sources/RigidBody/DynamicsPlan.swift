@@ -128,7 +128,8 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     }
     bodyPoints = ConstantBuffer(points)
     let compensates = bodyForcesOn && !options.disabled.contains(.gravity)
-    compensatedBodies = ConstantBuffer(compensates ? points.filter { $0.compensatedMass != 0 } : [])
+    compensatedBodies = ConstantBuffer(
+      compensates ? points.filter { model.bodies[Int($0.body)].gravityCompensation != 0 } : [])
     let viaActuator = model.degreesOfFreedom.map { dof in
       model.joints[dof.joint].actuatorGravityCompensation && compensates
     }
@@ -136,7 +137,7 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     hasActuatorCompensation = viaActuator.contains(true) && compensatedBodies.count > 0
     fluidBodies = ConstantBuffer(bodyForcesOn ? Self.fluidBodies(model, tree) : [])
 
-    actuationDisabled = options.disabled.contains(.actuation)
+    actuationDisabled = options.disabled.contains(.actuation) || features.contains(.actuation)
     actuators = ConstantBuffer(Self.actuators(model, features))
     actuatorForceLimits = ConstantBuffer(
       actuationDisabled
@@ -203,9 +204,7 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     model.actuators.enumerated().map { index, actuator in
       let isSupported = !IgnoredFeatures.isUnsupported(actuator)
       let disabled =
-        model.options.disabled.contains(.actuation) || features.contains(.actuation) || !isSupported
-        || (actuator.group >= 0 && actuator.group < 31
-          && model.options.disabledActuatorGroups & (1 << UInt32(actuator.group)) != 0)
+        features.contains(.actuation) || !isSupported || model.options.switchesOff(actuator)
       return KernelActuator(
         actuator, joint: isSupported ? model.joints[actuator.target] : Joint(),
         jointOffset: isSupported ? model.joints[actuator.target].mimic?.offset ?? 0 : 0,
@@ -218,15 +217,18 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   ) -> [KernelFreeBody] {
     model.bodies.indices.compactMap { index in
       let body = model.bodies[index]
+      let link = tree.bodyLink[index]
+      // What is attached must not move, and must have no mass. (MuJoCo compares the subtree's mass, which does not
+      // follow when the mass of a compiled model is changed.)
       guard body.joints.count == 1, model.joints[body.joints.lowerBound].type == .free,
-        body.subtreeMass == body.mass,
         !model.bodies.indices.contains(where: {
-          $0 != index && tree.links[tree.bodyLink[$0]].root == Int32(tree.bodyLink[index])
-            && tree.bodyLink[$0] != 0 && tree.bodyLink[$0] != tree.bodyLink[index]
+          let other = tree.bodyLink[$0]
+          return $0 != index && other != 0 && tree.links[other].root == Int32(link)
+            && (other != link || model.bodies[$0].mass != 0)
         })
       else { return nil }
       return KernelFreeBody(
-        link: Int32(tree.bodyLink[index]),
+        link: Int32(link),
         velocityAddress: Int32(model.joints[body.joints.lowerBound].velocityAddress))
     }
   }

@@ -42,7 +42,10 @@ extension Simulator where Scalar == Double {
     guard state.worldCount == 1 else {
       throw .invalidRequest("\(state.worldCount) worlds were given; a forward pass evaluates one")
     }
-    try validate(state, inputs, steps: inputs.controls.map { max($0.stepCount, 1) } ?? 1)
+    let stepCounts = [inputs.controls, inputs.appliedForces, inputs.cartesianForces].compactMap {
+      $0?.stepCount
+    }
+    try validate(state, inputs, steps: max(1, stepCounts.max() ?? 1))
     let evaluator = Evaluator(plan, model)
     let evaluation = evaluator.evaluate(state, inputs)
     if let index = evaluation.smoothAcceleration.firstIndex(where: { !$0.isFinite }) {
@@ -133,7 +136,9 @@ private final class Evaluator {
       bodyPositions: frames.positions, bodyOrientations: frames.orientations,
       centersOfMass: frames.centersOfMass, geomPositions: frames.geomPositions, massMatrix: mass,
       biasForce: bias, passiveForce: passive, actuatorForce: actuator,
-      activationRates: (0..<plan.activationCount).map { record.activationRates[$0] }, smoothForce: smooth,
+      activationRates: (0..<plan.activationCount).map {
+        plan.actuationDisabled ? 0 : record.activationRates[$0]
+      }, smoothForce: smooth,
       smoothAcceleration: (0..<n).map { record.accelerations[$0] },
       potentialEnergy: potentialEnergy(frames, state.positions), kineticEnergy: kinetic)
   }

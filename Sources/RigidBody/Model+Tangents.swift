@@ -2,7 +2,8 @@ import Lanes
 import RobotModels
 
 extension Model {
-  /// Rates of change of `qpos` that belong to tangent coordinates: for a rotation `q̇ = ½ q ⊗ (0, δ)`.
+  /// Rates of change of `qpos` that belong to tangent coordinates: for a rotation `q̇ = ½ q ⊗ (0, δ)`, whatever the
+  /// length of `q`.
   func changes(of tangents: [Double], at state: BatchState<Double>) -> [Double] {
     var result = [Double](repeating: 0, count: state.positions.count)
     for world in 0..<state.worldCount {
@@ -11,7 +12,7 @@ extension Model {
         let (at, dof) = (q + joint.positionAddress, v + joint.velocityAddress)
         for k in 0..<joint.translationCount { result[at + k] = tangents[dof + k] }
         if let (at, dof) = joint.rotation(at, dof) {
-          let orientation = Quaternion(at: at, in: state.positions).normalized
+          let orientation = Quaternion(at: at, in: state.positions)
           let change =
             orientation * Quaternion(0, tangents[dof] / 2, tangents[dof + 1] / 2, tangents[dof + 2] / 2)
           for (k, value) in change.array.enumerated() { result[at + k] = value }

@@ -89,7 +89,8 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
   ///   - trajectory: cotangents of all states, `worldCount * (stepCount + 1)` rows; or nil. Both add up.
   ///   - targets: which inputs get gradients.
   ///   - threads: how many threads work; the result is the same for every number.
-  /// - Throws: ``SimulationError`` for arrays of the wrong length or that are not finite.
+  /// - Throws: ``SimulationError`` for arrays of the wrong length or that are not finite, and for a gradient that has
+  ///   left the range of the scalar type.
   /// - Complexity: about one forward rollout where everything is stored, two where steps are computed again.
   public func gradient(
     final: StateCotangents<Scalar>? = nil, trajectory: StateCotangents<Scalar>? = nil,
@@ -100,7 +101,17 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
     if let trajectory {
       try simulator.check(trajectory, rows: worlds * (stepCount + 1), "cotangents of the trajectory")
     }
-    return implementation.reverse(final: final, trajectory: trajectory, targets: targets, threads: threads)
+    let gradient = implementation.reverse(
+      final: final, trajectory: trajectory, targets: targets, threads: threads)
+    for (name, values) in [
+      ("positions", gradient.initialState.positions), ("velocities", gradient.initialState.velocities),
+      ("activations", gradient.initialState.activations), ("controls", gradient.controls?.values ?? []),
+      ("appliedForces", gradient.appliedForces?.values ?? []),
+      ("cartesianForces", gradient.cartesianForces?.values ?? []),
+    ] {
+      if let index = firstNotFinite(values) { throw .notFinite(name: "gradient: \(name)", index: index) }
+    }
+    return gradient
   }
 }
 
@@ -172,20 +183,23 @@ protocol TapeImplementation<Scalar>: Sendable {
 }
 
 extension Model {
-  /// Lifts a gradient from tangent coordinates to `qpos`: for a rotation `q̄ = 2 q ⊗ (0, g)`, the gradient along the
-  /// unit sphere; everywhere else the same numbers.
+  /// Lifts a gradient from tangent coordinates to `qpos`: for a rotation `q̄ = 2 q ⊗ (0, g) / |q|²`, the gradient of a
+  /// function that normalises its quaternions, as simulations do; everywhere else the same numbers.
   ///
   /// - Parameters:
   ///   - tangent: `nv` numbers.
-  ///   - position: the `nq` numbers of the configuration, quaternions of unit length.
+  ///   - position: the `nq` numbers of the configuration. A quaternion without length stands for the identity, and
+  ///     gets no gradient.
   public func positionGradient(tangent: [Double], at position: [Double]) -> [Double] {
     precondition(tangent.count == velocityCount, "a tangent gradient has \(velocityCount) entries")
     precondition(position.count == positionCount, "a configuration has \(positionCount) entries")
     var result = [Double](repeating: 0, count: positionCount)
     func lift(_ at: Int, _ dof: Int) {
-      let q = Quaternion(position[at], position[at + 1], position[at + 2], position[at + 3]).normalized
+      let q = Quaternion(position[at], position[at + 1], position[at + 2], position[at + 3])
+      guard q.normSquared >= 1e-30 else { return }
+      let scale = 2 / q.normSquared
       let lifted = q * Quaternion(0, tangent[dof], tangent[dof + 1], tangent[dof + 2])
-      for (k, value) in lifted.array.enumerated() { result[at + k] = 2 * value }
+      for (k, value) in lifted.array.enumerated() { result[at + k] = scale * value }
     }
     for joint in joints where joint.mimic == nil {
       let (at, dof) = (joint.positionAddress, joint.velocityAddress)
