@@ -82,8 +82,8 @@ public struct RolloutResult<Scalar: SimulationScalar>: Sendable {
   public var finalState: BatchState<Scalar>
   /// All states, if they were asked for.
   public var trajectory: Trajectory<Scalar>?
-  /// Worlds that left the range of finite numbers, with the step in which each did. They were frozen in the last
-  /// state before it; the others went on.
+  /// Worlds in whose state a number left the range up to 1e10 (MuJoCo's limit), with the step in which each did. They
+  /// were frozen in the last state before it; the others went on.
   public var divergedWorlds: [DivergedWorld]
 }
 

@@ -43,7 +43,8 @@ struct KernelFluidBody<Scalar: Sendable>: Sendable {
   var linearQuadratic: Constant3<Scalar>
 }
 
-/// A free joint whose body has no children: `implicitfast` treats its gyroscopic force implicitly.
+/// A free joint whose body carries nothing that moves or has mass: `implicitfast` treats its gyroscopic force
+/// implicitly.
 struct KernelFreeBody: Sendable {
   var link: Int32
   var velocityAddress: Int32

@@ -6,7 +6,7 @@ import Lanes
 /// With the body's angular velocity `w`, the first moment `m = mass s` and inertia `J` about its origin, `α` the
 /// angular part of `â` and `l`, `n` the linear and angular parts of `λ` (all in world axes),
 ///   g = l·(α x (w x m) + w x (α x m)) + n·(α x J w + w x J α)
-/// and all but `l` turn with the body. Returns the pull on the inertia through ``accumulate``.
+/// and all but `l` turn with the body.
 @inline(__always)
 func freeBodyAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,

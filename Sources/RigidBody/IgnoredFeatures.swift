@@ -9,7 +9,7 @@ public struct IgnoredFeatures: OptionSet, Sendable, Hashable {
   public static let equality = Self(rawValue: 1 << 2)
   public static let frictionLoss = Self(rawValue: 1 << 3)
   public static let tendon = Self(rawValue: 1 << 4)
-  /// All actuator forces.
+  /// All actuator forces, gravity compensation by actuators included; activations stay as they are.
   public static let actuation = Self(rawValue: 1 << 5)
   /// All passive forces: springs, dampers, gravity compensation, fluid.
   public static let passive = Self(rawValue: 1 << 6)

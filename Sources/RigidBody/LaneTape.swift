@@ -186,11 +186,14 @@ final class GroupStorage<L: Lane> {
   /// Distance of checkpoints; all steps where everything is stored.
   let interval: Int
   let storesAll: Bool
+  /// Whether the records share memory for their geometry, which the reverse sweep then overwrites.
+  let sharesGeometry: Bool
 
   /// - Parameter sharesGeometry: whether records share one geometry: right for tapes that do not stay in a core's
   ///   cache, where memory traffic costs more than computing it again.
   init(_ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false) {
     self.plan = plan
+    self.sharesGeometry = sharesGeometry
     switch memory {
     case .storeAll:
       storesAll = true

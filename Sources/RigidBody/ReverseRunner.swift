@@ -12,6 +12,10 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   let scratch: AdjointScratch<L>
   let cotangents: Cotangents<L>
   private var segment: GroupStorage<L>?
+  /// For tapes whose records share their geometry: one step's records with geometry of this runner's own, as a tape may
+  /// be differentiated by several threads at the same time.
+  private let geometry: Geometry<L>
+  private let ownRecords: UnsafeMutablePointer<StepRecord<L>>
 
   init(_ plan: DynamicsPlan<Scalar>, _ targets: GradientTargets) {
     self.plan = plan
@@ -26,7 +30,9 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     measure.take(L.self, 6 * plan.bodyCount)
     arena = Arena(
       byteCount: AdjointScratch<L>.byteCount(plan) + ParameterCotangents<L>.byteCount(plan)
-        + measure.byteCount)
+        + Geometry<L>.byteCount(plan) + measure.byteCount)
+    geometry = Geometry(plan, &arena)
+    ownRecords = .allocate(capacity: plan.stageCount)
     scratch = AdjointScratch(plan, &arena)
     var cotangents = Cotangents(
       positions: arena.take(L.self, plan.velocityCount), velocities: arena.take(L.self, plan.velocityCount),
@@ -39,6 +45,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     if targets.contains(.parameters) { cotangents.parameters = ParameterCotangents(plan, &arena) }
     self.cotangents = cotangents
   }
+  deinit { ownRecords.deallocate() }
 
   func reverse(
     _ storage: GroupStorage<L>, inputs: InputPointers<Scalar>, gradient: BatchPointers<Scalar>,
@@ -100,7 +107,14 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     _ storage: GroupStorage<L>, _ step: Int, _ steps: Int, _ inputs: InputPointers<Scalar>, _ group: Int,
     _ worldCount: Int
   ) -> UnsafePointer<StepRecord<L>> {
-    if storage.storesAll { return storage.records(forStep: step) }
+    if storage.storesAll {
+      let records = storage.records(forStep: step)
+      guard storage.sharesGeometry else { return records }
+      for stage in 0..<plan.stageCount {
+        (ownRecords + stage).initialize(to: records[stage].with(geometry))
+      }
+      return UnsafePointer(ownRecords)
+    }
     let interval = storage.interval
     let segment = self.segment ?? GroupStorage(plan, steps: interval, memory: .storeAll)
     self.segment = segment

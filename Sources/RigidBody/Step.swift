@@ -119,7 +119,8 @@ func addScaled<L: Lane>(
   }
 }
 
-/// Activations after the step. With actuation switched off, or for a switched-off actuator, they stay.
+/// Activations after the step. With actuation switched off they stay; that of a switched-off actuator has no rate, but
+/// is brought into its range.
 @inline(__always)
 func advanceActivations<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ activations: UnsafePointer<L>, rates: UnsafePointer<L>, _ h: L,

@@ -32,9 +32,9 @@ struct StepRecord<L: Lane> {
   let positions: UnsafeMutablePointer<L>
   let velocities: UnsafeMutablePointer<L>
   let activations: UnsafeMutablePointer<L>
-  let poses: UnsafeMutablePointer<Pose<L>>
-  let directions: UnsafeMutablePointer<Motion<L>>
-  let inertias: UnsafeMutablePointer<RigidInertia<L>>
+  private(set) var poses: UnsafeMutablePointer<Pose<L>>
+  private(set) var directions: UnsafeMutablePointer<Motion<L>>
+  private(set) var inertias: UnsafeMutablePointer<RigidInertia<L>>
   let retainsGeometry: Bool
   /// Factor of the mass matrix (with the implicit terms of the integrator).
   let factor: UnsafeMutablePointer<L>
@@ -61,6 +61,15 @@ struct StepRecord<L: Lane> {
     directions = geometry.directions
     inertias = geometry.inertias
     retainsGeometry = shared == nil
+  }
+
+  /// The same record with other memory for the geometry.
+  func with(_ geometry: Geometry<L>) -> Self {
+    var result = self
+    result.poses = geometry.poses
+    result.directions = geometry.directions
+    result.inertias = geometry.inertias
+    return result
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>, sharesGeometry: Bool = false) -> Int {
