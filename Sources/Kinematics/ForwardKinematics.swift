@@ -4,7 +4,7 @@ public import RobotModels
 
 /// Forward kinematics of chosen frames, for any number of configurations at a time.
 ///
-/// Configurations are rows of ``Model/positionCount`` numbers (`qpos`); quaternions in them need not be
+/// Configurations are rows of `Model.positionCount` numbers (`qpos`); quaternions in them need not be
 /// normalised. They are computed in lane groups, eight at a time in float64 and sixteen in float32, on all cores;
 /// a single configuration in float64 is computed alone. Results do not depend on the number of threads.
 ///

@@ -5,7 +5,7 @@ public import RobotModels
 public struct Frame: Sendable, Hashable {
   /// What the frame is called; empty where it has no name.
   public var name: String
-  /// Index of the body in ``Model/bodies``; 0 is the world.
+  /// Index of the body in `Model.bodies`; 0 is the world.
   public var body: Int
   /// Origin in the body's frame.
   public var position: Vector3<Double>
@@ -51,12 +51,12 @@ public struct Frame: Sendable, Hashable {
     }
   }
 
-  /// Every body's frame, the world's first, in the order of ``Model/bodies``.
+  /// Every body's frame, the world's first, in the order of `Model.bodies`.
   public static func bodies(of model: Model) -> [Frame] {
     model.bodies.indices.map { Frame(body: $0, name: model.bodies[$0].name) }
   }
 
-  /// Every site's frame, in the order of ``Model/sites``.
+  /// Every site's frame, in the order of `Model.sites`.
   public static func sites(of model: Model) -> [Frame] { model.sites.map { Frame($0) } }
 
   /// Up to five names, the most similar first.

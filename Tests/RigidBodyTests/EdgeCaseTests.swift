@@ -169,7 +169,8 @@ import Testing
       + dot(problem.cotangents.velocities, tangent.velocities)
       + dot(problem.cotangents.activations, tangent.activations)
     #expect(abs(forward - reverse) <= 1e-11 * max(abs(forward), abs(reverse)), "forward and reverse")
-    let differences = try CentralDifferences(step: 4e-3) { try cost(problem.moved(direction, by: $0)) }
+    // A short step: with drag taken implicitly the step has a kink where a velocity in the fluid changes sign.
+    let differences = try CentralDifferences(step: 2e-4) { try cost(problem.moved(direction, by: $0)) }
     #expect(abs(reverse - differences.extrapolated) <= 1e-7 * abs(reverse), "differences")
     let parameters = try #require(gradient.parameters)
 
