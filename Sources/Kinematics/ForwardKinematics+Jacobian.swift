@@ -7,6 +7,7 @@ extension ForwardKinematics {
   /// - Parameters:
   ///   - positions: `[configurations, nq]` numbers, row by row.
   ///   - reference: the axes and the point whose velocity the linear rows give.
+  ///   - threads: how many threads work; results are the same for every number.
   /// - Returns: `[configurations, frames, 6, nv]` numbers, linear rows before angular ones. A column of a
   ///   degree of freedom that mimic joints follow is the sum of what all of them do.
   /// - Throws: ``KinematicsError`` for a wrong number of positions, positions that are not finite and quaternions
@@ -27,6 +28,8 @@ extension ForwardKinematics {
   /// - Parameters:
   ///   - positions: `[configurations, nq]` numbers, row by row.
   ///   - velocities: `[configurations, nv]` numbers, row by row.
+  ///   - reference: the axes and the point whose velocity the linear rows give.
+  ///   - threads: how many threads work; results are the same for every number.
   /// - Returns: `[configurations, frames, 6, nv]` numbers, as ``jacobians(at:reference:threads:)``. For
   ///   ``JacobianReference/local`` they are the rates of the numbers, that is, seen from the moving frame.
   /// - Throws: ``KinematicsError``, as ``jacobians(at:reference:threads:)``.

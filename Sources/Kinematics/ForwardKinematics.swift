@@ -51,7 +51,10 @@ public final class ForwardKinematics<Scalar: LaneScalar>: Sendable {
 
   /// Poses of the frames in the world.
   ///
-  /// - Parameter positions: `[configurations, nq]` numbers, row by row.
+  /// - Parameters:
+  ///   - positions: `[configurations, nq]` numbers, row by row.
+  ///   - format: how a pose is written.
+  ///   - threads: how many threads work; results are the same for every number.
   /// - Returns: `[configurations, frames, width of the format]` numbers.
   /// - Throws: ``KinematicsError`` for a wrong number of positions, positions that are not finite and quaternions
   ///   without length.
@@ -68,7 +71,11 @@ public final class ForwardKinematics<Scalar: LaneScalar>: Sendable {
   /// Poses of the frames in the world, into an array that is kept between calls: this saves the time in which the
   /// system provides fresh memory, which for large batches is as long as the computation.
   ///
-  /// - Parameter poses: is given `[configurations, frames, width of the format]` numbers; its capacity is reused.
+  /// - Parameters:
+  ///   - positions: `[configurations, nq]` numbers, row by row.
+  ///   - poses: is given `[configurations, frames, width of the format]` numbers; its capacity is reused.
+  ///   - format: how a pose is written.
+  ///   - threads: how many threads work; results are the same for every number.
   /// - Throws: as ``poses(at:format:threads:)``; then the numbers in `poses` mean nothing.
   public func poses(
     at positions: [Scalar], into poses: inout [Scalar], format: PoseFormat = .positionQuaternion,
