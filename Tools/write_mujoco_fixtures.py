@@ -13,6 +13,7 @@ Usage: python Tools/write_mujoco_fixtures.py [name ...]
 """
 
 import base64
+import copy
 import sys
 import zlib
 
@@ -30,6 +31,10 @@ INTEGRATORS = {
 LARGEST_DENSE_MATRIX = 40
 TRAJECTORY_STEPS = (1, 10, 50, 200)
 CONTROL_ROWS = 8
+
+# As plain integers: the enumeration's own comparison with NumPy integers is false whatever the value.
+FREE, BALL, SLIDE, HINGE = (int(getattr(mujoco.mjtJoint, f"mjJNT_{name}"))
+                            for name in ("FREE", "BALL", "SLIDE", "HINGE"))
 
 COMPILED_FIELDS = """
     qpos0 qpos_spring
@@ -99,16 +104,14 @@ def random_position(m, rng, normalised, scale=1.0):
     q = m.qpos0.copy()
     for j in range(m.njnt):
         a, kind = m.jnt_qposadr[j], m.jnt_type[j]
-        if kind == mujoco.mjtJoint.mjJNT_FREE:
+        if kind == FREE:
             q[a:a + 3] = np.round(rng.uniform(-0.5, 0.5, 3) + [0, 0, 1], 4)
-        if kind in (mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL):
-            a += 3 if kind == mujoco.mjtJoint.mjJNT_FREE else 0
+            a += 3
+        if kind in (FREE, BALL):
             quaternion = random_quaternion(rng)
             q[a:a + 4] = quaternion if normalised else np.round(quaternion * rng.uniform(0.5, 2), 4)
         else:
-            if kind == mujoco.mjtJoint.mjJNT_FREE:
-                continue
-            width = 0.5 if kind == mujoco.mjtJoint.mjJNT_SLIDE else 1.5
+            width = 0.5 if kind == SLIDE else 1.5
             low, high = m.qpos0[a] - width, m.qpos0[a] + width
             if m.jnt_limited[j] and m.jnt_range[j, 1] - m.jnt_range[j, 0] < 2 * width:
                 low, high = m.jnt_range[j]
@@ -266,10 +269,29 @@ def trajectories(m, seed):
 # ----------------------------------------------------------------------------------------- derivatives
 
 
+def extrapolated(difference, largest, magnitude=0.0):
+    """Central differences extrapolated entry by entry to step size zero (Ridders), and the estimated error;
+    `magnitude` is the size of the numbers that are subtracted."""
+    best, best_error, previous = None, None, []
+    for level in range(9):
+        row = [np.asarray(difference(largest / 2 ** level))]
+        for k, older in enumerate(previous):
+            factor = 4.0 ** (k + 1)
+            row.append((factor * row[k] - older) / (factor - 1))
+            estimate = np.maximum(np.abs(row[k + 1] - row[k]), np.abs(row[k + 1] - older))
+            estimate = estimate + 1e-16 * magnitude * 2 ** level / largest
+            if best is None:
+                best, best_error = row[k + 1].copy(), estimate
+            else:
+                best = np.where(estimate < best_error, row[k + 1], best)
+                best_error = np.minimum(estimate, best_error)
+        previous = row
+    return best, best_error
+
+
 def step_derivatives(m, state):
     """A and B of one step in tangent coordinates (the layout of mjd_transitionFD) from central
-    differences of mj_step, extrapolated entry by entry to zero step size (Ridders), and the error that the
-    extrapolation estimates, relative to the norm of each matrix."""
+    differences of mj_step, and the estimated error relative to the norm of each matrix."""
     nv, na, nu = m.nv, m.na, m.nu
     n = 2 * nv + na
     d = mujoco.MjData(m)
@@ -289,27 +311,13 @@ def step_derivatives(m, state):
         mujoco.mj_differentiatePos(m, dq, 2 * h, minus[0], plus[0])
         return np.concatenate([dq, (plus[1] - minus[1]) / (2 * h), (plus[2] - minus[2]) / (2 * h)])
 
-    result, error = np.zeros((n, n + nu)), np.zeros((n, n + nu))
+    columns = []
     for column in range(n + nu):
         direction = np.zeros(n + nu)
         direction[column] = 1
-        best, best_error = np.zeros(n), np.full(n, np.inf)
-        previous = []
-        for level in range(9):
-            row = [difference(direction, 2.0 ** -(level + 5))]
-            for k, older in enumerate(previous):
-                factor = 4.0 ** (k + 1)
-                row.append((factor * row[k] - older) / (factor - 1))
-                estimate = np.maximum(np.abs(row[k + 1] - row[k]), np.abs(row[k + 1] - older))
-                better = estimate < best_error
-                best[better], best_error[better] = row[k + 1][better], estimate[better]
-            previous = row
-        result[:, column], error[:, column] = best, best_error
+        columns.append(extrapolated(lambda h: difference(direction, h), 2.0 ** -5))
+    result, error = (np.array(x).T.reshape(n, n + nu) for x in zip(*columns))
     A, B = result[:, :n], result[:, n:]
-
-    def relative(e, value):
-        size = np.linalg.norm(value)
-        return float(f"{np.linalg.norm(e) / size if size else 0.0:.2g}")
 
     check_with_transition_fd(m, state, A, B)
     return {"A": significant(A), "B": significant(B), "A_error": relative(error[:, :n], A),
@@ -322,7 +330,7 @@ def check_with_transition_fd(m, state, A, B):
     if m.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4:
         return
     stale_factor = (m.opt.integrator == mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-                    and (m.actuator_gainprm[:, 2][m.actuator_gaintype == mujoco.mjtGain.mjGAIN_AFFINE]
+                    and (m.actuator_gainprm[:, 2][m.actuator_gaintype == int(mujoco.mjtGain.mjGAIN_AFFINE)]
                          != 0).any())
     n = A.shape[0]
     other_A, other_B = np.zeros((n, n)), np.zeros((n, m.nu))
@@ -338,8 +346,144 @@ def check_with_transition_fd(m, state, A, B):
                              f"{np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)}")
 
 
+def relative(error, value):
+    """The size of the error relative to the value's, or 0 where the value itself is rounding."""
+    size = np.linalg.norm(value)
+    if size < 1e-11:
+        return 0.0
+    return float(f"{np.linalg.norm(error) / size if size else 0.0:.2g}")
+
+
+def parameter_gradient(m, state, cotangent):
+    """Gradient of cotangent . (next state in tangent coordinates) by forces and fields of the compiled model,
+    from differences of mj_step in an edited copy. Of the constants derived from the fields only dof_M0 and
+    body_subtreemass play a part without constraints, as shortcuts, and so they follow the fields."""
+    nv, na = m.nv, m.na
+    edited = copy.copy(m)
+    # Shortcuts that the compiler has chosen by the fields' values and that are only valid for those.
+    edited.body_sameframe[:] = 0
+    d = mujoco.MjData(edited)
+    scratch = mujoco.MjData(edited)
+    set_state(d, state)
+    mujoco.mj_step(edited, d)
+    magnitude = np.abs(cotangent[nv:2 * nv]) @ np.abs(d.qvel)
+
+    def step(forces):
+        set_state(d, state)
+        for name, change in forces.items():
+            getattr(d, name)[:] += change
+        mujoco.mj_step(edited, d)
+        return d.qpos.copy(), d.qvel.copy(), d.act.copy()
+
+    def cost_difference(perturb, h):
+        ends = []
+        for sign in (-1, 1):
+            forces, undo = perturb(sign * h)
+            ends.append(step(forces))
+            undo()
+        dq = np.zeros(nv)
+        mujoco.mj_differentiatePos(m, dq, 2 * h, ends[0][0], ends[1][0])
+        dv, da = ((ends[1][k] - ends[0][k]) / (2 * h) for k in (1, 2))
+        return cotangent @ np.concatenate([dq, dv, da])
+
+    def by_force(name):
+        shape = getattr(d, name).shape
+        result, error = np.zeros(shape), np.zeros(shape)
+        for index in np.ndindex(shape):
+            unit = np.zeros(shape)
+            unit[index] = 1
+            result[index], error[index] = extrapolated(
+                lambda h: cost_difference(lambda x: ({name: x * unit}, lambda: None), h), 2.0 ** -5,
+                magnitude)
+        return significant(result), relative(error, result)
+
+    def by_field(field, indices, scale, refreshes):
+        values = np.asarray(field)
+        result, error = np.zeros(len(indices)), np.zeros(len(indices))
+        for k, index in enumerate(indices):
+            keep = values[index]
+
+            def assign(x):
+                values[index] = x
+                if refreshes:
+                    mujoco.mj_setConst(edited, scratch)
+
+            def perturb(x):
+                assign(keep + x)
+                return {}, lambda: assign(keep)
+
+            result[k], error[k] = extrapolated(
+                lambda h: cost_difference(perturb, h), scale(index, keep), magnitude)
+        return significant(result), relative(error, result)
+
+    # A body that MuJoCo treats as a point mass on a diagonal mass matrix keeps that treatment.
+    moved = [b for b in range(1, m.nbody) if m.body_simple[b] == 0]
+    scalar_joints = [j for j in range(m.njnt) if m.jnt_type[j] in (SLIDE, HINGE)]
+    damped = m.opt.integrator != mujoco.mjtIntegrator.mjINT_EULER or (m.dof_damping > 0).any()
+    fluid = m.opt.density > 0 or m.opt.viscosity > 0
+
+    # Largest steps that stay inside the region where the dynamics is smooth and the mass matrix definite.
+    def by_mass(_, keep):
+        return 2.0 ** -4 * max(abs(keep), 2.0 ** -10)
+
+    def by_inertia(_, keep):
+        return (2.0 ** -9 if fluid else 2.0 ** -3) * keep if keep else 2.0 ** -20
+
+    def by_armature(index, _):
+        return 2.0 ** -8 / m.dof_invweight0[index] if m.dof_invweight0[index] else 2.0 ** -18
+
+    def by_value(_, keep):
+        return 2.0 ** -5 * max(abs(keep), 1.0)
+
+    def by_length(_, keep):
+        return 2.0 ** -8
+
+    bodies, dofs, actuators = range(m.nbody), range(nv), range(m.nu)
+    first_three = [(i, k) for i in actuators for k in range(3)]
+    fields = {
+        "body_mass": (edited.body_mass, [(b,) for b in bodies], by_mass),
+        "body_ipos": (edited.body_ipos, [(b, k) for b in moved for k in range(3)], by_length),
+        "body_inertia": (edited.body_inertia, [(b, k) for b in bodies for k in range(3)], by_inertia),
+        "dof_armature": (edited.dof_armature, [(i,) for i in dofs], by_armature),
+        "dof_damping": (edited.dof_damping, [(i,) for i in dofs] if damped else [], by_value),
+        "jnt_stiffness": (edited.jnt_stiffness, [(j,) for j in range(m.njnt)], by_value),
+        "qpos_spring": (edited.qpos_spring, [(m.jnt_qposadr[j],) for j in scalar_joints], by_value),
+        "actuator_gear": (edited.actuator_gear, [(i, k) for i in actuators for k in range(6)], by_value),
+        "actuator_gainprm": (edited.actuator_gainprm, first_three, by_value),
+        "actuator_biasprm": (edited.actuator_biasprm, first_three, by_value),
+        "gravity": (edited.opt.gravity, [(0,), (1,), (2,)], lambda *_: 4.0),
+    }
+    result = {"moved_bodies": moved, "scalar_joints": scalar_joints}
+    errors = {}
+    for name in ("qfrc_applied", "xfrc_applied"):
+        result[name], errors[name] = by_force(name)
+    for name, (field, indices, scale) in fields.items():
+        if indices:
+            # Not for actuators: the function would take a positive third bias parameter for a damping ratio.
+            refreshes = name.startswith(("body_", "dof_"))
+            result[name], errors[name] = by_field(field, indices, scale, refreshes)
+
+    def perturb_timestep(x):
+        keep = edited.opt.timestep
+        edited.opt.timestep = keep + x
+
+        def undo():
+            edited.opt.timestep = keep
+        return {}, undo
+
+    value, error = extrapolated(
+        lambda h: cost_difference(perturb_timestep, h), m.opt.timestep / 16, magnitude)
+    result["timestep"] = float(f"{value:.13g}")
+    errors["timestep"] = relative(error, value)
+    result["errors"] = errors
+    return result
+
+
 def significant(matrix, digits=13):
-    return [float(f"{x:.{digits}g}") for x in np.asarray(matrix).ravel()]
+    """Rounded to what differences can tell."""
+    if np.abs(matrix).max(initial=0) < 1e-11:
+        return [0.0] * np.size(matrix)
+    return [float(f"{x:.{digits}g}") if abs(x) > 1e-15 else 0.0 for x in np.asarray(matrix).ravel()]
 
 
 def transitions(m, seed, count):
@@ -348,10 +492,12 @@ def transitions(m, seed, count):
     for k in range(count):
         rng = np.random.default_rng(seed + 100 + k)
         state = random_state(m, rng, applied=k == 1, cartesian=k == 1)
-        entry = {"state": state}
+        entry = {"state": state, "cotangent": np.round(rng.normal(size=2 * m.nv + m.na), 3)}
         for name, integrator in INTEGRATORS.items():
             m.opt.integrator = integrator
             entry[name] = step_derivatives(m, state)
+            if k == count - 1:
+                entry[name]["gradient"] = parameter_gradient(m, state, entry["cotangent"])
         result.append(entry)
     m.opt.integrator = keep
     return result

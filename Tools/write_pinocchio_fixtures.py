@@ -66,7 +66,8 @@ class Robot:
         x = self.spread @ angles + self.offset
         for joint in self.model.joints[1:]:
             value = x[joint.idx_v]
-            q[joint.idx_q:joint.idx_q + joint.nq] = [value] if joint.nq == 1 else [np.cos(value), np.sin(value)]
+            coordinates = [value] if joint.nq == 1 else [np.cos(value), np.sin(value)]
+            q[joint.idx_q:joint.idx_q + joint.nq] = coordinates
         return q
 
     def random_angles(self, rng):

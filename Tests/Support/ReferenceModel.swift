@@ -20,8 +20,9 @@ public let robotModelFolder: URL? = {
 public struct ReferenceModel: Decodable, Sendable {
   /// A path under the robot model folder, or under the package where it begins with `Models/`.
   public var source: String
-  /// The model's text where it is not a file, and the files that the text names (base64).
+  /// The model's text where it is not a file.
   public var xml: String?
+  /// The files that the text names (base64).
   public var files: [String: String]?
 
   /// Loads the model; URDF is fused as MuJoCo does if `fusesStaticBodies`.
@@ -53,9 +54,12 @@ public struct ReferenceModel: Decodable, Sendable {
 
 /// A file of reference values, named in test arguments by what it is about.
 public struct ReferenceFile: Sendable, CustomTestStringConvertible {
+  /// Where it is.
   public var url: URL
+  /// Its name without the extension.
   public var testDescription: String { url.deletingPathExtension().lastPathComponent }
 
+  /// Its content.
   public func decode<Content: Decodable>(_ type: Content.Type) throws -> Content {
     try JSONDecoder().decode(Content.self, from: Data(contentsOf: url))
   }

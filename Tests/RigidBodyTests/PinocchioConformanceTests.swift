@@ -1,0 +1,75 @@
+import Foundation
+import RigidBody
+import RobotModels
+import TestSupport
+import Testing
+
+/// Dynamics of URDF files against Pinocchio 4.1 in float64.
+struct PinocchioConformanceTests {
+  struct Reference: Decodable {
+    var joints: [String]
+    var states: [State]
+
+    struct State: Decodable {
+      var position: [Double]
+      var velocity: [Double]
+      var acceleration: [Double]
+      var torque: [Double]
+      var rnea: [Double]
+      var bias: [Double]
+      var crba: [Double]
+      var aba: [Double]
+      var kinetic_energy: Double
+      var potential_energy: Double
+    }
+  }
+
+  @Test(arguments: ReferenceFile.all(in: Bundle.module, folder: "pinocchio"))
+  func dynamics(file: ReferenceFile) throws {
+    var model = try file.decode(ReferenceModel.self).load()
+    let reference = try file.decode(Reference.self)
+    let n = reference.joints.count
+    try #require(model.velocityCount == n && model.positionCount == n)
+    // Pinocchio's algorithms know no joint damping.
+    for i in 0..<n { model.degreesOfFreedom[i].damping = 0 }
+    let simulator = try Simulator<Double>(model, ignoring: [.constraints, .unsupported])
+    let order = try reference.joints.map { name in
+      model.joints[try #require(model.jointIndex(named: name))].velocityAddress
+    }
+    try #require(Set(order).count == n)
+    /// From the file's order of joints to the model's and back.
+    func toModel(_ values: [Double]) -> [Double] {
+      var result = values
+      for (i, k) in order.enumerated() { result[k] = values[i] }
+      return result
+    }
+    func toFile(_ values: [Double]) -> [Double] { order.map { values[$0] } }
+
+    var energies: [(actual: Double, expected: Double)] = []
+    for (index, state) in reference.states.enumerated() {
+      let e = try simulator.evaluate(
+        BatchState(worldCount: 1, positions: toModel(state.position), velocities: toModel(state.velocity)),
+        inputs: SimulationInputs(appliedForces: InputSequence(values: toModel(state.torque))))
+      let mass = order.flatMap { row in order.map { column in e.massMatrix[row * n + column] } }
+      let bias = toFile(e.biasForce)
+      let inverse = (0..<n).map { i in
+        (0..<n).reduce(bias[i]) { $0 + mass[i * n + $1] * state.acceleration[$1] }
+      }
+      for (name, actual, expected) in [
+        ("bias", bias, state.bias), ("CRBA", mass, state.crba), ("RNEA", inverse, state.rnea),
+        ("ABA", toFile(e.smoothAcceleration), state.aba),
+        ("kinetic energy", [e.kineticEnergy], [state.kinetic_energy]),
+      ] {
+        let error = relativeError(actual, expected)
+        #expect(error < 1e-10, "state \(index), \(name): relative error \(error)\n\(actual)\n\(expected)")
+      }
+      energies.append((e.potentialEnergy, state.potential_energy))
+    }
+    // Links that are fixed to the root add a constant here and nothing there.
+    let differences = energies.dropFirst().map {
+      (actual: $0.actual - energies[0].actual, expected: $0.expected - energies[0].expected)
+    }
+    let error = relativeError(differences.map(\.actual), differences.map(\.expected))
+    #expect(error < 1e-10, "potential energy: relative error \(error)")
+  }
+}
