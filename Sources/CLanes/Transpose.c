@@ -1,12 +1,41 @@
 #include "CLanesTranspose.h"
 
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 // A block of B x B numbers (B = 16 floats or 8 doubles) is transposed in registers: interleaving row r with
-// row r + B/2, log2(B) times over. Blocks at the edges go through a buffer.
+// row r + B/2, log2(B) times over. Blocks at the edges use masked loads and stores where the machine has them.
 
 typedef float f16 __attribute__((ext_vector_type(16), aligned(4)));
 typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
+
+// The first n numbers of a row; the rest of the vector is zero, and of memory untouched.
+#ifdef __AVX512F__
+static inline f16 load_some_f(const float *p, int n) {
+  return (f16)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+static inline d8 load_some_d(const double *p, int n) {
+  return (d8)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+}
+static inline void store_some_f(float *p, f16 v, int n) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+static inline void store_some_d(double *p, d8 v, int n) {
+  _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+}
+#else
+#define DEFINE_SOME(SUFFIX, T, V)                                     \
+  static inline V load_some_##SUFFIX(const T *p, int n) {             \
+    V v = 0;                                                          \
+    memcpy(&v, p, n * sizeof(T));                                     \
+    return v;                                                         \
+  }                                                                   \
+  static inline void store_some_##SUFFIX(T *p, V v, int n) { memcpy(p, &v, n * sizeof(T)); }
+DEFINE_SOME(f, float, f16)
+DEFINE_SOME(d, double, d8)
+#endif
 
 #define LOW_F(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define HIGH_F(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
@@ -14,9 +43,8 @@ typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
 #define HIGH_D(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 
 #define DEFINE_TRANSPOSE(SUFFIX, T, V, B, LOG, LOW, HIGH)                                             \
-  static inline void block_##SUFFIX(const T *from, ptrdiff_t from_stride, T *to, ptrdiff_t to_stride) { \
-    V a[B], b[B];                                                                                     \
-    for (int r = 0; r < B; r++) a[r] = *(const V *)(from + r * from_stride);                          \
+  static inline __attribute__((always_inline)) void shuffle_##SUFFIX(V *a) {                          \
+    V b[B];                                                                                           \
     for (int round = 0; round < LOG; round++) {                                                       \
       for (int r = 0; r < B / 2; r++) {                                                               \
         b[2 * r] = LOW(a[r], a[r + B / 2]);                                                           \
@@ -24,22 +52,21 @@ typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
       }                                                                                               \
       for (int r = 0; r < B; r++) a[r] = b[r];                                                        \
     }                                                                                                 \
+  }                                                                                                   \
+  static inline void block_##SUFFIX(const T *from, ptrdiff_t from_stride, T *to, ptrdiff_t to_stride) { \
+    V a[B];                                                                                           \
+    for (int r = 0; r < B; r++) a[r] = *(const V *)(from + r * from_stride);                          \
+    shuffle_##SUFFIX(a);                                                                              \
     for (int r = 0; r < B; r++) *(V *)(to + r * to_stride) = a[r];                                    \
   }                                                                                                   \
-  static void edge_##SUFFIX(const T *from, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t from_stride,  \
-                            T *to, ptrdiff_t to_stride) {                                             \
-    T in[B * B], out[B * B];                                                                          \
-    for (ptrdiff_t r = 0; r < B; r++) {                                                               \
-      if (r < rows) {                                                                                 \
-        memcpy(in + r * B, from + r * from_stride, columns * sizeof(T));                              \
-        memset(in + r * B + columns, 0, (B - columns) * sizeof(T));                                   \
-      } else {                                                                                        \
-        memset(in + r * B, 0, B * sizeof(T));                                                         \
-      }                                                                                               \
-    }                                                                                                 \
-    block_##SUFFIX(in, B, out, B);                                                                    \
-    for (ptrdiff_t c = 0; c < columns; c++)                                                           \
-      memcpy(to + c * to_stride, out + c * B, rows * sizeof(T));                                      \
+  static inline void edge_##SUFFIX(const T *from, int rows, int columns, ptrdiff_t from_stride,       \
+                                   T *to, ptrdiff_t to_stride) {                                      \
+    V a[B];                                                                                           \
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < B; r++)                                    \
+      a[r] = r < rows ? load_some_##SUFFIX(from + r * from_stride, columns) : (V)0;                   \
+    shuffle_##SUFFIX(a);                                                                              \
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < B; r++)                                    \
+      if (r < columns) store_some_##SUFFIX(to + r * to_stride, a[r], rows);                           \
   }                                                                                                   \
   void costate_transpose_##SUFFIX(const T *from, ptrdiff_t rows, ptrdiff_t columns,                   \
                                   ptrdiff_t from_stride, T *to, ptrdiff_t to_stride) {                \
@@ -57,7 +84,7 @@ typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
         if (m == B && n == B)                                                                         \
           block_##SUFFIX(source, from_stride, target, to_stride);                                     \
         else                                                                                          \
-          edge_##SUFFIX(source, m, n, from_stride, target, to_stride);                                \
+          edge_##SUFFIX(source, (int)m, (int)n, from_stride, target, to_stride);                      \
       }                                                                                               \
     }                                                                                                 \
   }

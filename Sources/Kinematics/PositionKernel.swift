@@ -11,30 +11,30 @@ public struct Pose<L: Lane>: Sendable {
 }
 
 /// Rotates a frame about its own x axis.
-@inline(__always)
-func rotateX<L: Lane>(_ r: Matrix3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
+@inlinable @inline(__always)
+package func rotateX<L: Lane>(_ r: Matrix3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
   Matrix3(
     columns: r.column0, r.column2.multiplyAdd(sine, r.column1 * cosine),
     r.column2 * cosine - r.column1 * sine)
 }
 
-@inline(__always)
-func rotateY<L: Lane>(_ r: Matrix3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
+@inlinable @inline(__always)
+package func rotateY<L: Lane>(_ r: Matrix3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
   Matrix3(
     columns: r.column0 * cosine - r.column2 * sine, r.column1,
     r.column0.multiplyAdd(sine, r.column2 * cosine))
 }
 
-@inline(__always)
-func rotateZ<L: Lane>(_ r: Matrix3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
+@inlinable @inline(__always)
+package func rotateZ<L: Lane>(_ r: Matrix3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
   Matrix3(
     columns: r.column1.multiplyAdd(sine, r.column0 * cosine),
     r.column1 * cosine - r.column0 * sine, r.column2)
 }
 
 /// Rotates a frame about a unit axis given in it (Rodrigues' formula).
-@inline(__always)
-func rotate<L: Lane>(_ r: Matrix3<L>, about a: Vector3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
+@inlinable @inline(__always)
+package func rotate<L: Lane>(_ r: Matrix3<L>, about a: Vector3<L>, _ sine: L, _ cosine: L) -> Matrix3<L> {
   let t = a * (1.0 - cosine)
   let s = a * sine
   return r
@@ -51,13 +51,11 @@ func rotate<L: Lane>(_ r: Matrix3<L>, about a: Vector3<L>, _ sine: L, _ cosine: 
 /// (Featherstone 2008, section 2.3; MuJoCo's `cdof` about another point). Free and ball joints rotate about
 /// the link's own axes. A mimic joint's direction is scaled by its multiplier.
 ///
+/// Inlinable, so that the kernels of other modules contain it for their lane types.
+///
 /// - Complexity: O(links + joints), nothing is allocated.
-@specialized(where L == Double)
-@specialized(where L == SIMD8<Double>)
-@specialized(where L == SIMD16<Float>)
-@specialized(where L == Dual<Double>)
-@specialized(where L == Dual<SIMD8<Double>>)
-public func positionPass<L: Lane>(
+@inlinable
+package func positionPass<L: Lane>(
   _ tree: KinematicTree<L.Scalar>, positions q: UnsafePointer<L>,
   poses: UnsafeMutablePointer<Pose<L>>, directions: UnsafeMutablePointer<Motion<L>>
 ) {
@@ -159,8 +157,8 @@ public func positionPass<L: Lane>(
 
 /// Turns the anchor kept in the linear part into the velocity of the point at `reference`:
 /// `axis x (reference - anchor)`.
-@inline(__always)
-private func setLinearPart<L: Lane>(_ d: UnsafeMutablePointer<Motion<L>>, count: Int, _ reference: Vector3<L>)
+@inlinable @inline(__always)
+package func setLinearPart<L: Lane>(_ d: UnsafeMutablePointer<Motion<L>>, count: Int, _ reference: Vector3<L>)
 {
   var k = 0
   while k < count {

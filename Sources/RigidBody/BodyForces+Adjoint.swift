@@ -10,7 +10,7 @@ import Lanes
 private func fixedForceAdjoint<L: Lane>(
   _ scratch: borrowing AdjointScratch<L>, link: Int, force: Vector3<L>, torque: Vector3<L>, at r: Vector3<L>
 ) -> Vector3<L> {
-  let w = scratch.duals[link]
+  let w = scratch.motions[link].dual
   let dual = w.linear + w.angular.cross(r)
   scratch.byDual[link] = scratch.byDual[link] - wrench(force: force, torque: torque, at: r)
   scratch.byTurning[link] += torque.cross(w.angular) + force.cross(dual)
@@ -33,12 +33,12 @@ func cartesianForcesAdjoint<L: Lane>(
       scratch, link: link, force: force, torque: vector(applied + (at + 3)), at: r)
     if let target = cotangents.cartesianForces {
       addVector(dual, L(1.0), to: target + at)
-      addVector(scratch.duals[link].angular, L(1.0), to: target + (at + 3))
+      addVector(scratch.motions[link].dual.angular, L(1.0), to: target + (at + 3))
     }
     if let parameters = cotangents.parameters {
       // −∂L/∂r = f x w, in the link's axes.
       parameters.bodyPoints[i] += record.poses[link].rotation.transposedTimes(
-        force.cross(scratch.duals[link].angular))
+        force.cross(scratch.motions[link].dual.angular))
     }
     i += 1
   }
@@ -60,7 +60,7 @@ func gravityCompensationAdjoint<L: Lane>(
     let dual = fixedForceAdjoint(scratch, link: link, force: force, torque: .zero, at: r)
     if let parameters = cotangents.parameters {
       parameters.compensatedPoints[i] += record.poses[link].rotation.transposedTimes(
-        force.cross(scratch.duals[link].angular))
+        force.cross(scratch.motions[link].dual.angular))
       parameters.compensatedMasses[i] -= gravity.dot(dual)
       parameters.gravity[0] -= dual * mass
     }
@@ -81,9 +81,9 @@ func fluidForcesAdjoint<L: Lane>(
   while i < plan.fluidBodies.count {
     let body = plan.fluidBodies.pointer(i)
     let link = Int(body.pointee.link)
-    let motion = fluidMotion(plan, record, body, scratch.velocities[link])
+    let motion = fluidMotion(plan, record, body, scratch.motions[link].velocity)
     let r = motion.offset
-    let w = scratch.duals[link]
+    let w = scratch.motions[link].dual
     let wAngular = motion.axes.transposedTimes(w.angular)
     let wLinear = motion.axes.transposedTimes(w.linear + w.angular.cross(r))
     let angularSlope = dragDerivative(
@@ -137,7 +137,7 @@ func fluidForcesAdjoint<L: Lane>(
     if let parameters = cotangents.parameters {
       // u(r) = u + w x r enters through every motion that is taken at the centre of mass.
       parameters.fluidPoints[i] -= record.poses[link].rotation.transposedTimes(
-        pointCotangent.cross(w.angular) + byPoint.cross(scratch.velocities[link].angular))
+        pointCotangent.cross(w.angular) + byPoint.cross(scratch.motions[link].velocity.angular))
       let c = parameters.fluidCoefficients + 8 * i
       c[0] -= angularFirst
       c[1] -= linearFirst

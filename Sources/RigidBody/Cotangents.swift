@@ -84,15 +84,16 @@ struct ParameterCotangents<L: Lane> {
 
 /// Memory of the reverse sweep that does not outlive a step.
 struct AdjointScratch<L: Lane> {
-  /// Velocity, acceleration and dual motion (the motion of the links at joint rates `lambda`), by link, and before
-  /// each joint.
-  let velocities: UnsafeMutablePointer<Motion<L>>
-  let accelerations: UnsafeMutablePointer<Motion<L>>
-  let duals: UnsafeMutablePointer<Motion<L>>
-  let beforeJoint: UnsafeMutablePointer<JointState<L>>
-  /// Cotangents of the dual motion (the link's force), of acceleration and velocity, by link, summed over subtrees.
+  /// Motions of the links, and before each joint that is not the first of its link.
+  let motions: UnsafeMutablePointer<LinkMotion<L>>
+  let beforeJoint: UnsafeMutablePointer<LinkMotion<L>>
+  /// For each direction of a slide or hinge joint, its rate of change.
+  let directionRates: UnsafeMutablePointer<Motion<L>>
+  /// Cotangents of the dual motion (the link's force) and of acceleration, by link, summed over subtrees.
   let byDual: UnsafeMutablePointer<Force<L>>
   let byAcceleration: UnsafeMutablePointer<Force<L>>
+  /// Cotangent of velocity: the couple of the inertial forces, and what other forces add.
+  let byCouple: UnsafeMutablePointer<Vector3<L>>
   let byVelocity: UnsafeMutablePointer<Force<L>>
   /// Torque of what is fixed in the world (applied forces, wind), which does not turn with the subtree.
   let byTurning: UnsafeMutablePointer<Vector3<L>>
@@ -114,17 +115,19 @@ struct AdjointScratch<L: Lane> {
   let meanVelocity: UnsafeMutablePointer<L>
   let nextVelocity: UnsafeMutablePointer<L>
   let rateMean: UnsafeMutablePointer<L>
+  /// What the sweep will need next.
+  let upcoming: UnsafeMutablePointer<PacedPrefetch>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     let links = plan.tree.linkCount
     let n = plan.velocityCount
     let implicitFluid = plan.hasImplicitFluid
-    velocities = arena.take(Motion<L>.self, links)
-    accelerations = arena.take(Motion<L>.self, links)
-    duals = arena.take(Motion<L>.self, links)
-    beforeJoint = arena.take(JointState<L>.self, plan.tree.joints.count)
+    motions = arena.take(LinkMotion<L>.self, links)
+    beforeJoint = arena.take(LinkMotion<L>.self, plan.tree.joints.count)
+    directionRates = arena.take(Motion<L>.self, plan.tree.directionCount)
     byDual = arena.take(Force<L>.self, links)
     byAcceleration = arena.take(Force<L>.self, links)
+    byCouple = arena.take(Vector3<L>.self, links)
     byVelocity = arena.take(Force<L>.self, links)
     byTurning = arena.take(Vector3<L>.self, links)
     rates = arena.take(Motion<L>.self, implicitFluid ? links : 0)
@@ -143,23 +146,34 @@ struct AdjointScratch<L: Lane> {
     meanVelocity = arena.take(L.self, n)
     nextVelocity = arena.take(L.self, n)
     rateMean = arena.take(L.self, plan.activationCount)
+    upcoming = arena.take(PacedPrefetch.self, 1)
+    upcoming.initialize(to: PacedPrefetch())
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
     var measure = ArenaMeasure()
     let links = plan.tree.linkCount
-    for _ in 0..<4 { measure.take(Motion<L>.self, links) }
-    for _ in 0..<4 { measure.take(Force<L>.self, links) }
-    measure.take(JointState<L>.self, plan.tree.joints.count)
-    measure.take(Vector3<L>.self, links)
+    measure.take(LinkMotion<L>.self, links)
+    measure.take(LinkMotion<L>.self, plan.tree.joints.count)
+    measure.take(Motion<L>.self, plan.tree.directionCount)
+    for _ in 0..<3 { measure.take(Force<L>.self, links) }
+    for _ in 0..<2 { measure.take(Vector3<L>.self, links) }
+    if plan.hasImplicitFluid {
+      measure.take(Motion<L>.self, links)
+      measure.take(Force<L>.self, links)
+    } else {
+      measure.take(Motion<L>.self, 0)
+      measure.take(Force<L>.self, 0)
+    }
     for _ in 0..<10 { measure.take(L.self, plan.velocityCount) }
     for _ in 0..<4 { measure.take(L.self, plan.activationCount) }
+    measure.take(PacedPrefetch.self, 1)
     return measure.byteCount
   }
 }
 
-/// Motions just before a joint.
-struct JointState<L: Lane> {
+/// Velocity, acceleration, and dual motion: the motion at joint rates `lambda`.
+struct LinkMotion<L: Lane> {
   var velocity: Motion<L>
   var acceleration: Motion<L>
   var dual: Motion<L>

@@ -18,7 +18,6 @@ func forwardDynamicsAdjoint<L: Lane>(
   if !record.retainsGeometry {
     positionPass(
       plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
-    inertiaPass(plan.tree, record)
   }
   copyValues(scratch.lambda, scratch.accelerationCotangent, n)
   solveMassMatrix(
@@ -28,8 +27,10 @@ func forwardDynamicsAdjoint<L: Lane>(
       plan, record, transposed: true, rightHandSide: scratch.accelerationCotangent, scratch.lambda)
   }
 
-  outwardAdjointPass(plan, record, scratch)
-  linkAdjointPass(plan, record, scratch)
+  let addsForces =
+    inputs.cartesianForces != nil || plan.fluidBodies.count > 0
+    || plan.compensatedBodies.count > 0 && !plan.hasActuatorCompensation
+  outwardAdjointPass(plan, record, scratch, addsForces: addsForces)
   if cotangents.parameters != nil { inertiaCotangents(plan, record, scratch, cotangents) }
   if let applied = inputs.cartesianForces {
     cartesianForcesAdjoint(plan, record, scratch, applied: applied, cotangents)
@@ -45,7 +46,8 @@ func forwardDynamicsAdjoint<L: Lane>(
       plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
   }
   inwardAdjointPass(
-    plan, record, scratch, positions: cotangents.positions, velocities: cotangents.velocities)
+    plan, record, scratch, addsForces: addsForces, positions: cotangents.positions,
+    velocities: cotangents.velocities)
   if plan.hasImplicitFluid {
     inwardRatePass(plan, record, scratch, positions: cotangents.positions)
   }
@@ -117,7 +119,7 @@ private func cartesianForceCotangents<L: Lane>(
   var i = 0
   while i < plan.bodyPoints.count {
     let point = plan.bodyPoints.pointer(i)
-    let w = scratch.duals[Int(point.pointee.link)]
+    let w = scratch.motions[Int(point.pointee.link)].dual
     let r = offset(plan.tree, record, link: Int(point.pointee.link), point: point.pointee.center)
     let at = target + 6 * Int(point.pointee.body)
     addVector(w.linear + w.angular.cross(r), L(1.0), to: at)
@@ -142,18 +144,18 @@ private func actuatorCompensationAdjoint<L: Lane>(
     i += 1
   }
   // The same passes as for the whole, with the compensating forces alone.
-  outwardAdjointPass(plan, record, scratch)
+  outwardAdjointPass(plan, record, scratch, addsForces: true)
   var l = 0
   while l < tree.linkCount {
     scratch.byDual[l] = .zero
     scratch.byAcceleration[l] = .zero
-    scratch.byVelocity[l] = .zero
-    scratch.byTurning[l] = .zero
+    scratch.byCouple[l] = .zero
     l += 1
   }
   gravityCompensationAdjoint(plan, record, scratch, cotangents)
   inwardAdjointPass(
-    plan, record, scratch, positions: cotangents.positions, velocities: cotangents.velocities)
+    plan, record, scratch, addsForces: true, positions: cotangents.positions,
+    velocities: cotangents.velocities)
 }
 
 /// Cotangents of the links' inertial parameters: `L = w·I a + (w x v)·I v` is linear in them.
@@ -167,10 +169,10 @@ private func inertiaCotangents<L: Lane>(
   while l < plan.tree.linkCount {
     let pose = record.poses[l]
     let origin = pose.position - record.poses[Int(plan.tree.links.pointer(l).pointee.root)].position
-    let v = scratch.velocities[l]
-    let w = scratch.duals[l]
+    let v = scratch.motions[l].velocity
+    let w = scratch.motions[l].dual
     let pull =
-      inertiaForm(inLink(w, pose, origin), inLink(scratch.accelerations[l], pose, origin))
+      inertiaForm(inLink(w, pose, origin), inLink(scratch.motions[l].acceleration, pose, origin))
       + inertiaForm(inLink(w.cross(v), pose, origin), inLink(v, pose, origin))
     parameters.inertias[l] = RigidInertia(
       mass: parameters.inertias[l].mass - pull.mass,

@@ -132,12 +132,10 @@ private final class DualRollout: @unchecked Sendable {
 
   private func withInputs<R>(_ body: (InputPointers<Double>, InputPointers<Double>) -> R) -> R {
     inputs.withPointers(
-      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
-      alwaysLoads: true
+      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
     ) { values in
       direction.withPointers(
-        controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
-        alwaysLoads: true
+        controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
       ) { body(values, $0) }
     }
   }
@@ -229,7 +227,7 @@ private final class DualRollout: @unchecked Sendable {
                 ))
               parallelFor(
                 count: groups, threads: threads,
-                makeContext: { (GroupRunner<L>(plan), ReverseRunner<L>(plan, targets)) },
+                makeContext: { (GroupRunner<L>(plan), ReverseRunner<L>(plan, parts.0)) },
                 body: { context, group in
                   let (runner, reverse) = context
                   let s = shared.value
@@ -266,26 +264,24 @@ extension ReverseRunner {
     let h = L(broadcasting: plan.timestep)
     let lanes = min(L.laneCount, worldCount - group * L.laneCount)
     let none = L.Mask(repeating: false)
-    clearState()
-    cotangents.parameters?.clear(plan)
+    start()
     addState(seeds.0, group, worldCount, rowsPerWorld: 1, row: 0)
     addState(seeds.1, group, worldCount, rowsPerWorld: 1, row: 0, tangent: true)
     for step in stride(from: steps - 1, through: 0, by: -1) {
       let stepInputs = inputs(step)
-      clearInputs()
       stepReverse(
-        plan, storage.records(forStep: step), scratch, stepInputs, timestep: h, cotangents)
+        plan, storage.records(forStep: step), scratch, stepInputs, timestep: h,
+        cotangents(step: step, steps: steps))
       for (accumulator, tangent) in [(accumulators.0, false), (accumulators.1, true)] {
         collectInputs(
-          accumulator, step: step, group: group, lanes: lanes, skipping: none, tangent: tangent)
+          accumulator, step: step, steps: steps, group: group, lanes: lanes, skipping: none,
+          tangent: tangent)
       }
     }
     for (accumulator, gradient, tangent) in [
       (accumulators.0, gradients.0, false), (accumulators.1, gradients.1, true),
     ] {
-      if let parameters = cotangents.parameters {
-        accumulator.setParameters(parameters, group: group, lanes: lanes, skipping: none, tangent: tangent)
-      }
+      collectParameters(accumulator, group: group, lanes: lanes, skipping: none, tangent: tangent)
       storeState(gradient, group, worldCount, skipping: none, tangent: tangent)
     }
   }

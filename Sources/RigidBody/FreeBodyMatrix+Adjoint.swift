@@ -18,7 +18,7 @@ func freeBodyAdjoint<L: Lane>(
     let link = Int(body.link)
     let dof = Int(body.velocityAddress)
     let rotation = record.poses[link].rotation
-    let inertia = record.inertias[link]
+    let inertia = linkInertia(plan.tree, record, link)
     let m = inertia.firstMoment
     let w = rotation * vector(record.velocities + (dof + 3))
     let alpha = rotation * vector(record.accelerations + (dof + 3))

@@ -24,7 +24,7 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
       guard targets.contains(target) else { return nil }
       return InputAccumulator(
         inputWorlds: input?.worldCount ?? worldCount, inputSteps: input?.stepCount ?? 1, width: width,
-        worldCount: worldCount, groups: groups, laneCount: laneCount)
+        worldCount: worldCount, groups: groups, laneCount: laneCount, pool: simulator.tapeMemory)
     }
     controls = accumulator(.controls, inputs.controls, plan.actuators.count)
     appliedForces = accumulator(.appliedForces, inputs.appliedForces, plan.velocityCount)
@@ -65,7 +65,7 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
 final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   private let inputWorlds: Int
   private let inputSteps: Int
-  private let width: Int
+  let width: Int
   private let laneCount: Int
   private let groups: Int
   /// One row a world where worlds have their own inputs.
@@ -74,9 +74,14 @@ final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   /// One partial sum a group where worlds share them.
   private let perGroup: UnsafeMutablePointer<Double>
   private let isShared: Bool
+  /// Whether all steps have the same input.
+  var isConstant: Bool { inputSteps == 1 }
   private var arena: Arena
 
-  init(inputWorlds: Int, inputSteps: Int, width: Int, worldCount: Int, groups: Int, laneCount: Int) {
+  init(
+    inputWorlds: Int, inputSteps: Int, width: Int, worldCount: Int, groups: Int, laneCount: Int,
+    pool: ArenaPool
+  ) {
     self.inputWorlds = inputWorlds
     self.inputSteps = inputSteps
     self.width = width
@@ -86,27 +91,27 @@ final class InputAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     perWorldCount = isShared ? 0 : inputWorlds * inputSteps * width
     let perGroupCount = isShared ? groups * inputSteps * width : 0
     arena = Arena(
-      byteCount: Arena.byteCount(Scalar.self, perWorldCount) + Arena.byteCount(Double.self, perGroupCount))
+      byteCount: Arena.byteCount(Scalar.self, perWorldCount) + Arena.byteCount(Double.self, perGroupCount),
+      pool: pool)
     perWorld = arena.take(Scalar.self, perWorldCount)
     perGroup = arena.take(Double.self, perGroupCount)
   }
 
-  /// Adds one step's cotangents of the lanes that count.
+  /// Adds the cotangents of `count` steps from `step` on, of the lanes that count. Every step comes once; a constant
+  /// input counts as one step.
   func add<L: Lane>(
-    _ values: UnsafePointer<L>, step: Int, group: Int, lanes: Int, skipping skipped: L.Mask,
+    _ values: UnsafePointer<L>, step: Int, count: Int, group: Int, lanes: Int, skipping skipped: L.Mask,
     tangent: Bool = false
   ) where L.Scalar == Scalar {
-    let s = inputSteps == 1 ? 0 : step
     if isShared {
       sumLanes(
-        values, count: width, lanes: lanes, skipping: skipped,
-        into: perGroup + (group * inputSteps + s) * width, tangent: tangent)
+        values, count: count * width, lanes: lanes, skipping: skipped,
+        into: perGroup + (group * inputSteps + step) * width, tangent: tangent)
     } else {
       let rows = LaneRows(
-        first: group * laneCount, last: inputWorlds - 1, stride: inputSteps * width, start: s * width)
+        first: group * laneCount, last: inputWorlds - 1, stride: inputSteps * width, start: step * width)
       storeLanes(
-        values, count: width, into: perWorld, rows, adding: true, skipping: skipped,
-        tangent: tangent)
+        values, count: count * width, into: perWorld, rows, skipping: skipped, tangent: tangent)
     }
   }
 

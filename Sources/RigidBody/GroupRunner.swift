@@ -8,9 +8,9 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   private var arena: Arena
   let state: StateBuffers<L>
   let scratch: Scratch<L>
-  let controls: UnsafeMutablePointer<L>
-  let appliedForces: UnsafeMutablePointer<L>
-  let cartesianForces: UnsafeMutablePointer<L>
+  private var controls: InputChunks<L>
+  private var appliedForces: InputChunks<L>
+  private var cartesianForces: InputChunks<L>
   /// Step in which each lane diverged, or -1.
   var divergedStep: [Int]
   private var frozen: L.Mask
@@ -18,16 +18,16 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   init(_ plan: DynamicsPlan<Scalar>) {
     self.plan = plan
     var measure = ArenaMeasure()
-    measure.take(L.self, plan.actuators.count)
-    measure.take(L.self, plan.velocityCount)
-    measure.take(L.self, 6 * plan.bodyCount)
+    for width in [plan.actuators.count, plan.velocityCount, 6 * plan.bodyCount] {
+      InputChunks<L>.measure(&measure, width: width)
+    }
     arena = Arena(
       byteCount: StateBuffers<L>.byteCount(plan) + Scratch<L>.byteCount(plan) + measure.byteCount)
     state = StateBuffers(plan, &arena)
     scratch = Scratch(plan, &arena)
-    controls = arena.take(L.self, plan.actuators.count)
-    appliedForces = arena.take(L.self, plan.velocityCount)
-    cartesianForces = arena.take(L.self, 6 * plan.bodyCount)
+    controls = InputChunks(&arena, width: plan.actuators.count)
+    appliedForces = InputChunks(&arena, width: plan.velocityCount)
+    cartesianForces = InputChunks(&arena, width: 6 * plan.bodyCount)
     divergedStep = Array(repeating: -1, count: L.laneCount)
     frozen = L.Mask(repeating: false)
   }
@@ -60,7 +60,15 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     loadLanes(
       source.activations, rows(plan.activationCount), count: plan.activationCount, into: state.activations,
       tangent: tangent)
+    resetInputs()
     if !tangent { resetDivergence() }
+  }
+
+  /// Forgets the inputs that are loaded: others may follow.
+  func resetInputs() {
+    controls.reset()
+    appliedForces.reset()
+    cartesianForces.reset()
   }
 
   /// Forgets which lanes are frozen.
@@ -104,21 +112,13 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   private func loadInputs(
     _ inputs: InputPointers<Scalar>, step: Int, first: Int, last: Int, tangent: Bool
   ) -> StepInputs<L> {
-    func load(_ input: InputPointer<Scalar>, _ target: UnsafeMutablePointer<L>) {
-      guard let values = input.values, step == 0 || input.stepCount > 1 || input.alwaysLoads else { return }
-      let isShared = input.worldCount == 1
-      let rows = LaneRows(
-        first: isShared ? 0 : first, last: isShared ? 0 : last, stride: input.stepCount * input.width,
-        start: (input.stepCount == 1 ? 0 : step) * input.width)
-      loadLanes(values, rows, count: input.width, into: target, tangent: tangent)
+    func load(_ chunks: inout InputChunks<L>, _ input: InputPointer<Scalar>) -> UnsafePointer<L>? {
+      chunks.load(input, step: step, first: first, last: last, tangent: tangent)
     }
-    load(inputs.controls, controls)
-    load(inputs.appliedForces, appliedForces)
-    load(inputs.cartesianForces, cartesianForces)
     return StepInputs(
-      controls: UnsafePointer(controls),
-      appliedForces: inputs.appliedForces.values == nil ? nil : UnsafePointer(appliedForces),
-      cartesianForces: inputs.cartesianForces.values == nil ? nil : UnsafePointer(cartesianForces))
+      controls: load(&controls, inputs.controls) ?? controls.zeros(),
+      appliedForces: load(&appliedForces, inputs.appliedForces),
+      cartesianForces: load(&cartesianForces, inputs.cartesianForces))
   }
 
   /// Freezes lanes whose new state is not finite (or beyond 1e10) in the state before the step.
@@ -152,8 +152,6 @@ struct InputPointer<Scalar> {
   var worldCount: Int
   var stepCount: Int
   var width: Int
-  /// Constant inputs are loaded in a rollout's first step only, unless steps are not visited in order.
-  var alwaysLoads = false
 }
 
 struct InputPointers<Scalar> {

@@ -27,15 +27,48 @@ func rotated<L: Lane>(_ r: Matrix3<L>, _ j: Constant6<L.Scalar>) -> SymmetricMat
 func inertiaPass<L: Lane>(_ tree: KinematicTree<L.Scalar>, _ record: borrowing StepRecord<L>) {
   var l = 1
   while l < tree.linkCount {
-    let link = tree.links.pointer(l)
-    let pose = record.poses[l]
-    let reference = record.poses[Int(link.pointee.root)].position
-    let offset = pose.rotation * Vector3(broadcasting: link.pointee.center) + (pose.position - reference)
-    record.inertias[l] = RigidInertia(
-      mass: L(broadcasting: link.pointee.mass), offset: offset,
-      central: rotated(pose.rotation, link.pointee.inertia))
+    record.inertias[l] = computedInertia(tree, record, l)
     l += 1
   }
+}
+
+@inline(__always)
+private func computedInertia<L: Lane>(
+  _ tree: KinematicTree<L.Scalar>, _ record: borrowing StepRecord<L>, _ l: Int
+) -> RigidInertia<L> {
+  let link = tree.links.pointer(l)
+  let pose = record.poses[l]
+  let reference = record.poses[Int(link.pointee.root)].position
+  let offset = pose.rotation * Vector3(broadcasting: link.pointee.center) + (pose.position - reference)
+  return RigidInertia(
+    mass: L(broadcasting: link.pointee.mass), offset: offset,
+    central: rotated(pose.rotation, link.pointee.inertia))
+}
+
+/// A link's own inertia: retained, or computed from its pose.
+@inline(__always)
+func linkInertia<L: Lane>(
+  _ tree: KinematicTree<L.Scalar>, _ record: borrowing StepRecord<L>, _ l: Int
+) -> RigidInertia<L> {
+  record.retainsGeometry ? record.inertias[l] : computedInertia(tree, record, l)
+}
+
+/// `I a + v x* I v`, the force that gives a body its acceleration, where `turning` is `ω x h`.
+///
+/// With `I = (m, h, J)`, `v = (ω, ν)` and `a = (α, β)`, Jacobi's identity turns it into
+/// `(J α + ω x J ω + h x β', m β' + α x h + ω x (ω x h))`, where `β' = β + ω x ν` is the ordinary acceleration of the
+/// point at the reference point.
+@inline(__always)
+func inertialForce<L: Lane>(
+  _ inertia: RigidInertia<L>, velocity v: Motion<L>, turning: Vector3<L>, acceleration a: Motion<L>
+) -> Force<L> {
+  let h = inertia.firstMoment
+  let acceleration = v.angular.cross(v.linear, adding: a.linear)
+  return Force(
+    angular: h.cross(
+      acceleration,
+      adding: v.angular.cross(inertia.rotational * v.angular, adding: inertia.rotational * a.angular)),
+    linear: v.angular.cross(turning, adding: a.angular.cross(h, adding: acceleration * inertia.mass)))
 }
 
 /// Carries a motion over a joint's directions: velocity and bias acceleration of the link from its parent's.
@@ -104,7 +137,9 @@ func inertialForcePass<L: Lane>(
   while l < plan.tree.linkCount {
     let inertia = record.inertias[l]
     let velocity = scratch.velocities[l]
-    scratch.forces[l] = inertia * scratch.accelerations[l] + velocity.cross(inertia * velocity)
+    scratch.forces[l] = inertialForce(
+      inertia, velocity: velocity, turning: velocity.angular.cross(inertia.firstMoment),
+      acceleration: scratch.accelerations[l])
     l += 1
   }
 }

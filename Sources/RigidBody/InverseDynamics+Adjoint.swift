@@ -16,51 +16,61 @@ import Lanes
 //   ∂L/∂q = (v x S)·V + (a x S)·A + (w x S)·F + S_ω·N
 // with V that of the parent side, where N corrects for what stays fixed in the world: a force f at point p with
 // torque τ has N = τ x w_ω + f x w(p), the wind N = wind x ∂L/∂u with u the velocity relative to it.
-// No factorisation is differentiated and the cost is that of about two inverse dynamics.
+//
+// V is kept as U = V + v x* A, v being the motion at which V is meant. Then a joint leaves U as it is: on its parent
+// side V + (S q̇) x* A = U − (v + S q̇) x* A + (S q̇) x* A. And of a rigid body, U is a couple alone: with
+// I = (m, h, J), w = (ψ, u) and v = (ω, ν), Jacobi's identity and J ψ x ω + ψ x J ω = (tr J − J)(ψ x ω) leave
+//   U = (C, 0),   C = (2 J − tr J)(ψ x ω) + 2 ν x A_linear − 2 u x (ω x h).
+// So a subtree's velocity cotangents are three numbers that add up, and for a joint with one direction and
+// Ṡ = v x S (which is also (v + S q̇) x S)
+//   ∂L/∂q̇ = S·U + 2 Ṡ·A,     ∂L/∂q = Ṡ·U + (v x Ṡ + a x S)·A + (w x S)·F + S_ω·N.
+// No factorisation is differentiated and the cost is that of about one and a half inverse dynamics.
 
-/// Motions of the links at the joint accelerations `qacc`, and dual motions at `lambda`.
+/// Motions of the links at the joint accelerations `qacc`, dual motions at `lambda`, and the cotangents of each link's
+/// own motions.
+///
+/// `addsForces` says that forces other than the inertial will be added to the links' cotangents.
 @inline(__always)
 func outwardAdjointPass<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  addsForces: Bool
 ) {
   let tree = plan.tree
-  scratch.velocities[0] = .zero
-  scratch.accelerations[0] = Motion(angular: .zero, linear: -Vector3(broadcasting: plan.gravity))
-  scratch.duals[0] = .zero
+  scratch.motions[0] = LinkMotion(
+    velocity: .zero, acceleration: Motion(angular: .zero, linear: -Vector3(broadcasting: plan.gravity)),
+    dual: .zero)
   var l = 1
   while l < tree.linkCount {
     let link = tree.links.pointer(l)
-    let parent = Int(link.pointee.parent)
-    var state = JointState(
-      velocity: scratch.velocities[parent], acceleration: scratch.accelerations[parent],
-      dual: scratch.duals[parent])
+    let jointEnd = Int(link.pointee.jointEnd)
+    var before = UnsafePointer(scratch.motions + Int(link.pointee.parent))
     var j = Int(link.pointee.jointStart)
-    while j < Int(link.pointee.jointEnd) {
+    while j < jointEnd {
+      let after = j + 1 == jointEnd ? scratch.motions + l : scratch.beforeJoint + (j + 1)
       let joint = tree.joints.pointer(j)
-      if joint.pointee.kind == .free {
-        // The three translations come first: along world axes, from rest.
-        let dof = Int(joint.pointee.velocityAddress)
-        state.velocity = Motion(angular: .zero, linear: vector(record.velocities + dof))
-        state.dual = Motion(angular: .zero, linear: vector(scratch.lambda + dof))
-        state.acceleration.linear += vector(record.accelerations + dof)
-      }
-      scratch.beforeJoint[j] = state
-      let s = record.directions + Int(joint.pointee.direction)
+      let d = Int(joint.pointee.direction)
       let dof = Int(joint.pointee.velocityAddress)
       switch joint.pointee.kind {
-      case .free: advanceRotation(s + 3, dof + 3, record, scratch, &state)
-      case .ball: advanceRotation(s, dof, record, scratch, &state)
+      case .free: advanceFree(dof, record.directions + (d + 3), record, scratch, before, after)
+      case .ball: advanceBall(dof, record.directions + d, record, scratch, before, after)
       case .slide, .hingeX, .hingeY, .hingeZ, .hinge:
-        let own = s[0] * record.velocities[dof]
-        state.acceleration += s[0].multiplyAdd(record.accelerations[dof], state.velocity.cross(own))
-        state.velocity += own
-        state.dual = s[0].multiplyAdd(scratch.lambda[dof], state.dual)
+        let s = record.directions[d]
+        let rate = before.pointee.velocity.cross(s)
+        scratch.directionRates[d] = rate
+        after.pointee.acceleration = s.multiplyAdd(
+          record.accelerations[dof], rate.multiplyAdd(record.velocities[dof], before.pointee.acceleration))
+        after.pointee.velocity = s.multiplyAdd(record.velocities[dof], before.pointee.velocity)
+        after.pointee.dual = s.multiplyAdd(scratch.lambda[dof], before.pointee.dual)
       }
+      before = UnsafePointer(after)
       j += 1
     }
-    scratch.velocities[l] = state.velocity
-    scratch.accelerations[l] = state.acceleration
-    scratch.duals[l] = state.dual
+    linkAdjoint(linkInertia(tree, record, l), scratch, l)
+    scratch.upcoming.pointee.advance()
+    if addsForces {
+      scratch.byVelocity[l] = .zero
+      scratch.byTurning[l] = .zero
+    }
     l += 1
   }
 }
@@ -74,34 +84,65 @@ func combination<L: Lane>(_ s: UnsafePointer<Motion<L>>, _ x: UnsafePointer<L>) 
   s[2].multiplyAdd(x[2], s[1].multiplyAdd(x[1], s[0] * x[0]))
 }
 
+/// The angular part of ``combination(_:_:)``.
 @inline(__always)
-private func advanceRotation<L: Lane>(
-  _ s: UnsafePointer<Motion<L>>, _ dof: Int, _ record: borrowing StepRecord<L>,
-  _ scratch: borrowing AdjointScratch<L>, _ state: inout JointState<L>
-) {
-  let own = combination(s, record.velocities + dof)
-  state.acceleration += state.velocity.cross(own) + combination(s, record.accelerations + dof)
-  state.velocity += own
-  state.dual += combination(s, scratch.lambda + dof)
+private func angularCombination<L: Lane>(_ s: UnsafePointer<Motion<L>>, _ x: UnsafePointer<L>) -> Vector3<L> {
+  s[2].angular.multiplyAdd(x[2], s[1].angular.multiplyAdd(x[1], s[0].angular * x[0]))
 }
 
-/// Cotangents of each link's own motions.
 @inline(__always)
-func linkAdjointPass<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>
+private func advanceBall<L: Lane>(
+  _ dof: Int, _ s: UnsafePointer<Motion<L>>, _ record: borrowing StepRecord<L>,
+  _ scratch: borrowing AdjointScratch<L>, _ before: UnsafePointer<LinkMotion<L>>,
+  _ after: UnsafeMutablePointer<LinkMotion<L>>
 ) {
-  var l = 1
-  while l < plan.tree.linkCount {
-    let inertia = record.inertias[l]
-    let v = scratch.velocities[l]
-    let w = scratch.duals[l]
-    let momentum = inertia * v
-    scratch.byDual[l] = inertia * scratch.accelerations[l] + v.cross(momentum)
-    scratch.byAcceleration[l] = inertia * w
-    scratch.byVelocity[l] = inertia * w.cross(v) - w.cross(momentum)
-    scratch.byTurning[l] = .zero
-    l += 1
-  }
+  let own = combination(s, record.velocities + dof)
+  after.pointee.acceleration =
+    before.pointee.acceleration + before.pointee.velocity.cross(own)
+    + combination(s, record.accelerations + dof)
+  after.pointee.velocity = before.pointee.velocity + own
+  after.pointee.dual = before.pointee.dual + combination(s, scratch.lambda + dof)
+}
+
+/// A free joint starts from rest: translations along world axes, then rotations about the link's origin, which is also
+/// the reference point. `s` are the directions of the rotations; their linear parts are zero.
+@inline(__always)
+private func advanceFree<L: Lane>(
+  _ dof: Int, _ s: UnsafePointer<Motion<L>>, _ record: borrowing StepRecord<L>,
+  _ scratch: borrowing AdjointScratch<L>, _ before: UnsafePointer<LinkMotion<L>>,
+  _ after: UnsafeMutablePointer<LinkMotion<L>>
+) {
+  let linear = vector(record.velocities + dof)
+  let angular = angularCombination(s, record.velocities + (dof + 3))
+  after.pointee.velocity = Motion(angular: angular, linear: linear)
+  after.pointee.acceleration = Motion(
+    angular: angularCombination(s, record.accelerations + (dof + 3)),
+    linear: linear.cross(
+      angular, adding: before.pointee.acceleration.linear + vector(record.accelerations + dof)))
+  after.pointee.dual = Motion(
+    angular: angularCombination(s, scratch.lambda + (dof + 3)), linear: vector(scratch.lambda + dof))
+}
+
+/// Cotangents F, A and C of one link's own motions.
+@inline(__always)
+private func linkAdjoint<L: Lane>(
+  _ inertia: RigidInertia<L>, _ scratch: borrowing AdjointScratch<L>, _ l: Int
+) {
+  let motion = scratch.motions + l
+  let h = inertia.firstMoment
+  let j = inertia.rotational
+  let v = motion.pointee.velocity
+  let w = motion.pointee.dual
+  let turning = v.angular.cross(h)
+  scratch.byDual[l] = inertialForce(
+    inertia, velocity: v, turning: turning, acceleration: motion.pointee.acceleration)
+  let byAcceleration = inertia * w
+  scratch.byAcceleration[l] = byAcceleration
+  let axis = w.angular.cross(v.angular)
+  let half =
+    (j * axis) - axis * ((j.xx + j.yy + j.zz) * 0.5) + v.linear.cross(byAcceleration.linear)
+    - w.linear.cross(turning)
+  scratch.byCouple[l] = half + half
 }
 
 /// Sums the links' cotangents over subtrees, and subtracts `∂L/∂q` and `∂L/∂q̇` from the cotangents of positions and
@@ -109,70 +150,124 @@ func linkAdjointPass<L: Lane>(
 @inline(__always)
 func inwardAdjointPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  positions: UnsafeMutablePointer<L>, velocities: UnsafeMutablePointer<L>
+  addsForces: Bool, positions: UnsafeMutablePointer<L>, velocities: UnsafeMutablePointer<L>
 ) {
   let tree = plan.tree
   var l = tree.linkCount - 1
   while l > 0 {
     let link = tree.links.pointer(l)
     let parent = Int(link.pointee.parent)
-    let byDual = scratch.byDual[l]
-    let byAcceleration = scratch.byAcceleration[l]
-    let byTurning = scratch.byTurning[l]
-    var byVelocity = scratch.byVelocity[l]
+    scratch.upcoming.pointee.advance()
+    let own = SubtreeCotangents(
+      byDual: scratch.byDual[l], byAcceleration: scratch.byAcceleration[l], couple: scratch.byCouple[l])
+    let jointStart = Int(link.pointee.jointStart)
     var j = Int(link.pointee.jointEnd) - 1
-    while j >= Int(link.pointee.jointStart) {
+    while j >= jointStart {
       let joint = tree.joints.pointer(j)
-      let before = scratch.beforeJoint + j
+      let before = UnsafePointer(
+        j == jointStart ? scratch.motions + parent : scratch.beforeJoint + j)
+      let d = Int(joint.pointee.direction)
       let dof = Int(joint.pointee.velocityAddress)
-      var s = UnsafePointer(record.directions + Int(joint.pointee.direction))
-      let count: Int
-      let first: Int
-      let own: Motion<L>
+      // What forces other than the inertial add to U, and N.
+      let byVelocity = addsForces ? scratch.byVelocity[l] : .zero
+      let byTurning = addsForces ? scratch.byTurning[l] : .zero
       switch joint.pointee.kind {
       case .free:
-        s += 3
-        count = 3
-        first = dof + 3
-        own = combination(s, record.velocities + first)
+        freeAdjoint(
+          dof, record.directions + (d + 3), record, scratch, before, own, byVelocity, byTurning, positions,
+          velocities)
       case .ball:
-        count = 3
-        first = dof
-        own = combination(s, record.velocities + first)
+        ballAdjoint(
+          dof, record.directions + d, record, before, own, byVelocity, byTurning, positions, velocities)
       case .slide, .hingeX, .hingeY, .hingeZ, .hinge:
-        count = 1
-        first = dof
-        own = s[0] * record.velocities[dof]
-      }
-      // The parent's motions seen through a turn of the joint: each product (x x S)·Y is −S·(x x* Y).
-      let v = before.pointee.velocity
-      let outer = byVelocity + own.cross(byAcceleration)
-      let vA = v.cross(byAcceleration)
-      var turned =
-        v.cross(outer) + before.pointee.acceleration.cross(byAcceleration)
-        + before.pointee.dual.cross(byDual)
-      turned.angular -= byTurning
-      let velocityPart = byVelocity - vA
-      var k = 0
-      while k < count {
-        positions[first + k] += s[k].dot(turned)
-        velocities[first + k] -= s[k].dot(velocityPart)
-        k += 1
-      }
-      byVelocity = outer
-      if joint.pointee.kind == .free {
-        velocities[dof] -= outer.linear.x
-        velocities[dof + 1] -= outer.linear.y
-        velocities[dof + 2] -= outer.linear.z
+        let s = record.directions[d]
+        let rate = scratch.directionRates[d]
+        let second = before.pointee.velocity.cross(rate) + before.pointee.acceleration.cross(s)
+        var turned =
+          rate.angular.dot(own.couple, adding: second.dot(own.byAcceleration))
+          + before.pointee.dual.cross(s).dot(own.byDual)
+        let half = rate.dot(own.byAcceleration)
+        var moved = s.angular.dot(own.couple, adding: half + half)
+        if addsForces {
+          turned += rate.dot(byVelocity) + s.angular.dot(byTurning)
+          moved += s.dot(byVelocity)
+        }
+        positions[dof] -= turned
+        velocities[dof] -= moved
       }
       j -= 1
     }
     if parent > 0 {
-      scratch.byDual[parent] += byDual
-      scratch.byAcceleration[parent] += byAcceleration
-      scratch.byVelocity[parent] += byVelocity
-      scratch.byTurning[parent] += byTurning
+      scratch.byDual[parent] += own.byDual
+      scratch.byAcceleration[parent] += own.byAcceleration
+      scratch.byCouple[parent] += own.couple
+      if addsForces {
+        scratch.byVelocity[parent] += scratch.byVelocity[l]
+        scratch.byTurning[parent] += scratch.byTurning[l]
+      }
     }
     l -= 1
   }
+}
+
+/// Cotangents F, A and C of a subtree.
+private struct SubtreeCotangents<L: Lane> {
+  var byDual: Force<L>
+  var byAcceleration: Force<L>
+  var couple: Vector3<L>
+}
+
+/// The directions of a ball joint turn with each other: `∂L/∂q̇ = S·(V + V_before)` with the V of both sides.
+@inline(__always)
+private func ballAdjoint<L: Lane>(
+  _ dof: Int, _ s: UnsafePointer<Motion<L>>, _ record: borrowing StepRecord<L>,
+  _ before: UnsafePointer<LinkMotion<L>>, _ subtree: SubtreeCotangents<L>, _ byVelocity: Force<L>,
+  _ byTurning: Vector3<L>, _ positions: UnsafeMutablePointer<L>, _ velocities: UnsafeMutablePointer<L>
+) {
+  let own = combination(s, record.velocities + dof)
+  let carried = before.pointee.velocity.cross(subtree.byAcceleration)
+  let outer =
+    Force(angular: subtree.couple + byVelocity.angular, linear: byVelocity.linear) - carried
+  let moved = outer - carried - own.cross(subtree.byAcceleration)
+  var turned =
+    before.pointee.velocity.cross(outer) + before.pointee.acceleration.cross(subtree.byAcceleration)
+    + before.pointee.dual.cross(subtree.byDual)
+  turned.angular -= byTurning
+  var k = 0
+  while k < 3 {
+    positions[dof + k] += s[k].dot(turned)
+    velocities[dof + k] -= s[k].dot(moved)
+    k += 1
+  }
+}
+
+/// As ``ballAdjoint(_:_:_:_:_:_:_:_:_:)`` where the motions before the rotations are translations and the rotations have
+/// no linear parts.
+@inline(__always)
+private func freeAdjoint<L: Lane>(
+  _ dof: Int, _ s: UnsafePointer<Motion<L>>, _ record: borrowing StepRecord<L>,
+  _ scratch: borrowing AdjointScratch<L>, _ before: UnsafePointer<LinkMotion<L>>,
+  _ subtree: SubtreeCotangents<L>, _ byVelocity: Force<L>, _ byTurning: Vector3<L>,
+  _ positions: UnsafeMutablePointer<L>, _ velocities: UnsafeMutablePointer<L>
+) {
+  let linear = vector(record.velocities + dof)
+  let acceleration = before.pointee.acceleration.linear + vector(record.accelerations + dof)
+  let carried = linear.cross(subtree.byAcceleration.linear)
+  let couple = subtree.couple + byVelocity.angular
+  let moved =
+    couple - carried - carried
+    - angularCombination(s, record.velocities + (dof + 3)).cross(subtree.byAcceleration.angular)
+  let turned =
+    linear.cross(
+      byVelocity.linear,
+      adding: acceleration.cross(
+        subtree.byAcceleration.linear, adding: vector(scratch.lambda + dof).cross(subtree.byDual.linear)))
+    - byTurning
+  var k = 0
+  while k < 3 {
+    positions[dof + 3 + k] += s[k].angular.dot(turned)
+    velocities[dof + 3 + k] -= s[k].angular.dot(moved)
+    k += 1
+  }
+  addVector(byVelocity.linear, L(-1.0), to: velocities + dof)
 }

@@ -38,6 +38,9 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     let (plan, worlds, steps, memory) = (self.plan, initial.worldCount, self.steps, self.memory)
     let recordBytes = steps * plan.stageCount * StepRecord<L>.byteCount(plan)
     let sharesGeometry = groups * recordBytes > 512 << 10
+    let storageBytes = GroupStorage<L>.byteCount(
+      plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry)
+    let block = TapeMemory(byteCount: groups * storageBytes, pool: simulator.tapeMemory)
     var final = initial
     final.time += Double(steps) * simulator.model.options.timestep
     let rows = worlds * (steps + 1)
@@ -60,7 +63,8 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
                 body: { runner, group in
                   let (state, trajectory, inputs, storage, diverged) = shared.value
                   let own = GroupStorage<L>(
-                    plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry)
+                    plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry, in: block,
+                    offset: group * storageBytes)
                   storage[group] = own
                   Self.forward(
                     runner, own, state: state, trajectory: trajectory, inputs: inputs, steps: steps,
@@ -82,10 +86,9 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
       divergedWorlds: simulator.divergedWorlds(divergedSteps, worlds))
   }
 
-  private func withInputs<R>(alwaysLoads: Bool = false, _ body: (InputPointers<Scalar>) -> R) -> R {
+  private func withInputs<R>(_ body: (InputPointers<Scalar>) -> R) -> R {
     inputs.withPointers(
-      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
-      alwaysLoads: alwaysLoads, body)
+      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount, body)
   }
 
   private static func forward(
@@ -122,7 +125,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
       activations: zeros(worlds * plan.activationCount))
     let storage = self.storage
     let diverged = divergedSteps
-    withInputs(alwaysLoads: true) { inputs in
+    withInputs { inputs in
       stateGradient.withPointers { gradient in
         withCotangents(final) { final in
           withCotangents(trajectory) { trajectory in
@@ -131,7 +134,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
                 inputs: inputs, gradient: gradient, final: final, trajectory: trajectory, storage: storage
               ))
             parallelFor(
-              count: groups, threads: threads, makeContext: { ReverseRunner<L>(plan, targets) },
+              count: groups, threads: threads, makeContext: { ReverseRunner<L>(plan, accumulator) },
               body: { runner, group in
                 let (inputs, gradient, final, trajectory, storage) = shared.value
                 runner.reverse(
@@ -176,6 +179,20 @@ struct CotangentPointers<Scalar> {
   var activations: UnsafePointer<Scalar>
 }
 
+/// The memory of a whole tape, in one piece.
+final class TapeMemory: Sendable {
+  nonisolated(unsafe) let base: UnsafeMutableRawPointer
+  private let byteCount: Int
+  private let pool: ArenaPool
+
+  init(byteCount: Int, pool: ArenaPool) {
+    self.byteCount = byteCount
+    self.pool = pool
+    base = pool.take(byteCount) ?? Arena.allocate(max(byteCount, 64))
+  }
+  deinit { pool.give(base, byteCount) }
+}
+
 /// What one lane group's rollout retains.
 final class GroupStorage<L: Lane> {
   private let plan: DynamicsPlan<L.Scalar>
@@ -189,37 +206,66 @@ final class GroupStorage<L: Lane> {
   /// Whether the records share memory for their geometry, which the reverse sweep then overwrites.
   let sharesGeometry: Bool
 
-  /// - Parameter sharesGeometry: whether records share one geometry: right for tapes that do not stay in a core's
-  ///   cache, where memory traffic costs more than computing it again.
-  init(_ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false) {
+  private let block: TapeMemory?
+
+  /// - Parameters:
+  ///   - sharesGeometry: whether records share one geometry: right for tapes that do not stay in a core's cache, where
+  ///     memory traffic costs more than computing it again.
+  ///   - block: memory of the whole tape, of which this group's begins at `offset`; nil for memory of its own.
+  init(
+    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false,
+    in block: TapeMemory? = nil, offset: Int = 0
+  ) {
     self.plan = plan
     self.sharesGeometry = sharesGeometry
-    switch memory {
-    case .storeAll:
-      storesAll = true
-      interval = max(steps, 1)
-    case .checkpoint(let every):
-      storesAll = false
-      interval = min(every, max(steps, 1))
-    }
-    // With checkpoints the forward pass retains one step at a time; the reverse pass has its own records.
-    recordCount = (storesAll ? steps : min(steps, 1)) * plan.stageCount
-    let checkpointCount = storesAll ? 0 : (steps + interval - 1) / interval
-    arena = Arena(
-      byteCount: recordCount * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry)
-        + (sharesGeometry ? Geometry<L>.byteCount(plan) : 0)
-        + checkpointCount * StateBuffers<L>.byteCount(plan))
+    self.block = block
+    let counts = Self.counts(plan, steps: steps, memory: memory)
+    storesAll = memory == .storeAll
+    interval = counts.interval
+    recordCount = counts.records
+    let byteCount = Self.byteCount(plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry)
+    arena = block.map { Arena(in: $0.base + offset, byteCount: byteCount) } ?? Arena(byteCount: byteCount)
     recordBase = .allocate(capacity: max(recordCount, 1))
     let shared = sharesGeometry ? Geometry<L>(plan, &arena) : nil
     for i in 0..<recordCount {
       (recordBase + i).initialize(to: StepRecord(plan, &arena, shared: shared))
     }
-    for _ in 0..<checkpointCount { checkpoints.append(StateBuffers(plan, &arena)) }
+    for _ in 0..<counts.checkpoints { checkpoints.append(StateBuffers(plan, &arena)) }
   }
   deinit { recordBase.deallocate() }
 
+  private static func counts(
+    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory
+  ) -> (interval: Int, records: Int, checkpoints: Int) {
+    switch memory {
+    case .storeAll: return (max(steps, 1), steps * plan.stageCount, 0)
+    case .checkpoint(let every):
+      // The forward pass retains one step at a time; the reverse pass has its own records.
+      let interval = min(every, max(steps, 1))
+      return (interval, min(steps, 1) * plan.stageCount, (steps + interval - 1) / interval)
+    }
+  }
+
+  static func byteCount(
+    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false
+  ) -> Int {
+    let counts = counts(plan, steps: steps, memory: memory)
+    return counts.records * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry)
+      + (sharesGeometry ? Geometry<L>.byteCount(plan) : 0)
+      + counts.checkpoints * StateBuffers<L>.byteCount(plan)
+  }
+
   func records(forStep step: Int) -> UnsafePointer<StepRecord<L>> {
     UnsafePointer(recordBase + (storesAll ? step * plan.stageCount : 0))
+  }
+
+  /// A stored step's records, to be brought closer while the reverse sweep is at the step after it.
+  func prefetch(step: Int) -> PacedPrefetch {
+    // Each stage's sweep passes every link twice.
+    PacedPrefetch(
+      records(forStep: step).pointee.positions,
+      byteCount: plan.stageCount * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry),
+      pieces: 2 * plan.stageCount * plan.tree.linkCount)
   }
 
   func saveCheckpoint(_ state: StateBuffers<L>, before step: Int) {

@@ -10,6 +10,8 @@ struct LaneRows {
   var start: Int
 
   @inline(__always) func offset(_ lane: Int) -> Int { min(first + lane, last) * stride + start }
+  /// Lanes that have a world of their own.
+  @inline(__always) func laneCount(_ all: Int) -> Int { max(1, min(all, last - first + 1)) }
 }
 
 /// Scalars between the same lane of consecutive values; for `Dual`, the tangent follows the primal part.
@@ -26,20 +28,24 @@ private func scalarStride<L: Lane>(_ type: L.Type) -> Int {
 func loadLanes<L: Lane>(
   _ source: UnsafePointer<L.Scalar>, _ rows: LaneRows, count: Int, into target: UnsafeMutablePointer<L>,
   tangent: Bool = false
-) {
+) where L.Scalar: LaneScalar {
+  if count == 0 { return }
   let stride = scalarStride(L.self)
-  let base = UnsafeMutableRawPointer(target).assumingMemoryBound(to: L.Scalar.self)
-  var lane = 0
-  while lane < L.laneCount {
-    let row = source + rows.offset(lane)
-    var at = lane + (tangent ? L.laneCount : 0)
-    var i = 0
-    while i < count {
-      base[at] = row[i]
-      at &+= stride
-      i &+= 1
+  let base =
+    UnsafeMutableRawPointer(target).assumingMemoryBound(to: L.Scalar.self) + (tangent ? L.laneCount : 0)
+  let lanes = rows.laneCount(L.laneCount)
+  L.Scalar.transpose(
+    source + rows.offset(0), rows: lanes, columns: count, stride: rows.stride, into: base, stride: stride)
+  // The remaining lanes repeat the last world.
+  var i = 0
+  while i < count && lanes < L.laneCount {
+    let last = base[i &* stride &+ lanes &- 1]
+    var lane = lanes
+    while lane < L.laneCount {
+      base[i &* stride &+ lane] = last
+      lane &+= 1
     }
-    lane += 1
+    i &+= 1
   }
 }
 
@@ -75,10 +81,17 @@ func addLanes<L: Lane>(
 @specialized(where L == Dual<SIMD8<Double>>)
 func storeLanes<L: Lane>(
   _ source: UnsafePointer<L>, count: Int, into target: UnsafeMutablePointer<L.Scalar>, _ rows: LaneRows,
-  adding: Bool = false, skipping skipped: L.Mask = L.Mask(repeating: false), tangent: Bool = false
-) {
+  skipping skipped: L.Mask = L.Mask(repeating: false), tangent: Bool = false
+) where L.Scalar: LaneScalar {
+  if count == 0 { return }
   let stride = scalarStride(L.self)
   let base = UnsafeRawPointer(source).assumingMemoryBound(to: L.Scalar.self)
+  if !skipped.anyTrue {
+    L.Scalar.transpose(
+      base + (tangent ? L.laneCount : 0), rows: count, columns: rows.laneCount(L.laneCount), stride: stride,
+      into: target + rows.offset(0), stride: rows.stride)
+    return
+  }
   var lane = 0
   while lane < L.laneCount && rows.first + lane <= rows.last {
     if !skipped[lane: lane] {
@@ -86,7 +99,7 @@ func storeLanes<L: Lane>(
       var at = lane + (tangent ? L.laneCount : 0)
       var i = 0
       while i < count {
-        row[i] = adding ? row[i] + base[at] : base[at]
+        row[i] = base[at]
         at &+= stride
         i &+= 1
       }

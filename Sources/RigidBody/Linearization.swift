@@ -16,7 +16,8 @@ public struct StepJacobians: Sendable, Equatable {
 extension Simulator {
   /// Derivatives of the next state by the state and by the controls, for every world.
   ///
-  /// The step is taken once; each lane then carries one row back, so a row costs a fraction of a step.
+  /// The step is taken once; each lane then carries one row back, so a row costs a fraction of a step. With the
+  /// semi-implicit integrators the rows of the next positions follow from those of the next velocities.
   ///
   /// - Parameters:
   ///   - inputs: those of one step.
@@ -24,6 +25,8 @@ extension Simulator {
   ///   - state: the states, one row per world.
   /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, and worlds that diverge.
   /// - Complexity: O((2 nv + na) x size of the model) per world.
+  @specialized(where Scalar == Double)
+  @specialized(where Scalar == Float)
   public func stepJacobians(
     at state: BatchState<Scalar>, inputs: SimulationInputs<Scalar> = SimulationInputs(),
     threads: Int = defaultThreadCount
@@ -36,15 +39,17 @@ extension Simulator {
     state.withPointers { state in
       results.withUnsafeMutableBufferPointer { results in
         inputs.withPointers(
-          controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
-          alwaysLoads: true
+          controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
         ) { inputs in
           let shared = Shared(value: (state: state, inputs: inputs, results: results.baseAddress!))
           parallelFor(
-            count: worlds, threads: threads, makeContext: { JacobianRunner<Scalar.Group>(plan) },
+            count: worlds, threads: threads,
+            makeContext: { [jacobianRunners] in
+              jacobianRunners.borrow(orMake: { JacobianRunner<Scalar.Group>(plan) })
+            },
             body: { runner, world in
               let (state, inputs, results) = shared.value
-              results[world] = runner.jacobians(state, inputs, world: world)
+              results[world] = runner.value.jacobians(state, inputs, world: world)
             })
         }
       }
@@ -56,7 +61,7 @@ extension Simulator {
 }
 
 /// Repeats one world over all lanes and sends a different unit cotangent back through each.
-private final class JacobianRunner<L: Lane> where L.Scalar: SimulationScalar {
+final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: SimulationScalar {
   typealias Scalar = L.Scalar
   private let plan: DynamicsPlan<Scalar>
   private let runner: GroupRunner<L>
@@ -64,76 +69,165 @@ private final class JacobianRunner<L: Lane> where L.Scalar: SimulationScalar {
   private let scratch: AdjointScratch<L>
   private let cotangents: Cotangents<L>
   private let records: GroupStorage<L>
-  /// Rows of the Jacobians of one world.
-  private let a: UnsafeMutablePointer<Scalar>
-  private let b: UnsafeMutablePointer<Scalar>
+  /// Rows of the Jacobians of one world, with the controls behind the state.
+  private let rows: UnsafeMutablePointer<Scalar>
+  /// Degrees of freedom whose positions are integrated together: one, or the three of a rotation.
+  private let blocks: [Range<Int>]
+  /// Unit cotangents of the next positions, and what follows for positions and velocities.
+  private let unit: UnsafeMutablePointer<L>
+  private let byPosition: UnsafeMutablePointer<L>
+  private let byVelocity: UnsafeMutablePointer<L>
+  private let stateCount: Int
+  private let width: Int
 
   init(_ plan: DynamicsPlan<Scalar>) {
     self.plan = plan
     runner = GroupRunner(plan)
     records = GroupStorage(plan, steps: 1, memory: .storeAll)
+    blocks = plan.tree.joints.array.filter { !$0.isMimic }.flatMap { joint in
+      let dof = Int(joint.velocityAddress)
+      switch joint.kind {
+      case .free:
+        return [dof..<(dof + 1), (dof + 1)..<(dof + 2), (dof + 2)..<(dof + 3), (dof + 3)..<(dof + 6)]
+      case .ball: return [dof..<(dof + 3)]
+      case .slide, .hingeX, .hingeY, .hingeZ, .hinge: return [dof..<(dof + 1)]
+      }
+    }
+    stateCount = 2 * plan.velocityCount + plan.activationCount
+    width = stateCount + plan.actuators.count
     var measure = ArenaMeasure()
-    measure.take(L.self, plan.velocityCount)
-    measure.take(L.self, plan.velocityCount)
-    measure.take(L.self, plan.activationCount)
-    measure.take(L.self, plan.actuators.count)
-    let count = 2 * plan.velocityCount + plan.activationCount
-    measure.take(Scalar.self, count * count)
-    measure.take(Scalar.self, count * plan.actuators.count)
+    for _ in 0..<3 { measure.take(L.self, plan.velocityCount) }
+    measure.take(L.self, width)
+    measure.take(Scalar.self, stateCount * width)
     arena = Arena(byteCount: AdjointScratch<L>.byteCount(plan) + measure.byteCount)
-    a = arena.take(Scalar.self, count * count)
-    b = arena.take(Scalar.self, count * plan.actuators.count)
     scratch = AdjointScratch(plan, &arena)
+    // One block, so that a row is stored in one piece.
+    let row = arena.take(L.self, width)
     cotangents = Cotangents(
-      positions: arena.take(L.self, plan.velocityCount), velocities: arena.take(L.self, plan.velocityCount),
-      activations: arena.take(L.self, plan.activationCount),
-      controls: arena.take(L.self, plan.actuators.count))
+      positions: row, velocities: row + plan.velocityCount, activations: row + 2 * plan.velocityCount,
+      controls: row + stateCount)
+    rows = arena.take(Scalar.self, stateCount * width)
+    unit = arena.take(L.self, plan.velocityCount)
+    byPosition = arena.take(L.self, plan.velocityCount)
+    byVelocity = arena.take(L.self, plan.velocityCount)
   }
 
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   func jacobians(
     _ state: BatchPointers<Scalar>, _ inputs: InputPointers<Scalar>, world: Int
   ) -> StepJacobians? {
-    let (n, na, nu) = (plan.velocityCount, plan.activationCount, plan.actuators.count)
-    let count = 2 * n + na
-    let h = L(broadcasting: plan.timestep)
+    let n = plan.velocityCount
     runner.load(state, world: world)
     let stepInputs = runner.loadInputs(inputs, step: 0, world: world)
     let steps = records.records(forStep: 0)
+    let h = L(broadcasting: plan.timestep)
     stepForward(plan, steps, runner.scratch, stepInputs, timestep: h, state: runner.state)
     runner.freezeDiverged(before: steps[0], step: 0)
     if runner.divergedStep[0] >= 0 { return nil }
-
-    for first in stride(from: 0, to: count, by: L.laneCount) {
-      cotangents.positions.update(repeating: L(0.0), count: n)
-      cotangents.velocities.update(repeating: L(0.0), count: n)
-      cotangents.activations.update(repeating: L(0.0), count: na)
-      cotangents.controls!.update(repeating: L(0.0), count: nu)
-      let rows = min(L.laneCount, count - first)
-      for lane in 0..<rows {
-        let row = first + lane
-        if row < n {
-          cotangents.positions[row][lane: lane] = 1
-        } else if row < 2 * n {
-          cotangents.velocities[row - n][lane: lane] = 1
-        } else {
-          cotangents.activations[row - 2 * n][lane: lane] = 1
-        }
-      }
-      stepReverse(plan, steps, scratch, stepInputs, timestep: h, cotangents)
-      func store(
-        _ values: UnsafeMutablePointer<L>, _ width: Int, _ target: UnsafeMutablePointer<Scalar>, stride: Int,
-        start: Int
-      ) {
-        let rows = LaneRows(first: first, last: count - 1, stride: stride, start: start)
-        storeLanes(values, count: width, into: target, rows)
-      }
-      store(cotangents.positions, n, a, stride: count, start: 0)
-      store(cotangents.velocities, n, a, stride: count, start: n)
-      store(cotangents.activations, na, a, stride: count, start: 2 * n)
-      store(cotangents.controls!, nu, b, stride: nu, start: 0)
+    if plan.stageCount == 1 {
+      sweep(n..<stateCount, stepInputs)
+      addPositionRows()
+    } else {
+      sweep(0..<stateCount, stepInputs)
     }
+    let nu = plan.actuators.count
     return StepJacobians(
-      stateCount: count, controlCount: nu, A: doubles(a, count: count * count),
-      B: doubles(b, count: count * nu))
+      stateCount: stateCount, controlCount: nu,
+      A: columns(rows, rows: stateCount, width: width, first: 0, count: stateCount),
+      B: columns(rows, rows: stateCount, width: width, first: stateCount, count: nu))
+  }
+
+  /// Computes some of the rows by reverse sweeps.
+  private func sweep(_ wanted: Range<Int>, _ inputs: StepInputs<L>) {
+    let h = L(broadcasting: plan.timestep)
+    for first in stride(from: wanted.lowerBound, to: wanted.upperBound, by: L.laneCount) {
+      let row = cotangents.positions
+      let count = min(L.laneCount, wanted.upperBound - first)
+      setUnitCotangents(row, count: width, first: first, lanes: count)
+      stepReverse(plan, records.records(forStep: 0), scratch, inputs, timestep: h, cotangents)
+      storeLanes(
+        row, count: width, into: rows,
+        LaneRows(first: first, last: first + count - 1, stride: width, start: 0))
+    }
+  }
+
+  /// The rows of the next positions, for integrators with `q⁺ = q ⊕ h v⁺`: with `D` and `E` the derivatives of that by
+  /// `q` and `v⁺`, they are `D` plus `E` times the rows of the next velocities. `D` and `E` couple the degrees of freedom
+  /// of a block only.
+  private func addPositionRows() {
+    let n = plan.velocityCount
+    setUnitCotangents(unit, count: n, first: 0, lanes: 0)
+    setUnitCotangents(byPosition, count: n, first: 0, lanes: 0)
+    setUnitCotangents(byVelocity, count: n, first: 0, lanes: 0)
+    // Lane k has a unit cotangent of the k-th component of every block.
+    for block in blocks { setUnitCotangents(unit + block.lowerBound, count: 0, first: 0, lanes: block.count) }
+    integratedRows(plan, velocities: runner.state.velocities, next: unit, positions: byPosition, byVelocity)
+    for block in blocks {
+      combineRows(
+        rows, width: width, block: block, velocityCount: n, byPosition: byPosition, byVelocity: byVelocity)
+    }
+  }
+}
+
+/// Sets `count` values to zero, then one entry a lane to one: lane `i` of value `first + i`.
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+private func setUnitCotangents<L: Lane>(_ values: UnsafeMutablePointer<L>, count: Int, first: Int, lanes: Int)
+{
+  for i in 0..<count { values[i] = L(0.0) }
+  for lane in 0..<lanes { values[first + lane][lane: lane] = 1 }
+}
+
+/// The reverse of a step of the positions.
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+private func integratedRows<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, velocities: UnsafePointer<L>, next: UnsafePointer<L>,
+  positions: UnsafeMutablePointer<L>, _ velocityCotangents: UnsafeMutablePointer<L>
+) {
+  var unused = L(0.0)
+  integratePositionsAdjoint(
+    plan.tree, velocities: velocities, timestep: L(broadcasting: plan.timestep), next: next,
+    positions: positions, velocityCotangents: velocityCotangents, timestepCotangent: &unused)
+}
+
+/// Makes the position rows of one block from the velocity rows.
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+private func combineRows<L: Lane>(
+  _ rows: UnsafeMutablePointer<L.Scalar>, width: Int, block: Range<Int>, velocityCount n: Int,
+  byPosition: UnsafePointer<L>, byVelocity: UnsafePointer<L>
+) {
+  for k in 0..<block.count {
+    let row = rows + (block.lowerBound + k) * width
+    var factor = byVelocity[block.lowerBound][lane: k]
+    var source = rows + (n + block.lowerBound) * width
+    for i in 0..<width { row[i] = factor * source[i] }
+    for column in block.dropFirst() {
+      factor = byVelocity[column][lane: k]
+      source = rows + (n + column) * width
+      for i in 0..<width { row[i] += factor * source[i] }
+    }
+    for column in block { row[column] += byPosition[column][lane: k] }
+  }
+}
+
+/// Some columns of a row-major matrix, in float64.
+@specialized(where Scalar == Double)
+@specialized(where Scalar == Float)
+private func columns<Scalar: SimulationScalar>(
+  _ matrix: UnsafePointer<Scalar>, rows: Int, width: Int, first: Int, count: Int
+) -> [Double] {
+  Array(unsafeUninitializedCapacity: rows * count) { buffer, initialized in
+    var k = 0
+    for i in 0..<rows {
+      let row = matrix + (i &* width &+ first)
+      for j in 0..<count {
+        buffer.initializeElement(at: k, to: Double(row[j]))
+        k &+= 1
+      }
+    }
+    initialized = k
   }
 }

@@ -18,11 +18,11 @@ func factorMassMatrix<L: Lane>(
     let length = Int(pattern.rowLength[k])
     let inverse = 1.0 / row[0]
     inverseDiagonal[k] = inverse
+    let columns = pattern.columns.pointer(Int(pattern.rowAddress[k]))
     var t = 1
-    var j = Int(pattern.parent[k])
     while t < length {
       let factor = row[t] * inverse
-      let target = m + Int(pattern.rowAddress[j])
+      let target = m + Int(pattern.rowAddress[Int(columns[t])])
       let negative = -factor
       var s = t
       while s < length {
@@ -31,7 +31,6 @@ func factorMassMatrix<L: Lane>(
       }
       row[t] = factor
       t = t &+ 1
-      j = Int(pattern.parent[j])
     }
     k -= 1
   }
@@ -49,13 +48,13 @@ func solveMassMatrix<L: Lane>(
   while k >= 0 {
     let row = factor + Int(pattern.rowAddress[k])
     let length = Int(pattern.rowLength[k])
+    let columns = pattern.columns.pointer(Int(pattern.rowAddress[k]))
     let value = -x[k]
     var t = 1
-    var j = Int(pattern.parent[k])
     while t < length {
+      let j = Int(columns[t])
       x[j] = L.multiplyAdd(row[t], value, x[j])
       t = t &+ 1
-      j = Int(pattern.parent[j])
     }
     k -= 1
   }
@@ -63,15 +62,18 @@ func solveMassMatrix<L: Lane>(
   while k < pattern.count {
     let row = factor + Int(pattern.rowAddress[k])
     let length = Int(pattern.rowLength[k])
-    var sum = x[k] * inverseDiagonal[k]
+    let columns = pattern.columns.pointer(Int(pattern.rowAddress[k]))
+    // Two sums, so that a product need not wait for the one before it.
+    var even = x[k] * inverseDiagonal[k]
+    var odd = L(0.0)
     var t = 1
-    var j = Int(pattern.parent[k])
-    while t < length {
-      sum = L.multiplyAdd(-row[t], x[j], sum)
-      t = t &+ 1
-      j = Int(pattern.parent[j])
+    while t &+ 1 < length {
+      even = L.multiplyAdd(-row[t], x[Int(columns[t])], even)
+      odd = L.multiplyAdd(-row[t &+ 1], x[Int(columns[t &+ 1])], odd)
+      t = t &+ 2
     }
-    x[k] = sum
+    if t < length { even = L.multiplyAdd(-row[t], x[Int(columns[t])], even) }
+    x[k] = even + odd
     k += 1
   }
 }

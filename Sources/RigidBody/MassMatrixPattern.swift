@@ -13,6 +13,8 @@ final class MassMatrixPattern: Sendable {
   let parent: ConstantBuffer<Int32>
   let rowAddress: ConstantBuffer<Int32>
   let rowLength: ConstantBuffer<Int32>
+  /// For each entry, its column: walking along `parent` instead takes the time of a load from entry to entry.
+  let columns: ConstantBuffer<Int32>
   let count: Int
   let entryCount: Int
 
@@ -48,12 +50,20 @@ final class MassMatrixPattern: Sendable {
     var length = [Int32](repeating: 1, count: n)
     var address = [Int32](repeating: 0, count: n)
     var total: Int32 = 0
-    for row in 0..<n {
-      if parent[row] >= 0 { length[row] = length[Int(parent[row])] + 1 }
+    for row in 0..<n where parent[row] >= 0 { length[row] = length[Int(parent[row])] + 1 }
+    // The last row comes first: that is the order in which the factorisation and the solution go through memory.
+    var columns: [Int32] = []
+    for row in (0..<n).reversed() {
       address[row] = total
       total += length[row]
+      var column = Int32(row)
+      while column >= 0 {
+        columns.append(column)
+        column = parent[Int(column)]
+      }
     }
     entryCount = Int(total)
+    self.columns = ConstantBuffer(columns)
     var pairs: [DirectionPair] = []
     var pairStart: [Int32] = []
     if tree.hasMimic {

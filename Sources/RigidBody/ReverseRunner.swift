@@ -7,27 +7,30 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   typealias Scalar = L.Scalar
   let plan: DynamicsPlan<Scalar>
   private let forward: GroupRunner<L>
-  private let targets: GradientTargets
   private var arena: Arena
   let scratch: AdjointScratch<L>
-  let cotangents: Cotangents<L>
+  /// Cotangents of the state and of parameters; those of inputs come from chunks.
+  private let cotangents: Cotangents<L>
+  private let controls: InputCotangentChunks<L>?
+  private let appliedForces: InputCotangentChunks<L>?
+  private let cartesianForces: InputCotangentChunks<L>?
   private var segment: GroupStorage<L>?
   /// For tapes whose records share their geometry: one step's records with geometry of this runner's own, as a tape may
   /// be differentiated by several threads at the same time.
   private let geometry: Geometry<L>
   private let ownRecords: UnsafeMutablePointer<StepRecord<L>>
 
-  init(_ plan: DynamicsPlan<Scalar>, _ targets: GradientTargets) {
+  /// - Parameter accumulator: where the cotangents of inputs and parameters will go.
+  init(_ plan: DynamicsPlan<Scalar>, _ accumulator: GradientAccumulator<Scalar>) {
     self.plan = plan
-    self.targets = targets
     forward = GroupRunner(plan)
     var measure = ArenaMeasure()
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
-    measure.take(L.self, plan.actuators.count)
-    measure.take(L.self, plan.velocityCount)
-    measure.take(L.self, 6 * plan.bodyCount)
+    for width in [plan.actuators.count, plan.velocityCount, 6 * plan.bodyCount] {
+      InputCotangentChunks<L>.measure(&measure, width: width)
+    }
     arena = Arena(
       byteCount: AdjointScratch<L>.byteCount(plan) + ParameterCotangents<L>.byteCount(plan)
         + Geometry<L>.byteCount(plan) + measure.byteCount)
@@ -37,13 +40,13 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     var cotangents = Cotangents(
       positions: arena.take(L.self, plan.velocityCount), velocities: arena.take(L.self, plan.velocityCount),
       activations: arena.take(L.self, plan.activationCount))
-    if targets.contains(.controls) { cotangents.controls = arena.take(L.self, plan.actuators.count) }
-    if targets.contains(.appliedForces) { cotangents.appliedForces = arena.take(L.self, plan.velocityCount) }
-    if targets.contains(.cartesianForces) {
-      cotangents.cartesianForces = arena.take(L.self, 6 * plan.bodyCount)
+    if accumulator.targets.contains(.parameters) {
+      cotangents.parameters = ParameterCotangents(plan, &arena)
     }
-    if targets.contains(.parameters) { cotangents.parameters = ParameterCotangents(plan, &arena) }
     self.cotangents = cotangents
+    controls = InputCotangentChunks(&arena, accumulator.controls)
+    appliedForces = InputCotangentChunks(&arena, accumulator.appliedForces)
+    cartesianForces = InputCotangentChunks(&arena, accumulator.cartesianForces)
   }
   deinit { ownRecords.deallocate() }
 
@@ -56,36 +59,59 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     var skipped = L.Mask(repeating: false)
     for lane in 0..<L.laneCount where diverged[lane] >= 0 { skipped[lane: lane] = true }
     let lanes = min(L.laneCount, worldCount - group * L.laneCount)
-    clearState()
-    cotangents.parameters?.clear(plan)
+    start()
     if let final { addState(final, group, worldCount, rowsPerWorld: 1, row: 0) }
     for step in stride(from: steps - 1, through: 0, by: -1) {
       if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: step + 1) }
       let records = stepRecords(storage, step, steps, inputs, group, worldCount)
       let stepInputs = forward.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
-      clearInputs()
-      stepReverse(plan, records, scratch, stepInputs, timestep: h, cotangents)
-      collectInputs(accumulator, step: step, group: group, lanes: lanes, skipping: skipped)
+      stepReverse(
+        plan, records, scratch, stepInputs, timestep: h, cotangents(step: step, steps: steps))
+      collectInputs(accumulator, step: step, steps: steps, group: group, lanes: lanes, skipping: skipped)
     }
     if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
-    if let parameters = cotangents.parameters {
-      accumulator.setParameters(parameters, group: group, lanes: lanes, skipping: skipped)
-    }
+    collectParameters(accumulator, group: group, lanes: lanes, skipping: skipped)
     storeState(gradient, group, worldCount, skipping: skipped)
   }
 
-  /// Hands one step's cotangents of inputs on.
-  func collectInputs(
-    _ accumulator: GradientAccumulator<Scalar>, step: Int, group: Int, lanes: Int, skipping skipped: L.Mask,
+  /// Forgets everything before a group's sweep.
+  func start() {
+    clearState()
+    forward.resetInputs()
+    cotangents.parameters?.clear(plan)
+  }
+
+  /// Where a step's sweep reads and adds cotangents.
+  func cotangents(step: Int, steps: Int) -> Cotangents<L> {
+    var result = cotangents
+    result.controls = controls?.target(step: step, steps: steps)
+    result.appliedForces = appliedForces?.target(step: step, steps: steps)
+    result.cartesianForces = cartesianForces?.target(step: step, steps: steps)
+    return result
+  }
+
+  func collectParameters(
+    _ accumulator: GradientAccumulator<Scalar>, group: Int, lanes: Int, skipping skipped: L.Mask,
     tangent: Bool = false
   ) {
-    func collect(_ values: UnsafeMutablePointer<L>?, _ target: InputAccumulator<Scalar>?) {
-      guard let values else { return }
-      target?.add(values, step: step, group: group, lanes: lanes, skipping: skipped, tangent: tangent)
+    guard let parameters = cotangents.parameters else { return }
+    accumulator.setParameters(parameters, group: group, lanes: lanes, skipping: skipped, tangent: tangent)
+  }
+
+  /// Hands cotangents of inputs on, after each step.
+  func collectInputs(
+    _ accumulator: GradientAccumulator<Scalar>, step: Int, steps: Int, group: Int, lanes: Int,
+    skipping skipped: L.Mask, tangent: Bool = false
+  ) {
+    func collect(_ chunks: InputCotangentChunks<L>?, _ target: InputAccumulator<Scalar>?) {
+      guard let chunks, let target else { return }
+      chunks.collect(
+        into: target, step: step, steps: steps, group: group, lanes: lanes, skipping: skipped,
+        tangent: tangent)
     }
-    collect(cotangents.controls, accumulator.controls)
-    collect(cotangents.appliedForces, accumulator.appliedForces)
-    collect(cotangents.cartesianForces, accumulator.cartesianForces)
+    collect(controls, accumulator.controls)
+    collect(appliedForces, accumulator.appliedForces)
+    collect(cartesianForces, accumulator.cartesianForces)
   }
 
   /// Writes the cotangents of the initial states.
@@ -108,6 +134,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     _ worldCount: Int
   ) -> UnsafePointer<StepRecord<L>> {
     if storage.storesAll {
+      scratch.upcoming.pointee = step > 0 ? storage.prefetch(step: step - 1) : PacedPrefetch()
       let records = storage.records(forStep: step)
       guard storage.sharesGeometry else { return records }
       for stage in 0..<plan.stageCount {
@@ -147,16 +174,10 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     add(source.activations, plan.activationCount, cotangents.activations)
   }
 
-  func clearState() {
+  private func clearState() {
     cotangents.positions.update(repeating: L(0.0), count: plan.velocityCount)
     cotangents.velocities.update(repeating: L(0.0), count: plan.velocityCount)
     cotangents.activations.update(repeating: L(0.0), count: plan.activationCount)
-  }
-
-  func clearInputs() {
-    cotangents.controls?.update(repeating: L(0.0), count: plan.actuators.count)
-    cotangents.appliedForces?.update(repeating: L(0.0), count: plan.velocityCount)
-    cotangents.cartesianForces?.update(repeating: L(0.0), count: 6 * plan.bodyCount)
   }
 }
 

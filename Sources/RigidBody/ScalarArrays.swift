@@ -3,10 +3,22 @@
 @specialized(where Scalar == Float)
 func firstNotFinite<Scalar: SimulationScalar>(_ values: [Scalar]) -> Int? {
   values.withUnsafeBufferPointer { values in
-    // A product with zero is zero for finite numbers and NaN for all others, and sums in vectors.
-    var check = Scalar(0)
-    for value in values { check += value * 0 }
-    if check == 0 { return nil }
+    // A product with zero is zero for finite numbers and NaN for all others.
+    let width = SIMD16<Scalar>.scalarCount
+    var check = SIMD16<Scalar>(repeating: 0)
+    var rest = Scalar(0)
+    var i = 0
+    if let base = values.baseAddress {
+      while i &+ width <= values.count {
+        check += UnsafeRawPointer(base + i).loadUnaligned(as: SIMD16<Scalar>.self) * 0
+        i &+= width
+      }
+      while i < values.count {
+        rest += base[i] * 0
+        i &+= 1
+      }
+    }
+    if check == SIMD16(repeating: 0) && rest == 0 { return nil }
     return values.firstIndex { !$0.isFinite }
   }
 }

@@ -64,7 +64,7 @@ func dangling<T>() -> UnsafeMutablePointer<T> {
 extension SimulationInputs {
   /// Runs `body` with the arrays' addresses.
   func withPointers<R>(
-    controlCount: Int, velocityCount: Int, bodyCount: Int, alwaysLoads: Bool = false,
+    controlCount: Int, velocityCount: Int, bodyCount: Int,
     _ body: (InputPointers<Scalar>) -> R
   ) -> R {
     func pointer(
@@ -72,8 +72,7 @@ extension SimulationInputs {
     ) -> InputPointer<Scalar> {
       InputPointer(
         values: input == nil ? nil : buffer.baseAddress ?? UnsafePointer(dangling()),
-        worldCount: input?.worldCount ?? 1, stepCount: input?.stepCount ?? 1, width: width,
-        alwaysLoads: alwaysLoads)
+        worldCount: input?.worldCount ?? 1, stepCount: input?.stepCount ?? 1, width: width)
     }
     return (controls?.values ?? []).withUnsafeBufferPointer { u in
       (appliedForces?.values ?? []).withUnsafeBufferPointer { f in

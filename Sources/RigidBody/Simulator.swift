@@ -12,6 +12,10 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   /// What is left out.
   public let ignored: IgnoredFeatures
   let plan: DynamicsPlan<Scalar>
+  /// Memory of tapes that are gone, for those to come.
+  let tapeMemory = ArenaPool(limit: 512 << 20)
+  /// Memory for step Jacobians, which take less time than it takes to set up.
+  let jacobianRunners = RunnerPool<JacobianRunner<Scalar.Group>>()
 
   /// - Throws: ``SimulationError/unsupported(model:elements:)`` with every element of `Model.unsupported` that
   ///   `ignoring` does not cover, and actuators to which that applies since the model was compiled; and

@@ -27,6 +27,14 @@ COSTATE_DEFINE_MULTIPLY_ADD(double, d1)
 COSTATE_DEFINE_MULTIPLY_ADD(costate_d8, d8)
 COSTATE_DEFINE_MULTIPLY_ADD(costate_f16, f16)
 
+// Asks for memory to be brought into the second-level cache.
+static inline __attribute__((always_inline)) void costate_prefetch(const void *from, long bytes) {
+  for (long i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i, 0, 2);
+}
+
+// Tells the system, where it listens, that large pages suit this memory: fewer faults and fewer translations.
+void costate_prefer_huge_pages(void *memory, long bytes);
+
 #include "CLanesMath.h"
 #include "CLanesTranspose.h"
 
