@@ -130,16 +130,3 @@ func loadPositions<L: Lane>(
   loadRows(rows, stride: count, count: count, lanes: lanes, into: target, repeatsLast: true)
   return areFinite(target, count: count)
 }
-
-/// Whether all numbers are finite.
-@inline(__always)
-func areFinite<L: Lane>(_ values: UnsafePointer<L>, count: Int) -> Bool {
-  // Zero times an infinity or NaN is NaN, which stays in the sum.
-  var sum = L(0.0)
-  var k = 0
-  while k < count {
-    sum = L.multiplyAdd(values[k], L(0.0), sum)
-    k += 1
-  }
-  return sum.isFinite.allTrue
-}

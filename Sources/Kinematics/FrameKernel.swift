@@ -143,42 +143,6 @@ func framePose<L: Lane>(_ frame: UnsafePointer<FrameConstant<L.Scalar>>, _ pose:
   return result
 }
 
-/// Spreads `lanes` rows of `count` numbers over lanes; the lanes past them repeat the last row, or are zero.
-@inline(__always)
-func loadRows<L: Lane>(
-  _ rows: UnsafePointer<L.Scalar>, stride: Int, count: Int, lanes: Int, into target: UnsafeMutablePointer<L>,
-  isTangent: Bool = false, repeatsLast: Bool = false
-) where L.Scalar: LaneScalar {
-  if count == 0 { return }
-  let scalars = UnsafeMutableRawPointer(target).assumingMemoryBound(to: L.Scalar.self)
-  let laneStride = MemoryLayout<L>.stride / MemoryLayout<L.Scalar>.stride
-  let first = scalars + (isTangent ? L.laneCount : 0)
-  L.Scalar.transpose(rows, rows: lanes, columns: count, stride: stride, into: first, stride: laneStride)
-  var lane = lanes
-  while lane < L.laneCount {
-    var k = 0
-    while k < count {
-      first[k * laneStride + lane] = repeatsLast ? first[k * laneStride + lanes - 1] : 0
-      k += 1
-    }
-    lane += 1
-  }
-}
-
-/// Collects `lanes` rows of `count` numbers from lanes.
-@inline(__always)
-func storeRows<L: Lane>(
-  _ source: UnsafePointer<L>, count: Int, lanes: Int, into rows: UnsafeMutablePointer<L.Scalar>, stride: Int,
-  isTangent: Bool = false
-) where L.Scalar: LaneScalar {
-  if count == 0 { return }
-  let scalars = UnsafeRawPointer(source).assumingMemoryBound(to: L.Scalar.self)
-  let laneStride = MemoryLayout<L>.stride / MemoryLayout<L.Scalar>.stride
-  L.Scalar.transpose(
-    scalars + (isTangent ? L.laneCount : 0), rows: count, columns: lanes, stride: laneStride, into: rows,
-    stride: stride)
-}
-
 /// Writes one frame's pose in the given format.
 @inline(__always)
 func writePose<L: Lane>(

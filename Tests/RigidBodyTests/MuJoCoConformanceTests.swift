@@ -49,6 +49,28 @@ struct MuJoCoConformanceTests {
     }
   }
 
+  /// The batched algorithms, all states at once: `M` (armature included) and the bias.
+  @Test(arguments: files)
+  func algorithms(file: ReferenceFile) throws {
+    let model = try file.decode(ReferenceModel.self).load(fusesStaticBodies: true)
+    let states = try file.decode(DynamicsReference.self).states
+    guard model.tendons.allSatisfy({ $0.armature == 0 }) else {
+      #expect(throws: RigidBodyError.self) { try RigidBodyAlgorithms<Double>(model) }
+      return
+    }
+    let algorithms = try RigidBodyAlgorithms<Double>(model)
+    let positions = states.flatMap(\.state.qpos)
+    let velocities = states.flatMap(\.state.qvel)
+    let bias = try algorithms.biasForce(at: positions, velocities: velocities)
+    let error = relativeError(bias, states.flatMap(\.result.qfrc_bias))
+    #expect(error < 1e-10, "bias: relative error \(error)")
+    if let expected = states.first?.result.M, !expected.isEmpty {
+      let error = relativeError(
+        try algorithms.massMatrix(at: positions), states.flatMap { $0.result.M ?? [] })
+      #expect(error < 1e-10, "M: relative error \(error)")
+    }
+  }
+
   @Test(arguments: files, [Integrator.euler, .implicitFast, .rungeKutta4])
   func trajectory(file: ReferenceFile, integrator: Integrator) throws {
     guard var model = try Self.model(file) else { return }

@@ -72,4 +72,43 @@ struct PinocchioConformanceTests {
     let error = relativeError(differences.map(\.actual), differences.map(\.expected))
     #expect(error < 1e-10, "potential energy: relative error \(error)")
   }
+
+  /// The batched algorithms, all states at once. Files have no armature, nor have Pinocchio's algorithms.
+  @Test(arguments: ReferenceFile.all(in: Bundle.module, folder: "pinocchio"))
+  func algorithms(file: ReferenceFile) throws {
+    let model = try file.decode(ReferenceModel.self).load()
+    let reference = try file.decode(Reference.self)
+    let n = reference.joints.count
+    #expect(model.degreesOfFreedom.allSatisfy { $0.armature == 0 })
+    let order = try reference.joints.map { name in
+      model.joints[try #require(model.jointIndex(named: name))].velocityAddress
+    }
+    func rows(_ field: (Reference.State) -> [Double]) -> [Double] {
+      reference.states.flatMap { state in
+        var row = field(state)
+        for (i, k) in order.enumerated() { row[k] = field(state)[i] }
+        return row
+      }
+    }
+    let states = reference.states.indices
+    func vector(_ values: [Double], _ state: Int) -> [Double] { order.map { values[state * n + $0] } }
+    func matrix(_ values: [Double], _ state: Int) -> [Double] {
+      order.flatMap { row in order.map { values[(state * n + row) * n + $0] } }
+    }
+    let algorithms = try RigidBodyAlgorithms<Double>(model)
+    let (q, v, a) = (rows(\.position), rows(\.velocity), rows(\.acceleration))
+    let mass = try algorithms.massMatrix(at: q)
+    let bias = try algorithms.biasForce(at: q, velocities: v)
+    let inverse = try algorithms.inverseDynamics(at: q, velocities: v, accelerations: a)
+    for index in states {
+      let state = reference.states[index]
+      for (name, actual, expected) in [
+        ("bias", vector(bias, index), state.bias), ("RNEA", vector(inverse, index), state.rnea),
+        ("CRBA", matrix(mass, index), state.crba),
+      ] {
+        let error = relativeError(actual, expected)
+        #expect(error < 1e-10, "state \(index), \(name): relative error \(error)")
+      }
+    }
+  }
 }
