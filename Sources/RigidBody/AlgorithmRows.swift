@@ -50,6 +50,9 @@ func runGroups<L: Lane>(
     case .massMatrix:
       massMatrixGroup(plan, w)
       vector = w.output
+    case .forwardDynamics:
+      accelerate(plan, w, subtractsBodyForces: appliesForces)
+      vector = w.accelerations
     }
     var overflownLane = L.laneCount
     @inline(__always)
@@ -97,6 +100,18 @@ private func load<L: Lane>(
   load(inputs.forces, w.forces, n)
   if let rows = inputs.bodyForces { load(rows, w.bodyForces, 6 * plan.dynamics.bodyCount) }
   return isFinite
+}
+
+/// Accelerations of the lane group in the workspace, by the algorithm that suits the tree.
+@inline(__always)
+private func accelerate<L: Lane>(
+  _ plan: AlgorithmPlan<L.Scalar>, _ w: AlgorithmWorkspace<L>, subtractsBodyForces: Bool
+) where L.Scalar: LaneScalar {
+  if plan.tree.hasMimic {
+    factoredDynamicsGroup(plan, w, subtractsBodyForces: subtractsBodyForces)
+  } else {
+    articulatedBodyGroup(plan, w, subtractsBodyForces: subtractsBodyForces)
+  }
 }
 
 /// Reports the lanes with a singular mass matrix.

@@ -173,13 +173,14 @@ extension RigidBodyAlgorithms {
 
 /// The algorithms that run over batches.
 enum BatchAlgorithm: Sendable {
-  case inverseDynamics, massMatrix
+  case inverseDynamics, massMatrix, forwardDynamics
 
   /// What errors call the result.
   var resultName: String {
     switch self {
     case .inverseDynamics: "the forces"
     case .massMatrix: "the mass matrices"
+    case .forwardDynamics: "the accelerations"
     }
   }
 }

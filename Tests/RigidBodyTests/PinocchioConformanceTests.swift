@@ -100,11 +100,12 @@ struct PinocchioConformanceTests {
     let mass = try algorithms.massMatrix(at: q)
     let bias = try algorithms.biasForce(at: q, velocities: v)
     let inverse = try algorithms.inverseDynamics(at: q, velocities: v, accelerations: a)
+    let forward = try algorithms.forwardDynamics(at: q, velocities: v, forces: rows(\.torque))
     for index in states {
       let state = reference.states[index]
       for (name, actual, expected) in [
         ("bias", vector(bias, index), state.bias), ("RNEA", vector(inverse, index), state.rnea),
-        ("CRBA", matrix(mass, index), state.crba),
+        ("CRBA", matrix(mass, index), state.crba), ("ABA", vector(forward, index), state.aba),
       ] {
         let error = relativeError(actual, expected)
         #expect(error < 1e-10, "state \(index), \(name): relative error \(error)")
