@@ -14,7 +14,9 @@ struct InputRows<Scalar: LaneScalar>: @unchecked Sendable {
 struct OutputRows<Scalar: LaneScalar>: @unchecked Sendable {
   /// Forces or accelerations.
   var vectors: UnsafeMutablePointer<Scalar>?
-  /// Mass matrices.
+  /// Mass matrices or derivatives.
+  var byPosition: UnsafeMutablePointer<Scalar>?
+  var byVelocity: UnsafeMutablePointer<Scalar>?
   var byInput: UnsafeMutablePointer<Scalar>?
 }
 
@@ -53,6 +55,16 @@ func runGroups<L: Lane>(
     case .forwardDynamics:
       accelerate(plan, w, subtractsBodyForces: appliesForces)
       vector = w.accelerations
+    case .inverseDynamicsDerivatives:
+      inverseDynamicsDerivativesGroup(plan, w, computesMassMatrix: outputs.byInput != nil)
+      vector = w.output
+    case .forwardDynamicsDerivatives:
+      accelerate(plan, w, subtractsBodyForces: appliesForces)
+      inverseDynamicsDerivativesGroup(plan, w, computesMassMatrix: true)
+      solveDerivativesGroup(
+        plan, w, byPosition: outputs.byPosition != nil, byVelocity: outputs.byVelocity != nil,
+        byForce: outputs.byInput != nil)
+      vector = w.output
     }
     var overflownLane = L.laneCount
     @inline(__always)
@@ -64,7 +76,10 @@ func runGroups<L: Lane>(
       }
     }
     store(outputs.vectors, vector, n)
+    if let rows = outputs.byPosition { store(rows, w.derivatives.byPosition.entries, n * n) }
+    if let rows = outputs.byVelocity { store(rows, w.derivatives.byVelocity.entries, n * n) }
     if let rows = outputs.byInput { store(rows, w.massMatrix.entries, n * n) }
+    if algorithm == .forwardDynamicsDerivatives { clearDerivatives(plan, w) }
     if w.isSingular {
       reportSingular(w, first: first, lanes: lanes, to: failure)
     } else if overflownLane < L.laneCount {

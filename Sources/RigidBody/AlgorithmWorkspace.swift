@@ -32,6 +32,7 @@ final class AlgorithmWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: Lan
   /// Dense matrices, kept by direction and by degree of freedom.
   private(set) lazy var massMatrix = LaneMatrix<L>(plan.tree)
   private(set) lazy var articulated = ArticulatedBuffers<L>(plan.tree)
+  private(set) lazy var derivatives = DerivativeBuffers<L>(plan.tree)
 
   init(_ plan: AlgorithmPlan<L.Scalar>) {
     self.plan = plan

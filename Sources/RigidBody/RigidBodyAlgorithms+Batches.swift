@@ -173,7 +173,7 @@ extension RigidBodyAlgorithms {
 
 /// The algorithms that run over batches.
 enum BatchAlgorithm: Sendable {
-  case inverseDynamics, massMatrix, forwardDynamics
+  case inverseDynamics, massMatrix, forwardDynamics, inverseDynamicsDerivatives, forwardDynamicsDerivatives
 
   /// What errors call the result.
   var resultName: String {
@@ -181,6 +181,7 @@ enum BatchAlgorithm: Sendable {
     case .inverseDynamics: "the forces"
     case .massMatrix: "the mass matrices"
     case .forwardDynamics: "the accelerations"
+    case .inverseDynamicsDerivatives, .forwardDynamicsDerivatives: "the derivatives"
     }
   }
 }

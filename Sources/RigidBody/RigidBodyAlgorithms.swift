@@ -2,7 +2,8 @@ import Foundation
 import Lanes
 public import RobotModels
 
-/// Inverse and forward dynamics and the mass matrix, for any number of configurations at a time.
+/// Inverse and forward dynamics, the mass matrix, and the derivatives of both dynamics, for any number of
+/// configurations at a time.
 ///
 /// The algorithms are about the equation of motion `M(q) a + b(q, v) = τ + Σ Jᵀ f` alone: bodies, joints, armature and
 /// gravity. `M` **includes armature** (`armature` in MJCF, the reflected inertia of a motor's rotor), as MuJoCo's `M`

@@ -84,6 +84,23 @@ import Testing
     let actual = try algorithms.inverseDynamics(
       at: problem.positions, velocities: problem.velocities, accelerations: problem.accelerations)
     #expect(relativeError(actual, collect(inverse)) < 1e-12)
+
+    let expected = try whole.inverseDynamicsDerivatives(
+      at: positions, velocities: spread(problem.velocities), accelerations: spread(problem.accelerations))
+    let derivatives = try algorithms.inverseDynamicsDerivatives(
+      at: problem.positions, velocities: problem.velocities, accelerations: problem.accelerations)
+    for (actual, whole) in [
+      (derivatives.byPosition, expected.byPosition), (derivatives.byVelocity, expected.byVelocity),
+      (derivatives.byAcceleration, expected.byAcceleration),
+    ] {
+      for column in 0..<nt {
+        let unit = (0..<nt).map { $0 == column ? 1.0 : 0 }
+        let projected = collect(times(whole, spread(unit)))
+        let entries = (0..<nt).map { actual[$0 * nt + column] }
+        let size = dot(actual, actual).squareRoot()
+        #expect(zip(entries, projected).allSatisfy { abs($0 - $1) < 1e-12 * size })
+      }
+    }
   }
 
   /// Bodies that move without mass or inertia: the error names the joint; what needs no inverse still works.
@@ -116,6 +133,11 @@ import Testing
       for threads in [1, 2] {
         #expect(throws: expected) {
           try algorithms.forwardDynamics(
+            at: numbers(problem.positions), velocities: numbers(problem.velocities),
+            forces: numbers(problem.forces), threads: threads)
+        }
+        #expect(throws: expected) {
+          try algorithms.forwardDynamicsDerivatives(
             at: numbers(problem.positions), velocities: numbers(problem.velocities),
             forces: numbers(problem.forces), threads: threads)
         }

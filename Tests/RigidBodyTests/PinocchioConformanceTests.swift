@@ -19,6 +19,8 @@ struct PinocchioConformanceTests {
       var bias: [Double]
       var crba: [Double]
       var aba: [Double]
+      var rnea_dq: [Double]
+      var rnea_dv: [Double]
       var kinetic_energy: Double
       var potential_energy: Double
     }
@@ -101,11 +103,15 @@ struct PinocchioConformanceTests {
     let bias = try algorithms.biasForce(at: q, velocities: v)
     let inverse = try algorithms.inverseDynamics(at: q, velocities: v, accelerations: a)
     let forward = try algorithms.forwardDynamics(at: q, velocities: v, forces: rows(\.torque))
+    let derivatives = try algorithms.inverseDynamicsDerivatives(at: q, velocities: v, accelerations: a)
     for index in states {
       let state = reference.states[index]
       for (name, actual, expected) in [
         ("bias", vector(bias, index), state.bias), ("RNEA", vector(inverse, index), state.rnea),
         ("CRBA", matrix(mass, index), state.crba), ("ABA", vector(forward, index), state.aba),
+        ("RNEA by q", matrix(derivatives.byPosition, index), state.rnea_dq),
+        ("RNEA by v", matrix(derivatives.byVelocity, index), state.rnea_dv),
+        ("RNEA by a", matrix(derivatives.byAcceleration, index), state.crba),
       ] {
         let error = relativeError(actual, expected)
         #expect(error < 1e-10, "state \(index), \(name): relative error \(error)")
