@@ -13,6 +13,7 @@ let package = Package(
   name: "CostateBenchmarks",
   platforms: [.macOS(.v15)],
   products: [
+    .executable(name: "bench-algorithms", targets: ["bench-algorithms"]),
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
   ],
@@ -31,6 +32,10 @@ let package = Package(
       dependencies: [
         "BenchmarkSupport", "CChain", "ChainKernel", .product(name: "Costate", package: "Costate"),
       ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-algorithms",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(
       name: "bench-dynamics",
