@@ -46,14 +46,14 @@ extension ForwardKinematics {
     .notFinite(name: name, index: values.firstIndex { !$0.isFinite } ?? 0)
   }
 
-  /// An array whose numbers `body` fills in.
+  /// An array whose numbers `body` fills in; it runs for an array without numbers too.
   func makeRows(
-    _ count: Int, width: Int, _ body: (UnsafeMutablePointer<Scalar>) throws(KinematicsError) -> Void
+    _ count: Int, width: Int, _ body: (UnsafeMutablePointer<Scalar>?) throws(KinematicsError) -> Void
   ) throws(KinematicsError) -> [Scalar] {
     var failure: KinematicsError?
     let rows = [Scalar](unsafeUninitializedCapacity: count * width) { buffer, initialized in
       do throws(KinematicsError) {
-        if let base = buffer.baseAddress { try body(base) }
+        try body(buffer.baseAddress)
         initialized = count * width
       } catch {
         failure = error
@@ -64,17 +64,17 @@ extension ForwardKinematics {
     return rows
   }
 
-  /// Gives an array a length and lets `body` fill in its numbers.
+  /// Gives an array a length and lets `body` fill in its numbers; it runs for an array without numbers too.
   func fillRows(
     _ rows: inout [Scalar], _ count: Int,
-    _ body: (UnsafeMutablePointer<Scalar>) throws(KinematicsError) -> Void
+    _ body: (UnsafeMutablePointer<Scalar>?) throws(KinematicsError) -> Void
   ) throws(KinematicsError) {
     if rows.count > count { rows.removeLast(rows.count - count) }
     if rows.count < count { rows.append(contentsOf: repeatElement(0, count: count - rows.count)) }
     var failure: KinematicsError?
     rows.withUnsafeMutableBufferPointer { buffer in
       do throws(KinematicsError) {
-        if let base = buffer.baseAddress { try body(base) }
+        try body(buffer.baseAddress)
       } catch {
         failure = error
       }
@@ -88,8 +88,11 @@ extension ForwardKinematics {
 
   /// Loads every lane group's positions and runs `body` with the number of its first configuration and of its lanes
   /// in use. False if a position is not finite.
+  ///
+  /// - Parameters:
+  ///   - rowCount: numbers in the workspaces' rows.
   func forEachGroup<L: Lane>(
-    _ type: L.Type, _ positions: [Scalar], _ count: Int, _ threads: Int,
+    _ type: L.Type, _ positions: [Scalar], _ count: Int, _ threads: Int, rowCount: Int = 0,
     body: @escaping @Sendable (_ workspace: FrameWorkspace<L>, _ first: Int, _ lanes: Int) -> Void
   ) -> Bool where L.Scalar == Scalar {
     let groups = (count + L.laneCount - 1) / L.laneCount
@@ -99,7 +102,7 @@ extension ForwardKinematics {
       let allFinite = SharedFlag()
       parallelFor(
         count: (groups + chunk - 1) / chunk, threads: threads,
-        makeContext: { [tree] in FrameWorkspace<L>(tree) }
+        makeContext: { [tree] in FrameWorkspace<L>(tree, rowCount: rowCount) }
       ) { [tree] workspace, index in
         for group in (index * chunk)..<min((index + 1) * chunk, groups) {
           let first = group * L.laneCount

@@ -47,7 +47,7 @@ extension ForwardKinematics {
 
   private func computeJacobians(
     at positions: [Scalar], velocities: [Scalar]?, _ count: Int, _ reference: JacobianReference,
-    _ threads: Int, into rows: UnsafeMutablePointer<Scalar>
+    _ threads: Int, into rows: UnsafeMutablePointer<Scalar>?
   ) throws(KinematicsError) {
     let width = frames.count * 6 * model.velocityCount
     let velocityCount = model.velocityCount
@@ -62,8 +62,9 @@ extension ForwardKinematics {
               source + first * velocityCount, count: velocityCount, lanes: lanes, into: workspace.velocities)
             if !isFinite { velocitiesAreFinite.lower() }
           }
+          guard let rows = target.value else { return }
           jacobianGroup(
-            tree, workspace, reference: reference, lanes: lanes, into: target.value + first * width,
+            tree, workspace, reference: reference, lanes: lanes, into: rows + first * width,
             isRate: velocities != nil)
         }
       }

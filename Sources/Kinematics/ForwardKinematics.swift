@@ -89,14 +89,15 @@ public final class ForwardKinematics<Scalar: LaneScalar>: Sendable {
 
   private func computePoses(
     at positions: [Scalar], _ count: Int, _ format: PoseFormat, _ threads: Int,
-    into rows: UnsafeMutablePointer<Scalar>
+    into rows: UnsafeMutablePointer<Scalar>?
   ) throws(KinematicsError) {
     let width = frames.count * format.width
     let target = Shared(value: rows)
     func run<L: Lane>(_ type: L.Type) -> Bool where L.Scalar == Scalar {
       forEachGroup(type, positions, count, threads) { [tree] workspace, first, lanes in
+        guard let rows = target.value else { return }
         frameGroup(
-          tree, workspace, format: format, lanes: lanes, into: target.value + first * width, tangents: nil)
+          tree, workspace, format: format, lanes: lanes, into: rows + first * width, tangents: nil)
       }
     }
     let isFinite = count == 1 ? run(Scalar.Single.self) : run(Scalar.Group.self)

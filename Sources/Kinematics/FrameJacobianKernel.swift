@@ -104,9 +104,7 @@ func jacobianGroup<L: Lane>(
   _ tree: FrameTree<L.Scalar>, _ workspace: FrameWorkspace<L>, reference: JacobianReference, lanes: Int,
   into rows: UnsafeMutablePointer<L.Scalar>, isRate: Bool
 ) where L.Scalar: LaneScalar {
-  elementPoses(
-    tree, positions: workspace.positions, poses: workspace.poses, quaternions: workspace.quaternions,
-    composesQuaternions: false)
+  placeElements(tree, workspace, format: .matrix3x4)
   if isRate { elementMotions(tree, workspace) }
   let columnCount = tree.velocityCount
   let width = 6 * columnCount

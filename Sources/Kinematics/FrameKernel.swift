@@ -15,10 +15,17 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
   let quaternions: UnsafeMutablePointer<Quaternion<L>>
   let wrenches: UnsafeMutablePointer<Force<L>>
   let motions: UnsafeMutablePointer<Motion<L>>
-  /// Numbers in lanes that rows are made of, or come from.
+  /// Numbers in lanes that rows are made of, and cotangents that come from rows.
   let staging: UnsafeMutablePointer<L>
+  let cotangents: UnsafeMutablePointer<L>
+  /// For each frame its own cotangents as a force at its origin and a moment; only where parameters need them.
+  let frameForces: UnsafeMutablePointer<Force<L>>?
+  /// The group's poses and their cotangents as rows; only where a cost is called in between.
+  let poseRows: UnsafeMutablePointer<L.Scalar>
+  let cotangentRows: UnsafeMutablePointer<L.Scalar>
 
-  init(_ tree: FrameTree<L.Scalar>) {
+  /// - Parameter rowCount: numbers in ``poseRows`` and in ``cotangentRows``.
+  init(_ tree: FrameTree<L.Scalar>, keepsFrameForces: Bool = false, rowCount: Int = 0) {
     let elementCount = tree.elements.count
     let stagingCount = max(Self.stagedFrames * 16, 6 * tree.velocityCount)
     var measure = ArenaMeasure()
@@ -30,6 +37,10 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
     measure.take(Force<L>.self, elementCount)
     measure.take(Motion<L>.self, elementCount)
     measure.take(L.self, stagingCount)
+    measure.take(L.self, Self.stagedFrames * 16)
+    if keepsFrameForces { measure.take(Force<L>.self, tree.frames.count) }
+    measure.take(L.Scalar.self, rowCount)
+    measure.take(L.Scalar.self, rowCount)
     arena = Arena(byteCount: measure.byteCount)
     positions = arena.take(L.self, tree.positionCount)
     velocities = arena.take(L.self, tree.velocityCount)
@@ -39,13 +50,17 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
     wrenches = arena.take(Force<L>.self, elementCount)
     motions = arena.take(Motion<L>.self, elementCount)
     staging = arena.take(L.self, stagingCount)
+    cotangents = arena.take(L.self, Self.stagedFrames * 16)
+    frameForces = keepsFrameForces ? arena.take(Force<L>.self, tree.frames.count) : nil
+    poseRows = arena.take(L.Scalar.self, rowCount)
+    cotangentRows = arena.take(L.Scalar.self, rowCount)
   }
 }
 
 /// Poses of all elements. With `quaternions`, rotations are composed as quaternions, whose signs are then
 /// those of MuJoCo's composition, and matrices are made of them.
 @inline(__always)
-func elementPoses<L: Lane>(
+private func elementPoses<L: Lane>(
   _ tree: FrameTree<L.Scalar>, positions q: UnsafePointer<L>, poses: UnsafeMutablePointer<Pose<L>>,
   quaternions: UnsafeMutablePointer<Quaternion<L>>, composesQuaternions: Bool
 ) where L.Scalar: LaneScalar {
@@ -143,6 +158,32 @@ func framePose<L: Lane>(_ frame: UnsafePointer<FrameConstant<L.Scalar>>, _ pose:
   return result
 }
 
+/// The orientation of a frame, from that of its element.
+@inline(__always)
+func frameQuaternion<L: Lane>(
+  _ frame: UnsafePointer<FrameConstant<L.Scalar>>, _ quaternion: Quaternion<L>
+) -> Quaternion<L> {
+  frame.pointee.hasRotation ? quaternion * Quaternion(broadcasting: frame.pointee.quaternion) : quaternion
+}
+
+/// Poses of all elements, as a format of poses needs them, for the configurations in the workspace.
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<Double>)
+@specialized(where L == Dual<SIMD8<Double>>)
+func placeElements<L: Lane>(_ tree: FrameTree<L.Scalar>, _ workspace: FrameWorkspace<L>, format: PoseFormat)
+where L.Scalar: LaneScalar {
+  if format == .positionQuaternion {
+    elementPoses(
+      tree, positions: workspace.positions, poses: workspace.poses, quaternions: workspace.quaternions,
+      composesQuaternions: true)
+  } else {
+    elementPoses(
+      tree, positions: workspace.positions, poses: workspace.poses, quaternions: workspace.quaternions,
+      composesQuaternions: false)
+  }
+}
 /// Writes one frame's pose in the given format.
 @inline(__always)
 func writePose<L: Lane>(
@@ -198,12 +239,7 @@ private func writeFrames<L: Lane>(
       let frame = tree.frames.pointer(first + k)
       let element = Int(frame.pointee.element)
       var quaternion = Quaternion<L>.identity
-      if format == .positionQuaternion {
-        quaternion = workspace.quaternions[element]
-        if frame.pointee.hasRotation {
-          quaternion = quaternion * Quaternion(broadcasting: frame.pointee.quaternion)
-        }
-      }
+      if format == .positionQuaternion { quaternion = frameQuaternion(frame, workspace.quaternions[element]) }
       writePose(
         framePose(frame, workspace.poses[element]), quaternion, format, into: staging + k * width)
       k += 1
@@ -229,15 +265,6 @@ func frameGroup<L: Lane>(
   _ tree: FrameTree<L.Scalar>, _ workspace: FrameWorkspace<L>, format: PoseFormat, lanes: Int,
   into rows: UnsafeMutablePointer<L.Scalar>, tangents: UnsafeMutablePointer<L.Scalar>?
 ) where L.Scalar: LaneScalar {
-  if format == .positionQuaternion {
-    elementPoses(
-      tree, positions: workspace.positions, poses: workspace.poses, quaternions: workspace.quaternions,
-      composesQuaternions: true)
-    writeFrames(tree, workspace, .positionQuaternion, lanes: lanes, into: rows, tangents: tangents)
-  } else {
-    elementPoses(
-      tree, positions: workspace.positions, poses: workspace.poses, quaternions: workspace.quaternions,
-      composesQuaternions: false)
-    writeFrames(tree, workspace, format, lanes: lanes, into: rows, tangents: tangents)
-  }
+  placeElements(tree, workspace, format: format)
+  writeFrames(tree, workspace, format, lanes: lanes, into: rows, tangents: tangents)
 }

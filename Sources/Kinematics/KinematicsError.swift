@@ -6,6 +6,8 @@ public enum KinematicsError: Error, Equatable, Sendable, CustomStringConvertible
   case wrongCount(name: String, expected: String, actual: Int)
   /// An input is infinite or not a number.
   case notFinite(name: String, index: Int)
+  /// A result is too large for the scalar type, although everything given is finite.
+  case overflow(name: String)
   /// The quaternion of a free or ball joint has length zero, so that it stands for no rotation.
   case zeroQuaternion(joint: String, configuration: Int)
   /// A request that makes no sense for this model; the message says why.
@@ -22,6 +24,8 @@ public enum KinematicsError: Error, Equatable, Sendable, CustomStringConvertible
       return "\(name) has \(actual) numbers; \(expected) are needed"
     case .notFinite(let name, let index):
       return "\(name)[\(index)] is not finite"
+    case .overflow(let name):
+      return "\(name) is too large for the precision; scale the input down, or use Double"
     case .zeroQuaternion(let joint, let configuration):
       return
         "the quaternion of joint '\(joint)' is zero in configuration \(configuration); give it unit length"
