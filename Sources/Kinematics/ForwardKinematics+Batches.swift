@@ -84,26 +84,33 @@ extension ForwardKinematics {
 
   /// Lane groups that a thread takes at a time: enough work to make handing it out cheap, and the same whatever
   /// the number of threads, because sums over a batch are taken chunk by chunk.
-  func groupsPerChunk(_ workPerGroup: Int) -> Int { max(1, 2048 / max(1, workPerGroup)) }
+  func groupsPerChunk(_ tree: FrameTree<Scalar>) -> Int {
+    max(1, 2048 / (tree.elements.count + tree.frames.count))
+  }
 
   /// Loads every lane group's positions and runs `body` with the number of its first configuration and of its lanes
   /// in use. False if a position is not finite.
   ///
   /// - Parameters:
   ///   - rowCount: numbers in the workspaces' rows.
+  ///   - parameterTree: the tree to use instead where parameters are asked for.
+  ///   - finishChunk: called with the index of each chunk of groups when the workspace has been through all of them.
   func forEachGroup<L: Lane>(
     _ type: L.Type, _ positions: [Scalar], _ count: Int, _ threads: Int, rowCount: Int = 0,
+    parameterTree: FrameTree<Scalar>? = nil,
+    finishChunk: (@Sendable (_ workspace: FrameWorkspace<L>, _ chunk: Int) -> Void)? = nil,
     body: @escaping @Sendable (_ workspace: FrameWorkspace<L>, _ first: Int, _ lanes: Int) -> Void
   ) -> Bool where L.Scalar == Scalar {
+    let tree = parameterTree ?? self.tree
     let groups = (count + L.laneCount - 1) / L.laneCount
-    let chunk = groupsPerChunk(tree.elements.count + tree.frames.count)
+    let chunk = groupsPerChunk(tree)
     return positions.withUnsafeBufferPointer { buffer in
       let source = Shared(value: buffer.baseAddress)
       let allFinite = SharedFlag()
       parallelFor(
         count: (groups + chunk - 1) / chunk, threads: threads,
-        makeContext: { [tree] in FrameWorkspace<L>(tree, rowCount: rowCount) }
-      ) { [tree] workspace, index in
+        makeContext: { FrameWorkspace<L>(tree, keepsParameters: parameterTree != nil, rowCount: rowCount) }
+      ) { workspace, index in
         for group in (index * chunk)..<min((index + 1) * chunk, groups) {
           let first = group * L.laneCount
           let lanes = min(L.laneCount, count - first)
@@ -115,6 +122,7 @@ extension ForwardKinematics {
           }
           body(workspace, first, lanes)
         }
+        finishChunk?(workspace, index)
       }
       return allFinite.isRaised
     }

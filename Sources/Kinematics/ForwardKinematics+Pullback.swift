@@ -136,12 +136,16 @@ extension ForwardKinematics {
     let poseWidth = frames.count * format.width
     let gradientWidth = numberCount(in: coordinates)
     let flags = PullbackFlags()
+    // What does not fit in caches need not go through them: this saves reading what is about to be overwritten.
+    let streamsPoses = poses != nil && count * poseWidth * MemoryLayout<Scalar>.stride > 8 << 20
     let isFinite = cotangents.withUnsafeBufferPointer { buffer in
       let base = PullbackRows(
         cotangents: poseWidth == 0 ? nil : buffer.baseAddress, poses: poseWidth == 0 ? nil : poses,
-        gradient: gradientWidth == 0 ? nil : gradient)
+        streamsPoses: streamsPoses, gradient: gradientWidth == 0 ? nil : gradient)
       func run<L: Lane>(_ type: L.Type) -> Bool where L.Scalar == Scalar {
-        forEachGroup(type, positions, count, threads) { [tree] workspace, first, lanes in
+        forEachGroup(
+          type, positions, count, threads, rowCount: streamsPoses ? L.laneCount * poseWidth : 0
+        ) { [tree] workspace, first, lanes in
           let rows = base.advanced(first, poseWidth: poseWidth, gradientWidth: gradientWidth)
           flags.note(
             pullbackGroup(
@@ -186,7 +190,7 @@ extension PullbackRows {
     Self(
       cotangents: cotangents.map { $0 + configuration * poseWidth },
       cotangentTangents: cotangentTangents.map { $0 + configuration * poseWidth },
-      poses: poses.map { $0 + configuration * poseWidth },
+      poses: poses.map { $0 + configuration * poseWidth }, streamsPoses: streamsPoses,
       gradient: gradient.map { $0 + configuration * gradientWidth },
       gradientTangents: gradientTangents.map { $0 + configuration * gradientWidth })
   }

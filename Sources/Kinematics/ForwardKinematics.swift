@@ -1,6 +1,7 @@
 import Foundation
 public import Lanes
 public import RobotModels
+import Synchronization
 
 /// Forward kinematics of chosen frames, for any number of configurations at a time.
 ///
@@ -16,6 +17,8 @@ public final class ForwardKinematics<Scalar: LaneScalar>: Sendable {
   /// The frames that are computed, in the order of the results.
   public let frames: [Frame]
   let tree: FrameTree<Scalar>
+  /// Made when gradients of parameters are first asked for.
+  private let lazyParameterTree = Mutex<FrameTree<Scalar>?>(nil)
 
   /// - Throws: ``KinematicsError/invalidRequest(_:)`` for a frame on a body that does not exist, or whose numbers
   ///   are not finite.
@@ -44,6 +47,16 @@ public final class ForwardKinematics<Scalar: LaneScalar>: Sendable {
     var frames: [Frame] = []
     for name in frameNames { frames.append(try Frame(named: name, in: model)) }
     try self.init(model, frames: frames)
+  }
+
+  /// The tree in which every body's placement is an element.
+  func parameterTree() -> FrameTree<Scalar> {
+    lazyParameterTree.withLock { tree in
+      if let tree { return tree }
+      let made = FrameTree<Scalar>(model, frames: frames, keepsParameters: true)
+      tree = made
+      return made
+    }
   }
 
   /// All cores of the machine.

@@ -196,3 +196,55 @@ func jacobianGroup<L: Lane>(
     f += 1
   }
 }
+
+/// Poses of all frames and the joints' own Jacobians in one pass, for the configurations that are loaded in the
+/// workspace: rows of `6 x columns` numbers.
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+func jointJacobianGroup<L: Lane>(
+  _ tree: FrameTree<L.Scalar>, _ workspace: FrameWorkspace<L>, lanes: Int,
+  into rows: UnsafeMutablePointer<L.Scalar>
+) where L.Scalar: LaneScalar {
+  let count = tree.columnCount
+  let staging = workspace.staging
+  var i = 0
+  while i < 6 * count {
+    staging[i] = L(0.0)
+    i += 1
+  }
+  var e = 1
+  while e < tree.elements.count {
+    let element = tree.elements.pointer(e)
+    let pose = workspace.poses[e]
+    let at = Int(element.pointee.column)
+    let multiplier = L(broadcasting: element.pointee.multiplier)
+    @inline(__always) func turn(_ axis: Vector3<L>, _ column: Int) {
+      add(
+        Twist(angular: axis, linear: pose.position.cross(axis)), column: column, count: count, to: staging)
+    }
+    @inline(__always) func shift(_ axis: Vector3<L>, _ column: Int) {
+      add(Twist(angular: .zero, linear: axis), column: column, count: count, to: staging)
+    }
+    switch element.pointee.kind {
+    case .fixed: break
+    case .free:
+      var c = 0
+      while c < 3 {
+        shift(unit(c), at + c)
+        turn(column(pose.rotation, c), at + 3 + c)
+        c += 1
+      }
+    case .ball:
+      var c = 0
+      while c < 3 {
+        turn(column(pose.rotation, c), at + c)
+        c += 1
+      }
+    case .slide: shift(elementAxis(element, pose.rotation) * multiplier, at)
+    case .hingeX, .hingeY, .hingeZ: turn(elementAxis(element, pose.rotation) * multiplier, at)
+    }
+    e += 1
+  }
+  storeRows(UnsafePointer(staging), count: 6 * count, lanes: lanes, into: rows, stride: 6 * count)
+}

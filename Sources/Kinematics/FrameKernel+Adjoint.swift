@@ -23,6 +23,8 @@ struct PullbackRows<Scalar>: @unchecked Sendable {
   var cotangentTangents: UnsafePointer<Scalar>?
   /// Nil where poses are not wanted.
   var poses: UnsafeMutablePointer<Scalar>?
+  /// Poses go past the caches, through the workspace's rows.
+  var streamsPoses = false
   /// Nil where nothing moves, or the gradient stays in the workspace.
   var gradient: UnsafeMutablePointer<Scalar>?
   var gradientTangents: UnsafeMutablePointer<Scalar>?
@@ -68,11 +70,16 @@ private func gatherForces<L: Lane>(
   let frameCount = tree.frames.count
   let width = format.width
   let stride = frameCount * width
-  // The last row of a homogeneous transformation is constant.
-  let read = min(width, 12)
   let poseNumbers = workspace.staging
   let cotangents = workspace.cotangents
-  var check = L(0.0)
+  // Zero times an infinity or NaN is NaN, which stays in the sums. Several of them, so that they do not wait for each
+  // other.
+  var check = Vector3<L>.zero
+  // Rows of a group lie too far apart for the machine to guess, but the next group's follow this one's: they are asked
+  // for beforehand, in their order, a share with each frame.
+  let groupCount = lanes * stride
+  var upcoming = PacedPrefetch(
+    source + groupCount, byteCount: groupCount * MemoryLayout<L.Scalar>.stride, pieces: frameCount)
   var first = 0
   while first < frameCount {
     let count = min(FrameWorkspace<L>.stagedFrames, frameCount - first)
@@ -84,6 +91,7 @@ private func gatherForces<L: Lane>(
     }
     var k = 0
     while k < count {
+      upcoming.advance()
       let frame = tree.frames.pointer(first + k)
       let element = Int(frame.pointee.element)
       let pose = framePose(frame, workspace.poses[element])
@@ -92,10 +100,13 @@ private func gatherForces<L: Lane>(
       if rows.poses != nil { writePose(pose, quaternion, format, into: poseNumbers + k * width) }
 
       let g = cotangents + k * width
-      var i = 0
-      while i < read {
-        check = L.multiplyAdd(g[i], L(0.0), check)
-        i += 1
+      check = Vector3(g[0], g[1], g[2]).multiplyAdd(L(0.0), check)
+      check = Vector3(g[3], g[4], g[5]).multiplyAdd(L(0.0), check)
+      if format == .positionQuaternion {
+        check.x = L.multiplyAdd(g[6], L(0.0), check.x)
+      } else {
+        check = Vector3(g[6], g[7], g[8]).multiplyAdd(L(0.0), check)
+        check = Vector3(g[9], g[10], g[11]).multiplyAdd(L(0.0), check)
       }
       let force = frameForce(g, format, pose.rotation, quaternion)
       if let kept = workspace.frameForces { kept[first + k] = force }
@@ -103,14 +114,17 @@ private func gatherForces<L: Lane>(
         angular: pose.position.cross(force.linear, adding: force.angular), linear: force.linear)
       k += 1
     }
-    if let target = rows.poses {
+    if let poses = rows.poses {
       storeRows(
-        UnsafePointer(poseNumbers), count: count * width, lanes: lanes, into: target + first * width,
-        stride: stride)
+        UnsafePointer(poseNumbers), count: count * width, lanes: lanes,
+        into: (rows.streamsPoses ? workspace.poseRows : poses) + first * width, stride: stride)
     }
     first += count
   }
-  return check.isFinite.allTrue
+  if let poses = rows.poses, rows.streamsPoses {
+    copyStreaming(workspace.poseRows, to: poses, count: lanes * stride)
+  }
+  return (check.x + check.y + check.z).isFinite.allTrue
 }
 
 /// Sums forces from the leaves to the root and leaves the gradient in the workspace.

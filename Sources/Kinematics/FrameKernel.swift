@@ -3,7 +3,7 @@ import Lanes
 /// Scratch memory of one lane group in the frame kernels; each thread has its own.
 final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneScalar {
   /// Frames whose numbers are kept at a time on their way between lanes and rows.
-  static var stagedFrames: Int { 16 }
+  static var stagedFrames: Int { 8 }
 
   private var arena: Arena
   /// One number per entry of the position and velocity vectors.
@@ -18,16 +18,18 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
   /// Numbers in lanes that rows are made of, and cotangents that come from rows.
   let staging: UnsafeMutablePointer<L>
   let cotangents: UnsafeMutablePointer<L>
-  /// For each frame its own cotangents as a force at its origin and a moment; only where parameters need them.
+  /// For each frame its own cotangents as a force at its origin and a moment, and sums of parameter cotangents over
+  /// lane groups in the order of ``ParameterLayout``; only where these are asked for.
   let frameForces: UnsafeMutablePointer<Force<L>>?
+  let parameters: UnsafeMutablePointer<L>?
   /// The group's poses and their cotangents as rows; only where a cost is called in between.
   let poseRows: UnsafeMutablePointer<L.Scalar>
   let cotangentRows: UnsafeMutablePointer<L.Scalar>
 
   /// - Parameter rowCount: numbers in ``poseRows`` and in ``cotangentRows``.
-  init(_ tree: FrameTree<L.Scalar>, keepsFrameForces: Bool = false, rowCount: Int = 0) {
+  init(_ tree: FrameTree<L.Scalar>, keepsParameters: Bool = false, rowCount: Int = 0) {
     let elementCount = tree.elements.count
-    let stagingCount = max(Self.stagedFrames * 16, 6 * tree.velocityCount)
+    let stagingCount = max(Self.stagedFrames * 16, 6 * max(tree.velocityCount, tree.columnCount))
     var measure = ArenaMeasure()
     measure.take(L.self, tree.positionCount)
     measure.take(L.self, tree.velocityCount)
@@ -38,7 +40,11 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
     measure.take(Motion<L>.self, elementCount)
     measure.take(L.self, stagingCount)
     measure.take(L.self, Self.stagedFrames * 16)
-    if keepsFrameForces { measure.take(Force<L>.self, tree.frames.count) }
+    let parameterCount = ParameterLayout(tree).count
+    if keepsParameters {
+      measure.take(Force<L>.self, tree.frames.count)
+      measure.take(L.self, parameterCount)
+    }
     measure.take(L.Scalar.self, rowCount)
     measure.take(L.Scalar.self, rowCount)
     arena = Arena(byteCount: measure.byteCount)
@@ -51,7 +57,8 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
     motions = arena.take(Motion<L>.self, elementCount)
     staging = arena.take(L.self, stagingCount)
     cotangents = arena.take(L.self, Self.stagedFrames * 16)
-    frameForces = keepsFrameForces ? arena.take(Force<L>.self, tree.frames.count) : nil
+    frameForces = keepsParameters ? arena.take(Force<L>.self, tree.frames.count) : nil
+    parameters = keepsParameters ? arena.take(L.self, parameterCount) : nil
     poseRows = arena.take(L.Scalar.self, rowCount)
     cotangentRows = arena.take(L.Scalar.self, rowCount)
   }

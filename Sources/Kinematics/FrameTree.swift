@@ -14,6 +14,8 @@ struct FrameElement<Scalar: Sendable>: Sendable {
   var joint: Int32
   var positionAddress: Int32
   var velocityAddress: Int32
+  /// First of the joint's columns among those of all joints, mimics included.
+  var column: Int32
   var hasRotation: Bool
   var hasPosition: Bool
   /// Pose in the parent element's frame before the joint acts.
@@ -39,6 +41,31 @@ struct FrameConstant<Scalar: Sendable>: Sendable {
   /// Its elements from the root to itself, as a range in ``FrameTree/paths``.
   var pathStart: Int32
   var pathEnd: Int32
+}
+
+/// Where a body's placement in its parent acts.
+struct BodyPlacement<Scalar: Sendable>: Sendable {
+  var body: Int32
+  /// The element that carries the parent, and the body's first own element.
+  var parentElement: Int32
+  var firstElement: Int32
+  /// In the frame of `parentElement`: the parent body's orientation, and the body's pose before its joints act.
+  var parentRotation: Constant9<Scalar>
+  var rotation: Constant9<Scalar>
+  var position: Constant3<Scalar>
+}
+
+/// What relates an element to its joint's parameters.
+struct ElementParameters<Scalar: Sendable>: Sendable {
+  /// The element's orientation in the frame of its body.
+  var bodyRotation: Constant9<Scalar>
+  /// -1 where the element turns against the joint's axis.
+  var sign: Scalar
+
+  init(bodyRotation: Quaternion<Double>, sign: Double) where Scalar: BinaryFloatingPoint {
+    self.bodyRotation = Constant9(bodyRotation.matrix)
+    self.sign = Scalar(sign)
+  }
 }
 
 /// Four numbers that all worlds share: a quaternion.
@@ -77,38 +104,27 @@ struct ConstantPose {
 /// The joints that carry a set of frames, flattened for kernels.
 ///
 /// Element 0 is the world. Each further element is one joint (a body with several is a chain of elements) and
-/// stands after its parent. Bodies without joints are merged into the element that carries them, and joints
-/// that carry none of the frames are left out, unless every body is asked for.
+/// stands after its parent. Bodies without joints are merged into the element that carries them (unless their placements
+/// are asked for), and joints that carry none of the frames are left out.
 final class FrameTree<Scalar: LaneScalar>: Sendable {
   let elements: ConstantBuffer<FrameElement<Scalar>>
   let frames: ConstantBuffer<FrameConstant<Scalar>>
   let paths: ConstantBuffer<Int32>
   let positionCount: Int
   let velocityCount: Int
+  /// Degrees of freedom of all joints, mimics included.
+  let columnCount: Int
   let hasQuaternions: Bool
-  /// For each body whose placement in its parent is a parameter: only where every body is kept.
-  let placements: [BodyPlacement]
-  /// For each element, the rotation from its frame to that of its body.
-  let bodyRotations: [Quaternion<Double>]
-  /// For each frame, the orientation of its body in its element's frame.
-  let frameBodyRotations: [Quaternion<Double>]
+  /// What the gradient of parameters needs besides; empty unless asked for.
+  let placements: ConstantBuffer<BodyPlacement<Scalar>>
+  let elementParameters: ConstantBuffer<ElementParameters<Scalar>>
+  let frameBodyRotations: ConstantBuffer<Constant9<Scalar>>
 
-  /// Where a body's placement acts.
-  struct BodyPlacement: Sendable {
-    /// The element that carries the parent, and the body's first own element.
-    var parentElement: Int
-    var firstElement: Int
-    /// The parent body's and the body's pose (before its joints act) in the frame of `parentElement`.
-    var parent: ConstantPose
-    var body: ConstantPose
-    /// Whether the placement has an effect: a free joint replaces it.
-    var acts: Bool
-  }
-
-  /// - Parameter keepsEveryBody: no body is merged or left out, so that each body's placement has an element.
+  /// - Parameter keepsParameters: bodies are not merged, so that the placement of each has an element, and the
+  ///   constants that the gradient of parameters needs are kept.
   /// - Complexity: O(bodies + joints + frames x depth).
-  init(_ model: Model, frames: [Frame], keepsEveryBody: Bool = false) {
-    var needed = [Bool](repeating: keepsEveryBody, count: model.bodies.count)
+  init(_ model: Model, frames: [Frame], keepsParameters: Bool = false) {
+    var needed = [Bool](repeating: false, count: model.bodies.count)
     for frame in frames {
       var body = frame.body
       while body != 0, !needed[body] {
@@ -117,14 +133,12 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
       }
     }
 
+    let columns = model.jointColumns
     var elements: [FrameElement<Scalar>] = [
       Self.makeElement(.fixed, parent: 0, pose: ConstantPose())
     ]
-    var bodyRotations: [Quaternion<Double>] = [.identity]
-    var placements = [
-      BodyPlacement(
-        parentElement: 0, firstElement: 0, parent: ConstantPose(), body: ConstantPose(), acts: false)
-    ]
+    var elementParameters = [ElementParameters<Scalar>(bodyRotation: .identity, sign: 1)]
+    var placements: [BodyPlacement<Scalar>] = []
     // For each body: its element, and its pose in the element's frame.
     var bodyElement = [Int](repeating: 0, count: model.bodies.count)
     var bodyPose = [ConstantPose](repeating: ConstantPose(), count: model.bodies.count)
@@ -136,13 +150,17 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
       var element = parentElement
       var pose = parentPose * ConstantPose(rotation: body.orientation, position: body.position)
       let isFree = body.joints.first.map { model.joints[$0].type == .free } ?? false
-      placements.append(
-        BodyPlacement(
-          parentElement: parentElement, firstElement: elements.count, parent: parentPose, body: pose,
-          acts: !isFree))
-      if body.joints.isEmpty && keepsEveryBody {
+      // A free joint replaces its body's placement.
+      if !isFree {
+        placements.append(
+          BodyPlacement(
+            body: Int32(index), parentElement: Int32(parentElement), firstElement: Int32(elements.count),
+            parentRotation: Constant9(parentPose.rotation.matrix), rotation: Constant9(pose.rotation.matrix),
+            position: Constant3(pose.position)))
+      }
+      if body.joints.isEmpty && keepsParameters {
         elements.append(Self.makeElement(.fixed, parent: element, pose: pose))
-        bodyRotations.append(.identity)
+        elementParameters.append(ElementParameters(bodyRotation: .identity, sign: 1))
         element = elements.count - 1
         pose = ConstantPose()
       }
@@ -153,6 +171,7 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
         next.joint = Int32(jointIndex)
         next.positionAddress = Int32(joint.positionAddress)
         next.velocityAddress = Int32(joint.velocityAddress)
+        next.column = Int32(columns[jointIndex])
         next.axis = Constant3(joint.axis)
         if joint.type.positionCount == 1 {
           let offset = (joint.mimic?.offset ?? 0) - model.referencePosition(ofJoint: jointIndex)
@@ -160,7 +179,7 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
           next.offset = Scalar(local.sign * offset)
         }
         elements.append(next)
-        bodyRotations.append(local.pose.rotation)
+        elementParameters.append(ElementParameters(bodyRotation: local.pose.rotation, sign: local.sign))
         element = elements.count - 1
         let inverse = local.pose.rotation.conjugate
         pose = ConstantPose(rotation: inverse, position: -inverse.rotate(local.pose.position))
@@ -193,11 +212,13 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
     self.elements = ConstantBuffer(elements)
     self.frames = ConstantBuffer(constants)
     self.paths = ConstantBuffer(paths)
-    self.placements = keepsEveryBody ? placements : []
-    self.bodyRotations = bodyRotations
-    frameBodyRotations = frames.map { bodyPose[$0.body].rotation }
+    self.placements = ConstantBuffer(keepsParameters ? placements : [])
+    self.elementParameters = ConstantBuffer(keepsParameters ? elementParameters : [])
+    frameBodyRotations = ConstantBuffer(
+      keepsParameters ? frames.map { Constant9(bodyPose[$0.body].rotation.matrix) } : [])
     positionCount = model.positionCount
     velocityCount = model.velocityCount
+    columnCount = columns.last!
     hasQuaternions = elements.contains { $0.kind == .free || $0.kind == .ball }
   }
 
@@ -205,7 +226,7 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
     _ kind: FrameElement<Scalar>.Kind, parent: Int, pose: ConstantPose
   ) -> FrameElement<Scalar> {
     FrameElement(
-      kind: kind, parent: Int32(parent), joint: -1, positionAddress: 0, velocityAddress: 0,
+      kind: kind, parent: Int32(parent), joint: -1, positionAddress: 0, velocityAddress: 0, column: 0,
       hasRotation: pose.rotation != .identity, hasPosition: pose.position != .zero,
       rotation: Constant9(pose.rotation.matrix), quaternion: Constant4(pose.rotation),
       position: Constant3(pose.position),
@@ -231,5 +252,12 @@ final class FrameTree<Scalar: LaneScalar>: Sendable {
       let turn = Quaternion<Double>(1 + sign * a.z, -sign * a.y, sign * a.x, 0).normalized
       return (.hingeZ, ConstantPose(rotation: turn, position: joint.position), sign)
     }
+  }
+}
+
+extension Model {
+  /// For each joint, degrees of freedom of the joints before it, mimics included; and their number.
+  var jointColumns: [Int] {
+    joints.reduce(into: [0]) { $0.append($0.last! + $1.type.velocityCount) }
   }
 }

@@ -137,12 +137,19 @@ struct PullbackTests {
   func threads(format: PoseFormat) throws {
     var problem = try RandomModel(seed: 9)
     let kinematics = try ForwardKinematics<Double>(problem.model, frames: problem.frames)
-    let q = problem.positions(2500)
-    let cotangents = problem.cotangents(2500, format)
+    // Poses of this many do not go through caches.
+    let count = 6001
+    #expect(count * problem.frames.count * format.width * 8 > 8 << 20 || format == .positionQuaternion)
+    let q = problem.positions(count)
+    let cotangents = problem.cotangents(count, format)
     let one = try kinematics.pullback(at: q, cotangents: cotangents, format: format, threads: 1)
-    for threads in [2, 3, 16] {
+    let poses = try kinematics.poses(at: q, format: format, threads: 1)
+    for threads in [1, 2, 3, 16] {
       #expect(
         try kinematics.pullback(at: q, cotangents: cotangents, format: format, threads: threads) == one)
+      let both = try kinematics.posesAndPullback(
+        at: q, cotangents: cotangents, format: format, threads: threads)
+      #expect(both.gradient == one && both.poses == poses)
     }
   }
 

@@ -36,6 +36,7 @@ static inline __attribute__((always_inline)) void costate_prefetch(const void *f
 void costate_prefer_huge_pages(void *memory, long bytes);
 
 #include "CLanesMath.h"
+#include "CLanesStreaming.h"
 #include "CLanesTranspose.h"
 
 #pragma clang diagnostic pop
