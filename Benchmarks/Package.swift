@@ -16,6 +16,7 @@ let package = Package(
     .executable(name: "bench-algorithms", targets: ["bench-algorithms"]),
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
+    .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
   ],
   dependencies: [
     .package(name: "Costate", path: "..")
@@ -39,6 +40,10 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "bench-dynamics",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-kinematics",
       dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
   ]
