@@ -82,7 +82,7 @@ private func gatherForces<L: Lane>(
     source + groupCount, byteCount: groupCount * MemoryLayout<L.Scalar>.stride, pieces: frameCount)
   var first = 0
   while first < frameCount {
-    let count = min(FrameWorkspace<L>.stagedFrames, frameCount - first)
+    let count = min(FrameWorkspace<L>.stagedCotangents, frameCount - first)
     loadRows(source + first * width, stride: stride, count: count * width, lanes: lanes, into: cotangents)
     if let tangents = rows.cotangentTangents {
       loadRows(

@@ -4,6 +4,8 @@ import Lanes
 final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneScalar {
   /// Frames whose numbers are kept at a time on their way between lanes and rows.
   static var stagedFrames: Int { 8 }
+  /// The same of the backward pass, which stages poses and cotangents and keeps more of the caches busy besides.
+  static var stagedCotangents: Int { 4 }
 
   private var arena: Arena
   /// One number per entry of the position and velocity vectors.
@@ -39,7 +41,7 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
     measure.take(Force<L>.self, elementCount)
     measure.take(Motion<L>.self, elementCount)
     measure.take(L.self, stagingCount)
-    measure.take(L.self, Self.stagedFrames * 16)
+    measure.take(L.self, Self.stagedCotangents * 16)
     let parameterCount = ParameterLayout(tree).count
     if keepsParameters {
       measure.take(Force<L>.self, tree.frames.count)
@@ -56,7 +58,7 @@ final class FrameWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: LaneSca
     wrenches = arena.take(Force<L>.self, elementCount)
     motions = arena.take(Motion<L>.self, elementCount)
     staging = arena.take(L.self, stagingCount)
-    cotangents = arena.take(L.self, Self.stagedFrames * 16)
+    cotangents = arena.take(L.self, Self.stagedCotangents * 16)
     frameForces = keepsParameters ? arena.take(Force<L>.self, tree.frames.count) : nil
     parameters = keepsParameters ? arena.take(L.self, parameterCount) : nil
     poseRows = arena.take(L.Scalar.self, rowCount)
@@ -191,6 +193,7 @@ where L.Scalar: LaneScalar {
       composesQuaternions: false)
   }
 }
+
 /// Writes one frame's pose in the given format.
 @inline(__always)
 func writePose<L: Lane>(
