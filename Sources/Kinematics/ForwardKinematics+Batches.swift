@@ -30,6 +30,10 @@ extension ForwardKinematics {
         var square: Scalar = 0
         for k in at..<(at + 4) { square += positions[k] * positions[k] }
         if square < 1e-30 { throw .zeroQuaternion(joint: joint.name, configuration: configuration) }
+        if square == .infinity, positions[at..<(at + 4)].allSatisfy(\.isFinite) {
+          throw .overflow(
+            name: "the quaternion of joint '\(joint.name)' in configuration \(configuration)")
+        }
       }
     }
   }
@@ -88,22 +92,32 @@ extension ForwardKinematics {
     max(1, 2048 / (tree.elements.count + tree.frames.count))
   }
 
+  /// Chunks whose sums are kept apart, at most.
+  static var largestChunkCount: Int { 256 }
+
+  /// Lane groups whose sums are collected together.
+  static func groupsPerCollection(_ groups: Int, _ groupsPerChunk: Int) -> Int {
+    max(groupsPerChunk, (groups + largestChunkCount - 1) / largestChunkCount)
+  }
+
   /// Loads every lane group's positions and runs `body` with the number of its first configuration and of its lanes
   /// in use. False if a position is not finite.
   ///
   /// - Parameters:
   ///   - rowCount: numbers in the workspaces' rows.
   ///   - parameterTree: the tree to use instead where parameters are asked for.
-  ///   - finishChunk: called with the index of each chunk of groups when the workspace has been through all of them.
+  ///   - collect: called with the index of a chunk of groups when the workspace has been through some of them, and at
+  ///     the end of the chunk. There are then at most ``largestChunkCount`` chunks.
   func forEachGroup<L: Lane>(
     _ type: L.Type, _ positions: [Scalar], _ count: Int, _ threads: Int, rowCount: Int = 0,
     parameterTree: FrameTree<Scalar>? = nil,
-    finishChunk: (@Sendable (_ workspace: FrameWorkspace<L>, _ chunk: Int) -> Void)? = nil,
+    collect: (@Sendable (_ workspace: FrameWorkspace<L>, _ chunk: Int) -> Void)? = nil,
     body: @escaping @Sendable (_ workspace: FrameWorkspace<L>, _ first: Int, _ lanes: Int) -> Void
   ) -> Bool where L.Scalar == Scalar {
     let tree = parameterTree ?? self.tree
     let groups = (count + L.laneCount - 1) / L.laneCount
-    let chunk = groupsPerChunk(tree)
+    let part = groupsPerChunk(tree)
+    let chunk = collect == nil ? part : Self.groupsPerCollection(groups, part)
     return positions.withUnsafeBufferPointer { buffer in
       let source = Shared(value: buffer.baseAddress)
       let allFinite = SharedFlag()
@@ -121,8 +135,10 @@ extension ForwardKinematics {
             if !isFinite { allFinite.lower() }
           }
           body(workspace, first, lanes)
+          if let collect, (group + 1) % part == 0 || group + 1 == min((index + 1) * chunk, groups) {
+            collect(workspace, index)
+          }
         }
-        finishChunk?(workspace, index)
       }
       return allFinite.isRaised
     }

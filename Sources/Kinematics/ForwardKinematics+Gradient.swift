@@ -16,7 +16,7 @@ extension ForwardKinematics {
   ///   configurations: never their mean.
   /// - Throws: as ``pullback(at:cotangents:format:coordinates:threads:)``.
   /// - Complexity: O(configurations x (bodies that carry the frames + joints + frames)). The sums are taken in `Scalar`
-  ///   over some hundred configurations at a time, and in float64 over these.
+  ///   over some hundreds to thousands of configurations at a time, and in float64 over these.
   public func gradient(
     at positions: [Scalar], cotangents: [Scalar], format: PoseFormat = .positionQuaternion,
     targets: KinematicsTargets = .all, coordinates: GradientCoordinates = .tangent,
@@ -53,14 +53,15 @@ extension ForwardKinematics {
         gradient: gradientWidth == 0 ? nil : gradient)
       func run<L: Lane>(_ type: L.Type) -> Bool where L.Scalar == Scalar {
         let groups = (count + L.laneCount - 1) / L.laneCount
-        let chunks = (groups + groupsPerChunk(tree) - 1) / groupsPerChunk(tree)
+        let chunk = Self.groupsPerCollection(groups, groupsPerChunk(tree))
+        let chunks = (groups + chunk - 1) / chunk
         // Chunks do not depend on the number of threads; their sums are added up in their order.
         var partial = [Double](repeating: 0, count: chunks * parameterCount)
         let isFinite = partial.withUnsafeMutableBufferPointer { partial in
           let sums = Shared(value: partial.baseAddress)
           return forEachGroup(
             type, positions, count, threads, parameterTree: tree,
-            finishChunk: { workspace, chunk in
+            collect: { workspace, chunk in
               guard let sums = sums.value, let parameters = workspace.parameters else { return }
               takeLaneSums(parameters, count: parameterCount, into: sums + chunk * parameterCount)
             },

@@ -37,6 +37,8 @@ extension ForwardKinematics {
       ) -> Scalar
   ) throws(KinematicsError) -> (values: [Scalar], gradient: [Scalar]) {
     let count = try configurationCount(positions)
+    // The cost shall not see poses that are not finite.
+    if !positions.allSatisfy(\.isFinite) { throw findNotFinite(positions, "positions") }
     var gradient: [Scalar] = []
     let values = try makeRows(count, width: 1) { valueRows throws(KinematicsError) in
       gradient = try makeRows(count, width: numberCount(in: coordinates)) { rows throws(KinematicsError) in
@@ -81,8 +83,7 @@ extension ForwardKinematics {
         }
       }
     }
-    let isFinite = count == 1 ? run(Scalar.Single.self) : run(Scalar.Group.self)
-    if !isFinite { throw findNotFinite(positions, "positions") }
+    _ = count == 1 ? run(Scalar.Single.self) : run(Scalar.Group.self)
     for index in 0..<count where !values[index].isFinite { throw .notFinite(name: "cost", index: index) }
     if !flags.cotangentsAreFinite.isRaised {
       throw .notFinite(name: "cotangents left by the cost", index: firstFailure.value)

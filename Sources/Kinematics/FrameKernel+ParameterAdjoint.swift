@@ -165,7 +165,7 @@ private func addFrames<L: Lane>(
   }
 }
 
-/// Sums of values over the lanes, in their order and in float64, and clears them for what comes next.
+/// Adds values, summed over the lanes in their order and in float64, and clears them for what comes next.
 @specialized(where L == Double)
 @specialized(where L == SIMD8<Double>)
 @specialized(where L == SIMD16<Float>)
@@ -180,7 +180,7 @@ func takeLaneSums<L: Lane>(
       sum += Double(values[i][lane: lane])
       lane += 1
     }
-    sums[i] = sum
+    sums[i] += sum
     values[i] = L(0.0)
     i += 1
   }

@@ -1,4 +1,5 @@
 import Costate
+import Foundation
 import TestSupport
 import Testing
 
@@ -187,6 +188,22 @@ struct ParameterGradientTests {
         parameters.map { $0.derivative(one32.parameters)! }, parameters.map { $0.derivative(one.parameters)! }
       )
         < 2e-5)
+  }
+
+  /// More lane groups than chunks of sums: equal configurations, so that the sum is known.
+  @Test("Large batches", arguments: [1, 2])
+  func large(threads: Int) throws {
+    let model = try Model(
+      mjcf: "<mujoco><worldbody><body><joint axis=\"0 0 1\"/><geom size=\"1\"/></body></worldbody></mujoco>",
+      name: "one.xml")
+    let kinematics = try ForwardKinematics<Float>(model, frames: [Frame(body: 1, position: Vector3(1, 0, 0))])
+    let count = 3_000_001
+    let gradient = try kinematics.gradient(
+      at: [Float](repeating: 0.5, count: count),
+      cotangents: (0..<(7 * count)).map { $0 % 7 == 0 ? 0.1 : 0 }, targets: .parameters, threads: threads)
+    let expected = 0.1 * Double(count)
+    #expect(abs(gradient.parameters.bodyPositions![1].x - expected) < 1e-4 * expected)
+    #expect(abs(gradient.parameters.framePositions![0].x - cos(0.5) * expected) < 1e-4 * expected)
   }
 
   @Test("What is not asked for is nil")

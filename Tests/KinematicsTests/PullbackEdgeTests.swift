@@ -46,6 +46,19 @@ struct PullbackEdgeTests {
     #expect(throws: KinematicsError.zeroQuaternion(joint: "shoulder", configuration: 1)) {
       try kinematics.pullback(at: zero, cotangents: ones, format: .matrix4x4)
     }
+    var huge = q
+    huge[7] = 1e200
+    #expect(
+      throws: KinematicsError.overflow(name: "the quaternion of joint 'shoulder' in configuration 1")
+    ) { try kinematics.poses(at: huge) }
+    var positions = q
+    positions[4] = .nan
+    #expect(throws: KinematicsError.notFinite(name: "positions", index: 4)) {
+      try kinematics.valueAndGradient(at: positions) { _, poses, _ in
+        #expect(poses[0].isFinite)
+        return 0
+      }
+    }
     #expect(throws: KinematicsError.overflow(name: "gradient")) {
       try kinematics.pullback(at: q, cotangents: ones.map { $0 * 1e308 }, format: .matrix4x4)
     }
