@@ -33,6 +33,26 @@ extension SIMD16: Lane where Scalar == Float {
   /// The quotient.
   @inlinable @inline(__always) public static func / (a: Double, b: Self) -> Self { Self(a) / b }
 
+  // The standard library's go lane by lane until the optimiser puts the lanes together again, not always as they were.
+  /// The sum.
+  @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self { costate_add_f16(a, b) }
+  /// The difference.
+  @inlinable @inline(__always) public static func - (a: Self, b: Self) -> Self { costate_subtract_f16(a, b) }
+  /// The product.
+  @inlinable @inline(__always) public static func * (a: Self, b: Self) -> Self { costate_multiply_f16(a, b) }
+  /// The quotient.
+  @inlinable @inline(__always) public static func / (a: Self, b: Self) -> Self { costate_divide_f16(a, b) }
+  /// The sum, in place.
+  @inlinable @inline(__always) public static func += (a: inout Self, b: Self) { a = costate_add_f16(a, b) }
+  /// The difference, in place.
+  @inlinable @inline(__always) public static func -= (a: inout Self, b: Self) {
+    a = costate_subtract_f16(a, b)
+  }
+  /// The product, in place.
+  @inlinable @inline(__always) public static func *= (a: inout Self, b: Self) {
+    a = costate_multiply_f16(a, b)
+  }
+
   // The standard library's is 0 - a, which loses the sign of zero.
   /// The negative.
   @inlinable @inline(__always) public static prefix func - (a: Self) -> Self { costate_negate_f16(a) }

@@ -16,6 +16,26 @@ extension SIMD8: Lane where Scalar == Double {
     set { self[index] = newValue }
   }
 
+  // The standard library's go lane by lane until the optimiser puts the lanes together again, not always as they were.
+  /// The sum.
+  @inlinable @inline(__always) public static func + (a: Self, b: Self) -> Self { costate_add_d8(a, b) }
+  /// The difference.
+  @inlinable @inline(__always) public static func - (a: Self, b: Self) -> Self { costate_subtract_d8(a, b) }
+  /// The product.
+  @inlinable @inline(__always) public static func * (a: Self, b: Self) -> Self { costate_multiply_d8(a, b) }
+  /// The quotient.
+  @inlinable @inline(__always) public static func / (a: Self, b: Self) -> Self { costate_divide_d8(a, b) }
+  /// The sum, in place.
+  @inlinable @inline(__always) public static func += (a: inout Self, b: Self) { a = costate_add_d8(a, b) }
+  /// The difference, in place.
+  @inlinable @inline(__always) public static func -= (a: inout Self, b: Self) {
+    a = costate_subtract_d8(a, b)
+  }
+  /// The product, in place.
+  @inlinable @inline(__always) public static func *= (a: inout Self, b: Self) {
+    a = costate_multiply_d8(a, b)
+  }
+
   // The standard library's is 0 - a, which loses the sign of zero.
   /// The negative.
   @inlinable @inline(__always) public static prefix func - (a: Self) -> Self { costate_negate_d8(a) }

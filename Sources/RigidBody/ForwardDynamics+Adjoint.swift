@@ -15,7 +15,7 @@ func forwardDynamicsAdjoint<L: Lane>(
   timestepCotangent: inout L
 ) {
   let n = plan.velocityCount
-  if !record.retainsGeometry {
+  if record.retention == .withoutGeometry {
     positionPass(
       plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
   }

@@ -105,32 +105,44 @@ func forwardDynamics<L: Lane>(
   }
   addSpringForces(plan, positions: record.positions, to: tau)
 
-  // The matrix.
-  let implicitFast = plan.integrator == .implicitFast
-  if hasFluid && implicitFast { fluidDampingPass(plan, record, scratch) }
-  massMatrixPass(plan, record, scratch, addsFluid: hasFluid && implicitFast, fluidScale: h)
-  i = 0
-  while i < n {
+  matrixPass(plan, record, scratch, inputs, timestep: h)
+  if plan.implicitFreeBodyCount > 0 { copyValues(scratch.bias, tau, n) }
+  solveMassMatrix(plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, tau)
+  if plan.implicitFreeBodyCount > 0 {
+    solveFreeBodies(plan, record, transposed: false, rightHandSide: scratch.bias, tau)
+  }
+}
+
+/// The factor of `M̂`; reads poses, directions and inertias, and with an implicit fluid the links' velocities.
+@inline(__always)
+private func matrixPass<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>,
+  _ inputs: StepInputs<L>, timestep h: L
+) {
+  if plan.hasImplicitFluid { fluidDampingPass(plan, record, scratch) }
+  massMatrixPass(plan, record, scratch, addsFluid: plan.hasImplicitFluid, fluidScale: h)
+  var i = 0
+  while i < plan.velocityCount {
     let entry = Int(plan.pattern.rowAddress[i])
     let diagonal = record.factor[entry] + L(broadcasting: plan.armature[i])
     record.factor[entry] = L.multiplyAdd(h, scalar: plan.implicitDamping[i], diagonal)
     i += 1
   }
-  if implicitFast { addActuatorDamping(plan, record, inputs, timestep: h) }
-
-  if plan.implicitFreeBodyCount > 0 {
-    factorFreeBodies(plan, record, timestep: h)
-    i = 0
-    while i < n {
-      scratch.bias[i] = tau[i]
-      i += 1
-    }
-  }
+  if plan.integrator == .implicitFast { addActuatorDamping(plan, record, inputs, timestep: h) }
+  if plan.implicitFreeBodyCount > 0 { factorFreeBodies(plan, record, timestep: h) }
   factorMassMatrix(plan.pattern, record.factor, inverseDiagonal: record.inverseDiagonal)
-  solveMassMatrix(plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, tau)
-  if plan.implicitFreeBodyCount > 0 {
-    solveFreeBodies(plan, record, transposed: false, rightHandSide: scratch.bias, tau)
-  }
+}
+
+/// Computes again what a record of states does not retain.
+@inline(__always)
+func restore<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>,
+  _ inputs: StepInputs<L>, timestep h: L
+) {
+  positionPass(plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+  inertiaPass(plan.tree, record)
+  if plan.hasImplicitFluid { velocityPass(plan, record, scratch) }
+  matrixPass(plan, record, scratch, inputs, timestep: h)
 }
 
 /// Subtracts the actuators' velocity derivative times the timestep from the matrix.

@@ -270,7 +270,7 @@ extension ReverseRunner {
     for step in stride(from: steps - 1, through: 0, by: -1) {
       let stepInputs = inputs(step)
       stepReverse(
-        plan, storage.records(forStep: step), scratch, stepInputs, timestep: h,
+        plan, storage.records(forStep: step), scratch, forward.scratch, stepInputs, timestep: h,
         cotangents(step: step, steps: steps))
       for (accumulator, tangent) in [(accumulators.0, false), (accumulators.1, true)] {
         collectInputs(

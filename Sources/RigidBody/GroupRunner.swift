@@ -8,9 +8,10 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   private var arena: Arena
   let state: StateBuffers<L>
   let scratch: Scratch<L>
-  private var controls: InputChunks<L>
-  private var appliedForces: InputChunks<L>
-  private var cartesianForces: InputChunks<L>
+  // Each thread has a runner of its own.
+  @exclusivity(unchecked) private var controls: InputChunks<L>
+  @exclusivity(unchecked) private var appliedForces: InputChunks<L>
+  @exclusivity(unchecked) private var cartesianForces: InputChunks<L>
   /// Step in which each lane diverged, or -1.
   var divergedStep: [Int]
   private var frozen: L.Mask

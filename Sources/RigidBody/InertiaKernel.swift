@@ -45,12 +45,12 @@ private func computedInertia<L: Lane>(
     central: rotated(pose.rotation, link.pointee.inertia))
 }
 
-/// A link's own inertia: retained, or computed from its pose.
+/// A link's own inertia in the reverse sweep: retained, computed again with the matrices, or computed from its pose.
 @inline(__always)
 func linkInertia<L: Lane>(
   _ tree: KinematicTree<L.Scalar>, _ record: borrowing StepRecord<L>, _ l: Int
 ) -> RigidInertia<L> {
-  record.retainsGeometry ? record.inertias[l] : computedInertia(tree, record, l)
+  record.retention != .withoutGeometry ? record.inertias[l] : computedInertia(tree, record, l)
 }
 
 /// `I a + v x* I v`, the force that gives a body its acceleration, where `turning` is `ω x h`.

@@ -53,7 +53,18 @@ func outwardAdjointPass<L: Lane>(
       switch joint.pointee.kind {
       case .free: advanceFree(dof, record.directions + (d + 3), record, scratch, before, after)
       case .ball: advanceBall(dof, record.directions + d, record, scratch, before, after)
-      case .slide, .hingeX, .hingeY, .hingeZ, .hinge:
+      case .slide:
+        // Nothing turns: angular parts stay, and all products have linear parts alone.
+        let s = record.directions[d].linear
+        let rate = before.pointee.velocity.angular.cross(s)
+        scratch.directionRates[d].linear = rate
+        after.pointee = before.pointee
+        after.pointee.acceleration.linear = s.multiplyAdd(
+          record.accelerations[dof],
+          rate.multiplyAdd(record.velocities[dof], before.pointee.acceleration.linear))
+        after.pointee.velocity.linear = s.multiplyAdd(record.velocities[dof], before.pointee.velocity.linear)
+        after.pointee.dual.linear = s.multiplyAdd(scratch.lambda[dof], before.pointee.dual.linear)
+      case .hingeX, .hingeY, .hingeZ, .hinge:
         let s = record.directions[d]
         let rate = before.pointee.velocity.cross(s)
         scratch.directionRates[d] = rate
@@ -179,7 +190,22 @@ func inwardAdjointPass<L: Lane>(
       case .ball:
         ballAdjoint(
           dof, record.directions + d, record, before, own, byVelocity, byTurning, positions, velocities)
-      case .slide, .hingeX, .hingeY, .hingeZ, .hinge:
+      case .slide:
+        let s = record.directions[d].linear
+        let rate = scratch.directionRates[d].linear
+        let second = before.pointee.velocity.angular.cross(
+          rate, adding: before.pointee.acceleration.angular.cross(s))
+        var turned = second.dot(
+          own.byAcceleration.linear, adding: before.pointee.dual.angular.cross(s).dot(own.byDual.linear))
+        let half = rate.dot(own.byAcceleration.linear)
+        var moved = half + half
+        if addsForces {
+          turned += rate.dot(byVelocity.linear)
+          moved += s.dot(byVelocity.linear)
+        }
+        positions[dof] -= turned
+        velocities[dof] -= moved
+      case .hingeX, .hingeY, .hingeZ, .hinge:
         let s = record.directions[d]
         let rate = scratch.directionRates[d]
         let second = before.pointee.velocity.cross(rate) + before.pointee.acceleration.cross(s)

@@ -37,9 +37,11 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
   func forward(threads: Int) -> RolloutResult<Scalar> {
     let (plan, worlds, steps, memory) = (self.plan, initial.worldCount, self.steps, self.memory)
     let recordBytes = steps * plan.stageCount * StepRecord<L>.byteCount(plan)
-    let sharesGeometry = groups * recordBytes > 512 << 10
-    let storageBytes = GroupStorage<L>.byteCount(
-      plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry)
+    // Geometry of tapes that do not stay in a core's cache is computed again: that takes less time than memory does.
+    let retention: Retention =
+      memory == .storeStates
+      ? .statesOnly : groups * recordBytes > 512 << 10 ? .withoutGeometry : .everything
+    let storageBytes = GroupStorage<L>.byteCount(plan, steps: steps, memory: memory, retention)
     let block = TapeMemory(byteCount: groups * storageBytes, pool: simulator.tapeMemory)
     var final = initial
     final.time += Double(steps) * simulator.model.options.timestep
@@ -63,8 +65,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
                 body: { runner, group in
                   let (state, trajectory, inputs, storage, diverged) = shared.value
                   let own = GroupStorage<L>(
-                    plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry, in: block,
-                    offset: group * storageBytes)
+                    plan, steps: steps, memory: memory, retention, in: block, offset: group * storageBytes)
                   storage[group] = own
                   Self.forward(
                     runner, own, state: state, trajectory: trajectory, inputs: inputs, steps: steps,
@@ -203,32 +204,31 @@ final class GroupStorage<L: Lane> {
   /// Distance of checkpoints; all steps where everything is stored.
   let interval: Int
   let storesAll: Bool
-  /// Whether the records share memory for their geometry, which the reverse sweep then overwrites.
-  let sharesGeometry: Bool
-
+  /// What the records retain; the rest of them share memory.
+  let retention: Retention
+  private let stepBytes: Int
   private let block: TapeMemory?
 
-  /// - Parameters:
-  ///   - sharesGeometry: whether records share one geometry: right for tapes that do not stay in a core's cache, where
-  ///     memory traffic costs more than computing it again.
-  ///   - block: memory of the whole tape, of which this group's begins at `offset`; nil for memory of its own.
+  /// - Parameter block: memory of the whole tape, of which this group's begins at `offset`; nil for memory of its own.
   init(
-    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false,
-    in block: TapeMemory? = nil, offset: Int = 0
+    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory,
+    _ retention: Retention = .everything, in block: TapeMemory? = nil, offset: Int = 0
   ) {
     self.plan = plan
-    self.sharesGeometry = sharesGeometry
+    self.retention = retention
+    stepBytes = plan.stageCount * StepRecord<L>.byteCount(plan, retention)
     self.block = block
     let counts = Self.counts(plan, steps: steps, memory: memory)
-    storesAll = memory == .storeAll
+    storesAll = memory == .storeAll || memory == .storeStates
     interval = counts.interval
     recordCount = counts.records
-    let byteCount = Self.byteCount(plan, steps: steps, memory: memory, sharesGeometry: sharesGeometry)
+    let byteCount = Self.byteCount(plan, steps: steps, memory: memory, retention)
     arena = block.map { Arena(in: $0.base + offset, byteCount: byteCount) } ?? Arena(byteCount: byteCount)
     recordBase = .allocate(capacity: max(recordCount, 1))
-    let shared = sharesGeometry ? Geometry<L>(plan, &arena) : nil
+    let geometry = retention == .everything ? nil : Geometry<L>(plan, &arena)
+    let matrices = retention == .statesOnly ? Matrices<L>(plan, &arena) : nil
     for i in 0..<recordCount {
-      (recordBase + i).initialize(to: StepRecord(plan, &arena, shared: shared))
+      (recordBase + i).initialize(to: StepRecord(plan, &arena, geometry: geometry, matrices: matrices))
     }
     for _ in 0..<counts.checkpoints { checkpoints.append(StateBuffers(plan, &arena)) }
   }
@@ -238,7 +238,7 @@ final class GroupStorage<L: Lane> {
     _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory
   ) -> (interval: Int, records: Int, checkpoints: Int) {
     switch memory {
-    case .storeAll: return (max(steps, 1), steps * plan.stageCount, 0)
+    case .storeAll, .storeStates: return (max(steps, 1), steps * plan.stageCount, 0)
     case .checkpoint(let every):
       // The forward pass retains one step at a time; the reverse pass has its own records.
       let interval = min(every, max(steps, 1))
@@ -247,11 +247,12 @@ final class GroupStorage<L: Lane> {
   }
 
   static func byteCount(
-    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, sharesGeometry: Bool = false
+    _ plan: DynamicsPlan<L.Scalar>, steps: Int, memory: RolloutMemory, _ retention: Retention
   ) -> Int {
     let counts = counts(plan, steps: steps, memory: memory)
-    return counts.records * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry)
-      + (sharesGeometry ? Geometry<L>.byteCount(plan) : 0)
+    return counts.records * StepRecord<L>.byteCount(plan, retention)
+      + (retention == .everything ? 0 : Geometry<L>.byteCount(plan))
+      + (retention == .statesOnly ? Matrices<L>.byteCount(plan) : 0)
       + counts.checkpoints * StateBuffers<L>.byteCount(plan)
   }
 
@@ -263,8 +264,7 @@ final class GroupStorage<L: Lane> {
   func prefetch(step: Int) -> PacedPrefetch {
     // Each stage's sweep passes every link twice.
     PacedPrefetch(
-      records(forStep: step).pointee.positions,
-      byteCount: plan.stageCount * StepRecord<L>.byteCount(plan, sharesGeometry: sharesGeometry),
+      records(forStep: step).pointee.positions, byteCount: stepBytes,
       pieces: 2 * plan.stageCount * plan.tree.linkCount)
   }
 

@@ -145,7 +145,7 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
       let row = cotangents.positions
       let count = min(L.laneCount, wanted.upperBound - first)
       setUnitCotangents(row, count: width, first: first, lanes: count)
-      stepReverse(plan, records.records(forStep: 0), scratch, inputs, timestep: h, cotangents)
+      stepReverse(plan, records.records(forStep: 0), scratch, runner.scratch, inputs, timestep: h, cotangents)
       storeLanes(
         row, count: width, into: rows,
         LaneRows(first: first, last: first + count - 1, stride: width, start: 0))

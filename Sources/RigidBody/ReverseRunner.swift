@@ -6,7 +6,7 @@ import RobotModels
 final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   typealias Scalar = L.Scalar
   let plan: DynamicsPlan<Scalar>
-  private let forward: GroupRunner<L>
+  let forward: GroupRunner<L>
   private var arena: Arena
   let scratch: AdjointScratch<L>
   /// Cotangents of the state and of parameters; those of inputs come from chunks.
@@ -15,9 +15,10 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   private let appliedForces: InputCotangentChunks<L>?
   private let cartesianForces: InputCotangentChunks<L>?
   private var segment: GroupStorage<L>?
-  /// For tapes whose records share their geometry: one step's records with geometry of this runner's own, as a tape may
-  /// be differentiated by several threads at the same time.
+  /// For tapes whose records do not retain everything: one step's records with memory of this runner's own for the rest,
+  /// as a tape may be differentiated by several threads at the same time.
   private let geometry: Geometry<L>
+  private let matrices: Matrices<L>
   private let ownRecords: UnsafeMutablePointer<StepRecord<L>>
 
   /// - Parameter accumulator: where the cotangents of inputs and parameters will go.
@@ -33,8 +34,9 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     }
     arena = Arena(
       byteCount: AdjointScratch<L>.byteCount(plan) + ParameterCotangents<L>.byteCount(plan)
-        + Geometry<L>.byteCount(plan) + measure.byteCount)
+        + Geometry<L>.byteCount(plan) + Matrices<L>.byteCount(plan) + measure.byteCount)
     geometry = Geometry(plan, &arena)
+    matrices = Matrices(plan, &arena)
     ownRecords = .allocate(capacity: plan.stageCount)
     scratch = AdjointScratch(plan, &arena)
     var cotangents = Cotangents(
@@ -66,7 +68,8 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
       let records = stepRecords(storage, step, steps, inputs, group, worldCount)
       let stepInputs = forward.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
       stepReverse(
-        plan, records, scratch, stepInputs, timestep: h, cotangents(step: step, steps: steps))
+        plan, records, scratch, forward.scratch, stepInputs, timestep: h, cotangents(step: step, steps: steps)
+      )
       collectInputs(accumulator, step: step, steps: steps, group: group, lanes: lanes, skipping: skipped)
     }
     if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
@@ -136,9 +139,9 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     if storage.storesAll {
       scratch.upcoming.pointee = step > 0 ? storage.prefetch(step: step - 1) : PacedPrefetch()
       let records = storage.records(forStep: step)
-      guard storage.sharesGeometry else { return records }
+      guard storage.retention != .everything else { return records }
       for stage in 0..<plan.stageCount {
-        (ownRecords + stage).initialize(to: records[stage].with(geometry))
+        (ownRecords + stage).initialize(to: records[stage].with(geometry, matrices))
       }
       return UnsafePointer(ownRecords)
     }

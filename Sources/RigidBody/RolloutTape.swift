@@ -7,6 +7,9 @@ import Synchronization
 public enum RolloutMemory: Sendable, Equatable {
   /// Keeps every step's intermediate results (``Simulator/retainedBytesPerWorldStep`` bytes).
   case storeAll
+  /// Keeps every step's state, acceleration and activation rates (``Simulator/stateBytesPerWorldStep`` bytes) and computes
+  /// poses and the factored mass matrix again, half of a step. The gradient is the same to the last bit.
+  case storeStates
   /// Keeps every k-th state (``Simulator/checkpointBytesPerWorld`` bytes) and computes the steps between again, k at a
   /// time. The gradient is the same to the last bit.
   case checkpoint(every: Int)
@@ -122,7 +125,7 @@ extension Simulator {
   ///   below one.
   public func record(
     from initial: BatchState<Scalar>, inputs: SimulationInputs<Scalar> = SimulationInputs(), steps: Int,
-    memory: RolloutMemory = .checkpoint(every: 8), threads: Int = defaultThreadCount
+    memory: RolloutMemory = .storeStates, threads: Int = defaultThreadCount
   ) throws(SimulationError) -> RolloutTape<Scalar> {
     try validate(initial, inputs, steps: steps)
     if case .checkpoint(let every) = memory, every < 1 {
@@ -154,7 +157,7 @@ extension Simulator {
   /// - Throws: ``SimulationError``; also if a world diverges.
   public func valueAndGradient(
     from initial: BatchState<Scalar>, inputs: SimulationInputs<Scalar> = SimulationInputs(), steps: Int,
-    memory: RolloutMemory = .checkpoint(every: 8), targets: GradientTargets = [.initialState, .controls],
+    memory: RolloutMemory = .storeStates, targets: GradientTargets = [.initialState, .controls],
     threads: Int = defaultThreadCount,
     cost: (Trajectory<Scalar>) -> (value: Double, cotangents: StateCotangents<Scalar>)
   ) throws(SimulationError) -> (value: Double, gradient: RolloutGradient<Scalar>) {

@@ -5,14 +5,15 @@ import RobotModels
 /// Reverse of ``stepForward(_:_:_:_:timestep:state:)``.
 ///
 /// On entry `cotangents` holds the cotangent of the state after the step, on return that of the state before it;
-/// cotangents of inputs and parameters are added to. `records` are those the forward step left.
+/// cotangents of inputs and parameters are added to. `records` are those the forward step left; `forward` is memory
+/// for computing again what they do not retain.
 @specialized(where L == Double)
 @specialized(where L == SIMD8<Double>)
 @specialized(where L == SIMD16<Float>)
 @specialized(where L == Dual<SIMD8<Double>>)
 func stepReverse<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ records: UnsafePointer<StepRecord<L>>, _ scratch: AdjointScratch<L>,
-  _ inputs: StepInputs<L>, timestep h: L, _ cotangents: Cotangents<L>
+  _ forward: Scratch<L>, _ inputs: StepInputs<L>, timestep h: L, _ cotangents: Cotangents<L>
 ) {
   let n = plan.velocityCount
   let first = records[0]
@@ -70,6 +71,7 @@ func stepReverse<L: Lane>(
   var stage = stages - 1
   while stage >= 0 {
     let record = records[stage]
+    if record.retention == .statesOnly { restore(plan, record, forward, inputs, timestep: h) }
     if stages == 1 {
       forwardDynamicsAdjoint(
         plan, record, scratch, inputs, timestep: h, cotangents, timestepCotangent: &timestepCotangent)

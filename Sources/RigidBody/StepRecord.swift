@@ -23,66 +23,88 @@ struct Geometry<L: Lane> {
   }
 }
 
-/// What one evaluation of the forward dynamics retains for the reverse sweep.
+/// The factor of the mass matrix (with the implicit terms of the integrator).
+struct Matrices<L: Lane> {
+  let factor: UnsafeMutablePointer<L>
+  let inverseDiagonal: UnsafeMutablePointer<L>
+  /// For each standalone free body under implicitfast: the 6x6 matrix (row-major) and its LU factor.
+  let freeMatrices: UnsafeMutablePointer<L>
+
+  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    factor = arena.take(L.self, plan.pattern.entryCount)
+    inverseDiagonal = arena.take(L.self, plan.velocityCount)
+    freeMatrices = arena.take(L.self, 36 * plan.implicitFreeBodyCount)
+  }
+
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+    var measure = ArenaMeasure()
+    measure.take(L.self, plan.pattern.entryCount)
+    measure.take(L.self, plan.velocityCount)
+    measure.take(L.self, 36 * plan.implicitFreeBodyCount)
+    return measure.byteCount
+  }
+}
+
+/// How much of a forward evaluation is kept for the reverse sweep, which computes the rest again, to the same bits.
 ///
-/// Geometry is half of it and costs little to compute again, so long tapes let their records share one: then
-/// `retainsGeometry` is false and the reverse sweep computes it from the positions, to the same bits.
+/// Geometry is half of everything and costs little to compute; with the matrices it is half of a step.
+enum Retention { case everything, withoutGeometry, statesOnly }
+
+/// What one evaluation of the forward dynamics retains for the reverse sweep.
 struct StepRecord<L: Lane> {
   /// Inputs.
   let positions: UnsafeMutablePointer<L>
   let velocities: UnsafeMutablePointer<L>
   let activations: UnsafeMutablePointer<L>
-  private(set) var poses: UnsafeMutablePointer<Pose<L>>
-  private(set) var directions: UnsafeMutablePointer<Motion<L>>
-  private(set) var inertias: UnsafeMutablePointer<RigidInertia<L>>
-  let retainsGeometry: Bool
-  /// Factor of the mass matrix (with the implicit terms of the integrator).
-  let factor: UnsafeMutablePointer<L>
-  let inverseDiagonal: UnsafeMutablePointer<L>
   /// Solution of `factor * acceleration = force`.
   let accelerations: UnsafeMutablePointer<L>
   /// Time derivatives of the activations.
   let activationRates: UnsafeMutablePointer<L>
-  /// For each standalone free body under implicitfast: the 6x6 matrix (row-major) and its LU factor.
-  let freeMatrices: UnsafeMutablePointer<L>
+  private var geometry: Geometry<L>
+  private var matrices: Matrices<L>
+  let retention: Retention
 
-  /// - Parameter shared: geometry that the record shares with others; nil if it has its own.
-  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena, shared: Geometry<L>? = nil) {
+  var poses: UnsafeMutablePointer<Pose<L>> { geometry.poses }
+  var directions: UnsafeMutablePointer<Motion<L>> { geometry.directions }
+  var inertias: UnsafeMutablePointer<RigidInertia<L>> { geometry.inertias }
+  var factor: UnsafeMutablePointer<L> { matrices.factor }
+  var inverseDiagonal: UnsafeMutablePointer<L> { matrices.inverseDiagonal }
+  var freeMatrices: UnsafeMutablePointer<L> { matrices.freeMatrices }
+
+  /// - Parameters:
+  ///   - geometry: memory for the geometry that the record shares with others; nil if it has its own.
+  ///   - matrices: likewise for the matrices; given only where geometry is.
+  init(
+    _ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena, geometry: Geometry<L>? = nil,
+    matrices: Matrices<L>? = nil
+  ) {
     positions = arena.take(L.self, plan.positionCount)
     velocities = arena.take(L.self, plan.velocityCount)
     activations = arena.take(L.self, plan.activationCount)
-    factor = arena.take(L.self, plan.pattern.entryCount)
-    inverseDiagonal = arena.take(L.self, plan.velocityCount)
     accelerations = arena.take(L.self, plan.velocityCount)
     activationRates = arena.take(L.self, plan.activationCount)
-    freeMatrices = arena.take(L.self, 36 * plan.implicitFreeBodyCount)
-    let geometry = shared ?? Geometry<L>(plan, &arena)
-    poses = geometry.poses
-    directions = geometry.directions
-    inertias = geometry.inertias
-    retainsGeometry = shared == nil
+    retention = geometry == nil ? .everything : matrices == nil ? .withoutGeometry : .statesOnly
+    self.matrices = matrices ?? Matrices(plan, &arena)
+    self.geometry = geometry ?? Geometry(plan, &arena)
   }
 
-  /// The same record with other memory for the geometry.
-  func with(_ geometry: Geometry<L>) -> Self {
+  /// The same record with other memory for what it does not retain.
+  func with(_ geometry: Geometry<L>, _ matrices: Matrices<L>) -> Self {
     var result = self
-    result.poses = geometry.poses
-    result.directions = geometry.directions
-    result.inertias = geometry.inertias
+    if retention != .everything { result.geometry = geometry }
+    if retention == .statesOnly { result.matrices = matrices }
     return result
   }
 
-  static func byteCount(_ plan: DynamicsPlan<L.Scalar>, sharesGeometry: Bool = false) -> Int {
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>, _ retention: Retention = .everything) -> Int {
     var measure = ArenaMeasure()
     measure.take(L.self, plan.positionCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
-    measure.take(L.self, plan.pattern.entryCount)
-    measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
-    measure.take(L.self, 36 * plan.implicitFreeBodyCount)
-    return measure.byteCount + (sharesGeometry ? 0 : Geometry<L>.byteCount(plan))
+    return measure.byteCount + (retention == .statesOnly ? 0 : Matrices<L>.byteCount(plan))
+      + (retention == .everything ? Geometry<L>.byteCount(plan) : 0)
   }
 }
 

@@ -19,6 +19,10 @@ typedef float costate_f16 __attribute__((ext_vector_type(16)));
   COSTATE_INLINE T costate_multiply_add_##suffix(T a, T b, T c) {             \
     _Pragma("clang fp contract(on)") return a * b + c;                      \
   }                                                                           \
+  COSTATE_INLINE T costate_add_##suffix(T a, T b) { return a + b; }           \
+  COSTATE_INLINE T costate_subtract_##suffix(T a, T b) { return a - b; }      \
+  COSTATE_INLINE T costate_multiply_##suffix(T a, T b) { return a * b; }      \
+  COSTATE_INLINE T costate_divide_##suffix(T a, T b) { return a / b; }        \
   COSTATE_INLINE T costate_negate_##suffix(T x) { return -x; }                \
   COSTATE_INLINE T costate_sqrt_##suffix(T x) { return __builtin_elementwise_sqrt(x); } \
   COSTATE_INLINE T costate_abs_##suffix(T x) { return __builtin_elementwise_abs(x); }
