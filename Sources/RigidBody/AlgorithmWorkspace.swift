@@ -24,7 +24,6 @@ final class AlgorithmWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: Lan
   let directions: UnsafeMutablePointer<Motion<L>>
   /// The mass matrix on its pattern, and its factor.
   let factor: UnsafeMutablePointer<L>
-  let inverseDiagonal: UnsafeMutablePointer<L>
   /// At which degree of freedom each lane's mass matrix was found to be singular, or -1.
   private(set) var singularDegreeOfFreedom: [Int]
   private(set) var isSingular = false
@@ -40,7 +39,7 @@ final class AlgorithmWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: Lan
     let n = plan.velocityCount
     var measure = ArenaMeasure()
     measure.take(L.self, tree.positionCount)
-    for _ in 0..<5 { measure.take(L.self, n) }
+    for _ in 0..<4 { measure.take(L.self, n) }
     measure.take(L.self, 6 * plan.dynamics.bodyCount)
     measure.take(Pose<L>.self, tree.linkCount)
     for _ in 0..<2 { measure.take(Motion<L>.self, tree.linkCount) }
@@ -54,7 +53,6 @@ final class AlgorithmWorkspace<L: Lane>: @unchecked Sendable where L.Scalar: Lan
     accelerations = arena.take(L.self, n)
     forces = arena.take(L.self, n)
     output = arena.take(L.self, n)
-    inverseDiagonal = arena.take(L.self, n)
     bodyForces = arena.take(L.self, 6 * plan.dynamics.bodyCount)
     poses = arena.take(Pose<L>.self, tree.linkCount)
     linkVelocities = arena.take(Motion<L>.self, tree.linkCount)

@@ -148,7 +148,7 @@ func factoredDynamicsGroup<L: Lane>(
     w.accelerations[i] = w.forces[i] - w.output[i]
     i += 1
   }
-  solveMassMatrix(plan.pattern, factor: w.factor, inverseDiagonal: w.inverseDiagonal, w.accelerations)
+  solveMassMatrix(plan.pattern, factor: w.factor, w.accelerations)
 }
 
 /// Factors the workspace's dense mass matrix, which is left as it is.
@@ -169,11 +169,11 @@ func factorDenseMassMatrix<L: Lane>(_ plan: AlgorithmPlan<L.Scalar>, _ w: Algori
     }
     row += 1
   }
-  factorMassMatrix(pattern, w.factor, inverseDiagonal: w.inverseDiagonal)
+  factorMassMatrix(pattern, w.factor)
   row = n - 1
   while row >= 0 {
     let singular = isSingular(
-      inversePivot: w.inverseDiagonal[row], smallestPivot: plan.smallestPivots[row])
+      inversePivot: w.factor[Int(pattern.rowAddress[row])], smallestPivot: plan.smallestPivots[row])
     if singular.anyTrue { w.reportSingular(singular, degreeOfFreedom: row) }
     row -= 1
   }

@@ -122,9 +122,9 @@ private final class Evaluator {
     for i in 0..<n { record.factor[Int(plan.pattern.rowAddress[i])] += plan.armature[i] }
     let mass = denseMassMatrix()
     for i in 0..<n { record.accelerations[i] = smooth[i] }
-    factorMassMatrix(plan.pattern, record.factor, inverseDiagonal: record.inverseDiagonal)
+    factorMassMatrix(plan.pattern, record.factor)
     solveMassMatrix(
-      plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, record.accelerations)
+      plan.pattern, factor: record.factor, record.accelerations)
 
     let frames = BodyFrames(model, state.positions)
     let v = state.velocities

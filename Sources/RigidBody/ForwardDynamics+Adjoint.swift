@@ -21,7 +21,7 @@ func forwardDynamicsAdjoint<L: Lane>(
   }
   copyValues(scratch.lambda, scratch.accelerationCotangent, n)
   solveMassMatrix(
-    plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, scratch.lambda)
+    plan.pattern, factor: record.factor, scratch.lambda)
   if plan.implicitFreeBodyCount > 0 {
     solveFreeBodies(
       plan, record, transposed: true, rightHandSide: scratch.accelerationCotangent, scratch.lambda)

@@ -72,7 +72,7 @@ private func solveRows<L: Lane>(
   k = 0
   while k < n {
     let row = w.factor + Int(pattern.rowAddress[k])
-    let scale = negated ? -w.inverseDiagonal[k] : w.inverseDiagonal[k]
+    let scale = negated ? -row[0] : row[0]
     let target = x + k * n
     var column = Int(plan.blockStart[k])
     while column < Int(plan.blockEnd[k]) {

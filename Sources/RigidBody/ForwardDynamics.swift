@@ -107,7 +107,7 @@ func forwardDynamics<L: Lane>(
 
   matrixPass(plan, record, scratch, inputs, timestep: h)
   if plan.implicitFreeBodyCount > 0 { copyValues(scratch.bias, tau, n) }
-  solveMassMatrix(plan.pattern, factor: record.factor, inverseDiagonal: record.inverseDiagonal, tau)
+  solveMassMatrix(plan.pattern, factor: record.factor, tau)
   if plan.implicitFreeBodyCount > 0 {
     solveFreeBodies(plan, record, transposed: false, rightHandSide: scratch.bias, tau)
   }
@@ -130,7 +130,7 @@ private func matrixPass<L: Lane>(
   }
   if plan.integrator == .implicitFast { addActuatorDamping(plan, record, inputs, timestep: h) }
   if plan.implicitFreeBodyCount > 0 { factorFreeBodies(plan, record, timestep: h) }
-  factorMassMatrix(plan.pattern, record.factor, inverseDiagonal: record.inverseDiagonal)
+  factorMassMatrix(plan.pattern, record.factor)
 }
 
 /// Computes again what a record of states does not retain.

@@ -3,21 +3,21 @@ import Lanes
 
 /// Factors the mass matrix in place: `M = Lᵀ D L` with `L` unit lower triangular on the matrix's own pattern.
 ///
-/// On return the off-diagonal entries hold `L`, and `inverseDiagonal` holds `1 / D`. The matrix is positive
-/// definite for a valid model; where it is not, a diagonal entry is zero, negative or not a number, and the
+/// On return the off-diagonal entries hold `L`, and the diagonal entries `1 / D`. The matrix is positive
+/// definite for a valid model; where it is not, an entry of `D` is zero, negative or not a number, and the
 /// accelerations that follow are not finite, which the step reports.
 ///
 /// - Complexity: O(sum over degrees of freedom of depth squared).
 @inline(__always)
 func factorMassMatrix<L: Lane>(
-  _ pattern: MassMatrixPattern, _ m: UnsafeMutablePointer<L>, inverseDiagonal: UnsafeMutablePointer<L>
+  _ pattern: MassMatrixPattern, _ m: UnsafeMutablePointer<L>
 ) {
   var k = pattern.count - 1
   while k >= 0 {
     let row = m + Int(pattern.rowAddress[k])
     let length = Int(pattern.rowLength[k])
     let inverse = 1.0 / row[0]
-    inverseDiagonal[k] = inverse
+    row[0] = inverse
     let columns = pattern.columns.pointer(Int(pattern.rowAddress[k]))
     var t = 1
     while t < length {
@@ -36,13 +36,12 @@ func factorMassMatrix<L: Lane>(
   }
 }
 
-/// Solves `M x = b` in place with the factor of ``factorMassMatrix(_:_:inverseDiagonal:)``.
+/// Solves `M x = b` in place with the factor of ``factorMassMatrix(_:_:)``.
 ///
 /// - Complexity: O(entries of the mass matrix).
 @inline(__always)
 func solveMassMatrix<L: Lane>(
-  _ pattern: MassMatrixPattern, factor: UnsafePointer<L>, inverseDiagonal: UnsafePointer<L>,
-  _ x: UnsafeMutablePointer<L>
+  _ pattern: MassMatrixPattern, factor: UnsafePointer<L>, _ x: UnsafeMutablePointer<L>
 ) {
   var k = pattern.count - 1
   while k >= 0 {
@@ -64,7 +63,7 @@ func solveMassMatrix<L: Lane>(
     let length = Int(pattern.rowLength[k])
     let columns = pattern.columns.pointer(Int(pattern.rowAddress[k]))
     // Two sums, so that a product need not wait for the one before it.
-    var even = x[k] * inverseDiagonal[k]
+    var even = x[k] * row[0]
     var odd = L(0.0)
     var t = 1
     while t &+ 1 < length {

@@ -26,20 +26,17 @@ struct Geometry<L: Lane> {
 /// The factor of the mass matrix (with the implicit terms of the integrator).
 struct Matrices<L: Lane> {
   let factor: UnsafeMutablePointer<L>
-  let inverseDiagonal: UnsafeMutablePointer<L>
   /// For each standalone free body under implicitfast: the 6x6 matrix (row-major) and its LU factor.
   let freeMatrices: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     factor = arena.take(L.self, plan.pattern.entryCount)
-    inverseDiagonal = arena.take(L.self, plan.velocityCount)
     freeMatrices = arena.take(L.self, 36 * plan.implicitFreeBodyCount)
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
     var measure = ArenaMeasure()
     measure.take(L.self, plan.pattern.entryCount)
-    measure.take(L.self, plan.velocityCount)
     measure.take(L.self, 36 * plan.implicitFreeBodyCount)
     return measure.byteCount
   }
@@ -68,7 +65,6 @@ struct StepRecord<L: Lane> {
   var directions: UnsafeMutablePointer<Motion<L>> { geometry.directions }
   var inertias: UnsafeMutablePointer<RigidInertia<L>> { geometry.inertias }
   var factor: UnsafeMutablePointer<L> { matrices.factor }
-  var inverseDiagonal: UnsafeMutablePointer<L> { matrices.inverseDiagonal }
   var freeMatrices: UnsafeMutablePointer<L> { matrices.freeMatrices }
 
   /// - Parameters:

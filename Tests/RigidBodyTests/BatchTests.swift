@@ -49,6 +49,11 @@ import Testing
     #expect(stored.controls == recomputed.controls)
     #expect(stored.cartesianForces == recomputed.cartesianForces)
     #expect(stored.parameters == recomputed.parameters)
+    let states = try gradient(.storeStates)
+    #expect(stored.initialState == states.initialState)
+    #expect(stored.controls == states.controls)
+    #expect(stored.cartesianForces == states.cartesianForces)
+    #expect(stored.parameters == states.parameters)
   }
 
   /// What worlds or steps share gets the sum of their gradients, not the mean.
@@ -95,7 +100,7 @@ import Testing
   }
 
   /// A world that leaves the range of numbers is frozen and named; the others go on, and gradients stay finite.
-  @Test(arguments: [RolloutMemory.storeAll, .checkpoint(every: 2)])
+  @Test(arguments: [RolloutMemory.storeAll, .storeStates, .checkpoint(every: 2)])
   func divergedWorldsAreFrozen(memory: RolloutMemory) throws {
     var problem = RolloutProblem(try TestModels.model("acrobot"), seed: 6, worlds: 10, steps: 5)
     problem.state.velocities[2 * problem.model.velocityCount] = 1e9

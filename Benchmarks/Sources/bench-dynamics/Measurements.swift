@@ -92,6 +92,7 @@ private func measureReverse<Scalar: SimulationScalar>(
       from: workload.state, inputs: workload.inputs, steps: workload.steps, memory: memory, threads: 1)
   }
   let stored = try record(.storeAll)
+  let states = try record(.storeStates)
   let recomputed = try record(.checkpoint(every: 8))
   let seed = workload.finalCotangents
   let times = try interleave(
@@ -111,14 +112,21 @@ private func measureReverse<Scalar: SimulationScalar>(
         }
       },
       { [try nanoseconds(per: workload.worldSteps) { consume(try record(.storeAll)) }] },
+      {
+        try repeated(2) {
+          try nanoseconds(per: workload.worldSteps) { consume(try states.gradient(final: seed, threads: 1)) }
+        }
+      },
     ])
   report.add("forward, \(label)", times[0])
   report.add("forward with recording, \(label)", times[3])
   report.add("reverse, stored, \(label)", times[1])
-  report.add("reverse, recomputed, \(label)", times[2])
+  report.add("reverse, states stored, \(label)", times[4])
+  report.add("reverse, checkpoints every 8 steps, \(label)", times[2])
   report.compare(
     "reverse over forward, stored, \(label)", times[1], over: times[0], .atMost(isRungeKutta ? 1.5 : 1))
-  report.compare("reverse over forward, recomputed, \(label)", times[2], over: times[0], .atMost(1.5))
+  report.compare("reverse over forward, states stored, \(label)", times[4], over: times[0], .atMost(1.5))
+  report.compare("reverse over forward, checkpoints, \(label)", times[2], over: times[0])
 }
 
 func repeated(_ count: Int, _ measure: () throws -> Double) rethrows -> [Double] {

@@ -9,8 +9,9 @@ func measureMemory(_ files: [String], models: String, _ report: Report) throws {
     let simulator = try Simulator<Float>(
       Model.load(path: "\(models)/\(file).xml"), ignoring: [.constraints, .unsupported])
     report.add("\(file): retained a step", value: Double(simulator.retainedBytesPerWorldStep), unit: "bytes")
+    report.add("\(file): states of a step", value: Double(simulator.stateBytesPerWorldStep), unit: "bytes")
     report.add("\(file): checkpoint", value: Double(simulator.checkpointBytesPerWorld), unit: "bytes")
-    for kind in ["rollout", "storeAll", "checkpoint"] {
+    for kind in ["rollout", "storeAll", "storeStates", "checkpoint"] {
       let few = try peak(file, kind, worlds: 1024, models)
       let many = try peak(file, kind, worlds: 4096, models)
       guard let few, let many else { continue }
@@ -40,7 +41,7 @@ private func peak(_ file: String, _ kind: String, worlds: Int, _ models: String)
 func probeMemory(_ request: String, models: String) throws {
   let parts = request.split(separator: ",").map(String.init)
   guard parts.count == 3, let worlds = Int(parts[2]) else {
-    throw BenchmarkError("--memory-probe takes MODEL,rollout|storeAll|checkpoint,WORLDS")
+    throw BenchmarkError("--memory-probe takes MODEL,rollout|storeAll|storeStates|checkpoint,WORLDS")
   }
   let model = try Model.load(path: "\(models)/\(parts[0]).xml")
   let workload = try Workload<Float>(model, worlds: worlds, steps: 1)
@@ -51,7 +52,8 @@ func probeMemory(_ request: String, models: String) throws {
   default:
     let tape = try simulator.record(
       from: workload.state, inputs: workload.inputs, steps: probeSteps,
-      memory: parts[1] == "storeAll" ? .storeAll : .checkpoint(every: 8))
+      memory: parts[1] == "storeAll"
+        ? .storeAll : parts[1] == "storeStates" ? .storeStates : .checkpoint(every: 8))
     consume(try tape.gradient(final: workload.finalCotangents))
   }
   print(peakMemory() ?? 0)

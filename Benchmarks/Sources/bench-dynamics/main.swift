@@ -25,9 +25,9 @@ let files = ["mujoco/humanoid", "gymnasium/half_cheetah", "gymnasium/ant", "dm_c
 report.heading("Threads, 1024 worlds, float32")
 for file in files {
   let model = try Model.load(path: "\(options["models"])/\(file).xml")
-  let workload = try Workload<Float>(model, worlds: 1024, steps: 16)
+  let workload = try Workload<Float>(model, worlds: 1024, steps: 64)
   let times = try interleave(
-    rounds: 10 * rounds,
+    rounds: 4 * rounds,
     [
       { [try workload.rolloutTime(threads: 1, clock: .wall)] },
       { [try workload.rolloutTime(threads: 2, clock: .wall)] },
