@@ -1,11 +1,11 @@
-@testable import Autodiff
+import Autodiff
 import Testing
 
 @Suite struct ProgramTests {
   @Test func printing() throws {
-    let staged = try stage({ (x: Tensor) in (sin(x) * 2.0).sum() }, Tensor.zeros([3]))
+    let traced = try program(of: { (x: Tensor) in (sin(x) * 2.0).sum() }, at: Tensor.zeros([3]))
     #expect(
-      staged.program.description == """
+      traced.description == """
         program (a: float64[3]) {
           b: float64[3] = sine a
           c: float64[3] = multiply b 2.0{float64[3]}

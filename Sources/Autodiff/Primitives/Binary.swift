@@ -108,6 +108,10 @@ func apply(_ operation: Binary, _ a: Tensor, _ b: Tensor) -> Tensor {
 
 /// Brings operands to one type and shape by NumPy's rules, then applies the function.
 func broadcastApply(_ operation: Binary, _ a: Tensor, _ b: Tensor) -> Tensor {
+  if a.isLiteral != b.isLiteral {
+    if a.isLiteral, let value = a.dense?.read(at: 0) { return applyLiteral(operation, value, b) }
+    if b.isLiteral, let value = b.dense?.read(at: 0) { return applyLiteral(operation, a, value) }
+  }
   let needsFloating = operation == .divide || operation == .power || operation == .arcTangent2
   guard let (x, y) = unified(operation.name, a, b, needsFloating: needsFloating) else {
     return failed(a, b)
@@ -123,9 +127,12 @@ func failed(_ operands: Tensor...) -> Tensor {
 }
 
 /// Operands converted to the greater of their types and broadcast against each other; nil after a mistake.
-func unified(_ operation: String, _ a: Tensor, _ b: Tensor, needsFloating: Bool = false) -> (Tensor, Tensor)? {
+func unified(_ operation: @autoclosure () -> String, _ a: Tensor, _ b: Tensor, needsFloating: Bool = false) -> (Tensor, Tensor)? {
   if case .failed = a.representation { return nil }
   if case .failed = b.representation { return nil }
+  var (a, b) = (a, b)
+  if a.isLiteral && !b.isLiteral { a = b.like(a.scalar) }
+  if b.isLiteral && !a.isLiteral { b = a.like(b.scalar) }
   var type = max(a.elementType, b.elementType)
   if type == .bool { type = .int32 }
   if needsFloating && !type.isFloatingPoint { type = .float64 }
@@ -134,7 +141,7 @@ func unified(_ operation: String, _ a: Tensor, _ b: Tensor, needsFloating: Bool 
   if x.shape == y.shape { return (x, y) }
   guard let shape = broadcastShape(x.shape, y.shape) else {
     TensorError(
-      .shape, operation,
+      .shape, operation(),
       "the shapes \(a.shape) and \(b.shape) do not broadcast: from the last axis backwards, extents must agree or one "
         + "of them must be 1"
     ).record()
@@ -158,10 +165,12 @@ func broadcastShape(_ a: [Int], _ b: [Int]) -> [Int]? {
 
 /// A tensor and a Swift number, which takes the tensor's shape without being written out.
 func applyLiteral(_ operation: Binary, _ a: Tensor, _ b: Double) -> Tensor {
+  if case .failed = a.representation { return a }
   guard a.elementType.isFloatingPoint else { return broadcastApply(operation, a, a.like(b)) }
   return apply(operation, a, Tensor(DenseArray(filling: b, a.type)))
 }
 func applyLiteral(_ operation: Binary, _ a: Double, _ b: Tensor) -> Tensor {
+  if case .failed = b.representation { return b }
   guard b.elementType.isFloatingPoint else { return broadcastApply(operation, b.like(a), b) }
   return apply(operation, Tensor(DenseArray(filling: a, b.type)), b)
 }

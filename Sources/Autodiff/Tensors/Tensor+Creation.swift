@@ -59,9 +59,15 @@ extension Tensor {
 
 extension Tensor: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
   /// A `float64` scalar.
-  public init(floatLiteral value: Double) { self.init(value) }
+  public init(floatLiteral value: Double) {
+    self.init(value)
+    isLiteral = true
+  }
   /// A `float64` scalar; write `Tensor(scalar: Int32(3))` for an integer.
-  public init(integerLiteral value: Int) { self.init(Double(value)) }
+  public init(integerLiteral value: Int) {
+    self.init(Double(value))
+    isLiteral = true
+  }
   /// The elements stacked along a new first axis: a vector of numbers, a matrix of rows, ….
   public init(arrayLiteral elements: Tensor...) {
     if elements.isEmpty { self.init([Double]()) } else { self = stack(elements) }

@@ -20,6 +20,8 @@ public struct Tensor: Sendable {
     case failed(TensorError)
   }
   var representation: Representation
+  /// True for a number literal, which takes the element type of the tensor it meets.
+  var isLiteral = false
 
   package init(_ array: DenseArray) { representation = .dense(array) }
   init(traced value: TracedValue) { representation = .traced(value) }

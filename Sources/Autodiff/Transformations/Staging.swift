@@ -71,3 +71,9 @@ func requireTypes(_ values: [Tensor], _ types: [TensorType], _ operation: String
       .shape, operation, "\(role)s of types \(values.map(\.type)) do not belong to values of types \(types)")
   }
 }
+
+/// The program of a function at arguments of these types: what it does, readable when printed.
+/// - Throws: ``TensorError``, or what the function throws.
+public func program<Input: TensorTree, Output: TensorTree>(
+  of function: (Input) throws -> Output, at point: Input
+) throws -> Program { try stage(function, point).program }
