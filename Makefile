@@ -6,9 +6,9 @@ SHELL := /bin/bash
 
 TOOLSET := --toolset native.json
 RELEASE := -c release $(TOOLSET)
-APT_PACKAGES := libqhull-dev
-BREW_PACKAGES := qhull
-DOCUMENTED := Lanes RobotModels Kinematics RigidBody Costate
+APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev
+BREW_PACKAGES := qhull openblas
+DOCUMENTED := Lanes Autodiff RobotModels Kinematics RigidBody Costate
 DOCS_OUTPUT := .build/documentation
 SOURCES := Package.swift Sources Tests Examples
 

@@ -24,14 +24,19 @@ let package = Package(
     .target(name: "CLanes"),
     // Qhull (Debian: libqhull-dev) behind a small C interface that contains its setjmp error handling.
     .target(name: "CQhull", linkerSettings: [.linkedLibrary("qhull_r")]),
+    // OpenBLAS with LAPACKE.
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas lapacke",
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]),
     .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
+    .target(name: "Autodiff", dependencies: ["Lanes", "COpenBLAS"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
     .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
     .target(
       name: "RigidBody", dependencies: ["Kinematics", "RobotModels", "Lanes"],
       swiftSettings: settings),
     .target(
-      name: "Costate", dependencies: ["Lanes", "RobotModels", "Kinematics", "RigidBody"],
+      name: "Costate", dependencies: ["Lanes", "Autodiff", "RobotModels", "Kinematics", "RigidBody"],
       swiftSettings: settings),
     .executableTarget(
       name: "CostateCommandLine",
@@ -44,11 +49,13 @@ let package = Package(
       name: "Quickstart", dependencies: ["Costate"], path: "Examples/Quickstart", swiftSettings: settings),
 
     .target(
-      name: "TestSupport", dependencies: ["Costate", "Lanes"], path: "Tests/Support",
+      name: "TestSupport", dependencies: ["Costate", "Autodiff", "Lanes"], path: "Tests/Support",
       swiftSettings: settings),
     .testTarget(
       name: "LanesTests", dependencies: ["Lanes", "CLanes", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "RobotModelsTests", dependencies: ["RobotModels", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),

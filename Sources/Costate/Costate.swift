@@ -1,4 +1,5 @@
 // The umbrella module: re-exports only.
+@_exported public import Autodiff
 @_exported public import Kinematics
 @_exported public import Lanes
 @_exported public import RigidBody

@@ -10,7 +10,8 @@ struct DerivativeCase: Sendable, CustomStringConvertible {
   var function: @Sendable ([Tensor]) throws -> Tensor
 
   init(
-    _ name: String, _ shapes: [[Int]], in range: ClosedRange<Double> = -1...1, laws: GradientLaws = GradientLaws(),
+    _ name: String, _ shapes: [[Int]], in range: ClosedRange<Double> = -1...1,
+    laws: GradientLaws = GradientLaws(),
     _ function: @escaping @Sendable ([Tensor]) throws -> Tensor
   ) {
     self.name = name

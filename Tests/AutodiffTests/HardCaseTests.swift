@@ -5,7 +5,8 @@ import Testing
 @Suite struct HardCaseTests {
   @Test func normAtZero() throws {
     #expect(try grad { (x: Tensor) in norm(x) }(Tensor.zeros([3])).values == [0, 0, 0])
-    #expect(try hvp({ (x: Tensor) in norm(x) }, at: Tensor.zeros([3]), along: Tensor.ones([3])).values == [0, 0, 0])
+    #expect(
+      try hvp({ (x: Tensor) in norm(x) }, at: Tensor.zeros([3]), along: Tensor.ones([3])).values == [0, 0, 0])
     #expect(abs(norm(Tensor([3e200, 4e200])).scalar / 5e200 - 1) < 1e-15)
     #expect(abs(norm(Tensor([3e-200, 4e-200])).scalar / 5e-200 - 1) < 1e-15)
     let g = try grad { (x: Tensor) in norm(x) }(Tensor([3e-200, 4e-200]))

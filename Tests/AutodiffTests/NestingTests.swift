@@ -11,7 +11,8 @@ import Testing
     }
     #expect(try outer(3.0).scalar == 1)
     let forward = try jvp(
-      { (x: Tensor) throws in x * (try jvp({ (y: Tensor) in x + y }, at: 1.0, along: 1.0).tangent) }, at: 3.0, along: 1.0)
+      { (x: Tensor) throws in x * (try jvp({ (y: Tensor) in x + y }, at: 1.0, along: 1.0).tangent) }, at: 3.0,
+      along: 1.0)
     #expect(forward.tangent.scalar == 1)
     let mixed = grad { (x: Tensor) throws in
       x * (try jvp({ (y: Tensor) in x * y * y }, at: x, along: 1.0).tangent)
@@ -34,7 +35,9 @@ import Testing
     var f: (Tensor) throws -> Tensor = { exp(2.0 * $0) }
     for order in 1...6 {
       f = grad(f)
-      #expect(abs(try f(0.25).scalar / (pow(2.0, Tensor(Double(order))).scalar * exp(Tensor(0.5)).scalar) - 1) < 1e-13)
+      #expect(
+        abs(try f(0.25).scalar / (pow(2.0, Tensor(Double(order))).scalar * exp(Tensor(0.5)).scalar) - 1)
+          < 1e-13)
     }
   }
 

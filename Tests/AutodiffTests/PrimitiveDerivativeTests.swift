@@ -42,12 +42,17 @@ private let elementwiseCases: [DerivativeCase] = [
   DerivativeCase("divide", [[2, 3], [3]], in: 0.5...2) { $0[0] / $0[1] },
   DerivativeCase("power", [[3], [3]], in: 0.5...2) { pow($0[0], $0[1]) },
   DerivativeCase("power of constants", [[3]], in: 0.5...2) {
-    pow($0[0], 2.5) + pow($0[0], 3) + pow($0[0], -1) + pow(2.0, $0[0]) + pow($0[0], 4) + pow($0[0], -2) + pow($0[0], 0.5)
+    pow($0[0], 2.5) + pow($0[0], 3) + pow($0[0], -1) + pow(2.0, $0[0]) + pow($0[0], 4) + pow($0[0], -2)
+      + pow($0[0], 0.5)
   },
   DerivativeCase("arcTangent2", [[3], [3]], in: 0.5...2) { atan2($0[0], $0[1]) + atan2(-$0[0], -$0[1]) },
-  DerivativeCase("minimum, maximum", [[8], [8]]) { minimum($0[0], $0[1] + 0.3) * maximum($0[0], $0[1] * 2.0) },
+  DerivativeCase("minimum, maximum", [[8], [8]]) {
+    minimum($0[0], $0[1] + 0.3) * maximum($0[0], $0[1] * 2.0)
+  },
   DerivativeCase("remainder", [[3], [3]], in: 0.6...0.9) { ((0.5 * $0[0] + 1.2 * $0[1]) % $0[1]) * $0[0] },
-  DerivativeCase("select", [[6], [6]]) { select(Tensor([true, false, true, true, false, false]), sin($0[0]), $0[0] * $0[1]) },
+  DerivativeCase("select", [[6], [6]]) {
+    select(Tensor([true, false, true, true, false, false]), sin($0[0]), $0[0] * $0[1])
+  },
   DerivativeCase("softplus, gelu, silu, relu", [[5]], in: 0.1...1) {
     softplus($0[0]) + gelu($0[0]) + silu($0[0]) + relu($0[0]) * $0[0]
   },
@@ -87,7 +92,9 @@ private let indexingCases: [DerivativeCase] = [
   DerivativeCase("takingAlong", [[3, 4]]) {
     square($0[0].takingAlong(Tensor([Int32(0), 3, 3, 2, 1, 0], shape: [3, 2]), axis: 1))
   },
-  DerivativeCase("addingRows", [[4, 2], [3, 2]]) { square($0[0].addingRows($0[1], at: Tensor([Int32(1), 3, 1]))) },
+  DerivativeCase("addingRows", [[4, 2], [3, 2]]) {
+    square($0[0].addingRows($0[1], at: Tensor([Int32(1), 3, 1])))
+  },
   DerivativeCase("batched indices", [[3, 5]]) { x in
     // The indices depend on the argument, so that vmap batches both operands.
     square(x[0].takingAlong(x[0].argumentSorted(axis: 1), axis: 1)[0..., 1..<3])
@@ -105,24 +112,36 @@ private let indexingCases: [DerivativeCase] = [
 
 private let productCases: [DerivativeCase] = [
   DerivativeCase("matmul", [[2, 3], [3, 4]]) { matmul($0[0], $0[1]) },
-  DerivativeCase("matmul of vectors", [[3], [3, 4], [4]]) { matmul($0[0], $0[1]) * matmul(matmul($0[0], $0[1]), $0[2]) },
+  DerivativeCase("matmul of vectors", [[3], [3, 4], [4]]) {
+    matmul($0[0], $0[1]) * matmul(matmul($0[0], $0[1]), $0[2])
+  },
   DerivativeCase("matmul of stacks", [[2, 1, 2, 3], [5, 3, 2]]) { matmul($0[0], $0[1]) },
-  DerivativeCase("matmul by BLAS", [[9, 11], [11, 10]]) { matmul($0[0], $0[1]) + matmul($0[1].transposed, $0[0].transposed).transposed },
+  DerivativeCase("matmul by BLAS", [[9, 11], [11, 10]]) {
+    matmul($0[0], $0[1]) + matmul($0[1].transposed, $0[0].transposed).transposed
+  },
   DerivativeCase("dot, outer", [[4], [4]]) { outer($0[0], $0[1]) * dot($0[0], $0[1]) },
-  DerivativeCase("einsum ij,jk,kl->il", [[2, 3], [3, 4], [4, 2]]) { einsum("ij,jk,kl->il", $0[0], $0[1], $0[2]) },
+  DerivativeCase("einsum ij,jk,kl->il", [[2, 3], [3, 4], [4, 2]]) {
+    einsum("ij,jk,kl->il", $0[0], $0[1], $0[2])
+  },
   DerivativeCase("einsum bij,bkj->bik", [[2, 2, 3], [2, 4, 3]]) { einsum("bij,bkj->bik", $0[0], $0[1]) },
   DerivativeCase("einsum iij,j->i", [[3, 3, 2], [2]]) { einsum("iij,j->i", $0[0], $0[1]) * $0[1][0] },
   DerivativeCase("einsum ii", [[3, 3]]) { square(einsum("ii", $0[0])) },
-  DerivativeCase("norms", [[3, 4]], in: 0.3...1, laws: fine) { norm($0[0], axes: [1]) * norm1($0[0]) * normInfinity($0[0]) },
+  DerivativeCase("norms", [[3, 4]], in: 0.3...1, laws: fine) {
+    norm($0[0], axes: [1]) * norm1($0[0]) * normInfinity($0[0])
+  },
   DerivativeCase("normalized", [[3, 4]]) { normalized($0[0]) },
-  DerivativeCase("logSumExp, softmax", [[3, 4]]) { logSumExp($0[0], axes: [1]) + softmax($0[0])[0..., 1] * logSoftmax($0[0])[0..., 0] },
+  DerivativeCase("logSumExp, softmax", [[3, 4]]) {
+    logSumExp($0[0], axes: [1]) + softmax($0[0])[0..., 1] * logSoftmax($0[0])[0..., 0]
+  },
   DerivativeCase("cross, skew", [[2, 3], [3]]) { cross($0[0], $0[1]) + matmul(skew($0[1]), $0[0][0]) },
   DerivativeCase("quaternions", [[4], [2, 3]]) {
     let q = normalized($0[0])
     return rotate($0[1], by: quaternionProduct(q, quaternionExponential($0[1])))
       + matmul($0[1], rotationMatrix(quaternion: quaternionConjugate(q)))
   },
-  DerivativeCase("quaternionExponential near zero", [[2, 3]], in: -0.02...0.02, laws: fine) { quaternionExponential($0[0]) },
+  DerivativeCase("quaternionExponential near zero", [[2, 3]], in: -0.02...0.02, laws: fine) {
+    quaternionExponential($0[0])
+  },
 ]
 
 @Suite struct PrimitiveDerivativeTests {

@@ -33,7 +33,9 @@ import Testing
       try grad { (x: Tensor) in (x + Tensor.zeros([5])).sum() }(Tensor.zeros([2]))
     }
     #expect(throws: TensorError.self) { try grad { (x: Tensor) in x * 2.0 }(Tensor.zeros([2])) }
-    #expect(throws: TensorError.self) { try grad { (x: Tensor) in x.converted(to: .float64) }(Tensor(scalar: Int32(1))) }
+    #expect(throws: TensorError.self) {
+      try grad { (x: Tensor) in x.converted(to: .float64) }(Tensor(scalar: Int32(1)))
+    }
   }
 
   @Test func branchingOnTracedValues() {

@@ -97,7 +97,9 @@ import Testing
     let naive = (big.expandingAxis(2) * big.expandingAxis(0)).sum(axis: 1)
     #expect(abs(matmul(big, big) - naive).max().scalar < 1e-13)
     #expect(abs(matmul(big.transposed, big) - einsum("ki,kj", big, big)).max().scalar < 1e-13)
-    #expect(abs(matmul(big[0..<9, 3..<14], big[5..<16]) - einsum("ik,kj->ij", big[0..<9, 3..<14], big[5..<16])).max().scalar < 1e-13)
+    #expect(
+      abs(matmul(big[0..<9, 3..<14], big[5..<16]) - einsum("ik,kj->ij", big[0..<9, 3..<14], big[5..<16]))
+        .max().scalar < 1e-13)
   }
   @Test func printing() {
     let x: Tensor = [[1, 2.5], [-3, 4]]
@@ -109,7 +111,9 @@ import Testing
   @Test func literalsInLongExpressions() {
     let a: Tensor = 2.0
     let b: Tensor = 3.0
-    let y = 10.0 * (b - a) * 0.5 + a * (28.0 - b) - 8.0 / 3.0 * a + 2 * b - (1 + a) / 4 + -a * 0.1 + (a - 1.5) * (b + 2.5)
+    let y =
+      10.0 * (b - a) * 0.5 + a * (28.0 - b) - 8.0 / 3.0 * a + 2 * b - (1 + a) / 4 + -a * 0.1 + (a - 1.5)
+      * (b + 2.5)
     #expect(abs(y.scalar - (5 + 50 - 16.0 / 3 + 6 - 0.75 - 0.2 + 2.75)) < 1e-12)
   }
 }

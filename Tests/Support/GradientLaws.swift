@@ -41,7 +41,8 @@ public struct GradientLaws: Sendable {
   }
 
   private func firstOrder(
-    _ function: @escaping ([Tensor]) throws -> Tensor, at point: [Tensor], _ random: inout SeededRandom, _ prefix: String
+    _ function: @escaping ([Tensor]) throws -> Tensor, at point: [Tensor], _ random: inout SeededRandom,
+    _ prefix: String
   ) throws -> [String] {
     var found: [String] = []
     let direction = point.map { Self.random(like: $0, &random) }
@@ -50,7 +51,9 @@ public struct GradientLaws: Sendable {
     if Self.distance(value, plain) > 1e-14 * Self.size(plain) { found.append("\(prefix)jvp's value differs") }
 
     // Differences along the direction, of every output at once.
-    func moved(_ t: Double) throws -> [Double] { try function(zip(point, direction).map { $0 + $1 * t }).values }
+    func moved(_ t: Double) throws -> [Double] {
+      try function(zip(point, direction).map { $0 + $1 * t }).values
+    }
     var quotients: [[Double]] = []
     for k in 0..<3 {
       let h = step / Double(1 << k)
@@ -63,7 +66,9 @@ public struct GradientLaws: Sendable {
     }
     let scale = max(expected.map(abs).max() ?? 0, 1e-3)
     let error = zip(tangent.values, expected).map { abs($0 - $1) }.max() ?? 0
-    if !(error <= tolerance * scale) { found.append("\(prefix)jvp differs from differences by \(error) of \(scale)") }
+    if !(error <= tolerance * scale) {
+      found.append("\(prefix)jvp differs from differences by \(error) of \(scale)")
+    }
 
     let weight = Self.random(like: value, &random)
     let cotangents = try vjp(function, at: point).pullback(weight)
@@ -79,8 +84,11 @@ public struct GradientLaws: Sendable {
     let batch = point.indices.map { k in stack(points.map { $0[k] }) }
     let batched = try vmap(function)(batch)
     let single = stack(try points.map(function))
-    if !(Self.distance(batched, single) <= 1e-12 * Self.size(single)) { found.append("\(prefix)vmap differs") }
-    let batchedTangent = try vmap { (x: [Tensor]) in try jvp(function, at: x, along: direction).tangent }(batch)
+    if !(Self.distance(batched, single) <= 1e-12 * Self.size(single)) {
+      found.append("\(prefix)vmap differs")
+    }
+    let batchedTangent = try vmap { (x: [Tensor]) in try jvp(function, at: x, along: direction).tangent }(
+      batch)
     let singleTangent = stack(try points.map { try jvp(function, at: $0, along: direction).tangent })
     if !(Self.distance(batchedTangent, singleTangent) <= 1e-11 * Self.size(singleTangent)) {
       found.append("\(prefix)vmap of jvp differs")
@@ -93,7 +101,8 @@ public struct GradientLaws: Sendable {
       }
     }
     let compiled = try jit { (x: [Tensor]) in try vjp(function, at: x).pullback(weight) }(point)
-    for k in point.indices where !(Self.distance(compiled[k], cotangents[k]) <= 1e-12 * Self.size(cotangents[k])) {
+    for k in point.indices
+    where !(Self.distance(compiled[k], cotangents[k]) <= 1e-12 * Self.size(cotangents[k])) {
       found.append("\(prefix)jit of vjp differs in argument \(k)")
     }
     return found

@@ -77,7 +77,8 @@ extension Binary {
     case .multiply: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.multiply.value(p, q) }
     case .divide: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.divide.value(p, q) }
     case .power: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.power.value(p, q) }
-    case .arcTangent2: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.arcTangent2.value(p, q) }
+    case .arcTangent2:
+      binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.arcTangent2.value(p, q) }
     case .minimum: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.minimum.value(p, q) }
     case .maximum: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.maximum.value(p, q) }
     case .remainder: binaryLoop(a, aStep, b, bStep, y, count) { (p: L, q: L) in Binary.remainder.value(p, q) }

@@ -17,10 +17,13 @@ extension Binary: Primitive {
     [try resultType(operands[0], operands[1])]
   }
   func resultType(_ a: TensorType, _ b: TensorType) throws(TensorError) -> TensorType {
-    guard a == b else { throw TensorError(.shape, name, "operands of types \(a) and \(b) do not fit together") }
+    guard a == b else {
+      throw TensorError(.shape, name, "operands of types \(a) and \(b) do not fit together")
+    }
     let isFloatingOnly = self == .divide || self == .power || self == .arcTangent2
     guard a.elementType.isFloatingPoint || (a.elementType == .int32 && !isFloatingOnly) else {
-      throw TensorError(.elementType, name, "is not defined for \(a); convert the operands with converted(to:) first")
+      throw TensorError(
+        .elementType, name, "is not defined for \(a); convert the operands with converted(to:) first")
     }
     return a
   }
@@ -73,7 +76,8 @@ extension Binary: Primitive {
     case (.multiply, .known(let a), .linear): return [nil, a * c]
     case (.divide, .linear, .known(let b)): return [c / b, nil]
     default:
-      throw TensorError(.unsupportedDerivative, name, "is not linear in these operands, so that it has no transpose")
+      throw TensorError(
+        .unsupportedDerivative, name, "is not linear in these operands, so that it has no transpose")
     }
   }
 
@@ -127,7 +131,9 @@ func failed(_ operands: Tensor...) -> Tensor {
 }
 
 /// Operands converted to the greater of their types and broadcast against each other; nil after a mistake.
-func unified(_ operation: @autoclosure () -> String, _ a: Tensor, _ b: Tensor, needsFloating: Bool = false) -> (Tensor, Tensor)? {
+func unified(_ operation: @autoclosure () -> String, _ a: Tensor, _ b: Tensor, needsFloating: Bool = false)
+  -> (Tensor, Tensor)?
+{
   if case .failed = a.representation { return nil }
   if case .failed = b.representation { return nil }
   var (a, b) = (a, b)

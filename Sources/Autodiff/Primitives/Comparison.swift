@@ -11,7 +11,8 @@ extension Comparison: Primitive {
 
   package func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
     guard operands[0] == operands[1] else {
-      throw TensorError(.shape, name, "operands of types \(operands[0]) and \(operands[1]) do not fit together")
+      throw TensorError(
+        .shape, name, "operands of types \(operands[0]) and \(operands[1]) do not fit together")
     }
     return [TensorType(.bool, operands[0].shape)]
   }
@@ -41,13 +42,21 @@ extension Comparison: Primitive {
       let out = result.pointer(Bool.self) + place
       switch a.elementType {
       case .float64:
-        compare(x.0.assumingMemoryBound(to: Double.self), x.1, y.0.assumingMemoryBound(to: Double.self), y.1, out, length)
+        compare(
+          x.0.assumingMemoryBound(to: Double.self), x.1, y.0.assumingMemoryBound(to: Double.self), y.1, out,
+          length)
       case .float32:
-        compare(x.0.assumingMemoryBound(to: Float.self), x.1, y.0.assumingMemoryBound(to: Float.self), y.1, out, length)
+        compare(
+          x.0.assumingMemoryBound(to: Float.self), x.1, y.0.assumingMemoryBound(to: Float.self), y.1, out,
+          length)
       case .int32:
-        compare(x.0.assumingMemoryBound(to: Int32.self), x.1, y.0.assumingMemoryBound(to: Int32.self), y.1, out, length)
+        compare(
+          x.0.assumingMemoryBound(to: Int32.self), x.1, y.0.assumingMemoryBound(to: Int32.self), y.1, out,
+          length)
       case .bool:
-        compare(x.0.assumingMemoryBound(to: UInt8.self), x.1, y.0.assumingMemoryBound(to: UInt8.self), y.1, out, length)
+        compare(
+          x.0.assumingMemoryBound(to: UInt8.self), x.1, y.0.assumingMemoryBound(to: UInt8.self), y.1, out,
+          length)
       }
     }
     return [result]
@@ -132,7 +141,8 @@ extension Logical: Primitive {
 func broadcastLogic(_ operation: Logical, _ a: Tensor, _ b: Tensor) -> Tensor {
   let (p, q) = (a.converted(to: .bool), b.converted(to: .bool))
   guard let shape = broadcastShape(p.shape, q.shape) else {
-    return TensorError(.shape, operation.name, "the shapes \(a.shape) and \(b.shape) do not broadcast").report()
+    return TensorError(.shape, operation.name, "the shapes \(a.shape) and \(b.shape) do not broadcast")
+      .report()
   }
   return bind1(operation, p.broadcast(to: shape), q.broadcast(to: shape))
 }

@@ -7,7 +7,9 @@ package struct Convert: Primitive {
   package var internalCode: Int? { 124 + Int(target.rawValue) }
   package var zeroPattern: ZeroPattern { .elementwise }
 
-  package func resultTypes(_ operands: [TensorType]) -> [TensorType] { [TensorType(target, operands[0].shape)] }
+  package func resultTypes(_ operands: [TensorType]) -> [TensorType] {
+    [TensorType(target, operands[0].shape)]
+  }
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     [try operands[0].converted(to: target)]
   }
@@ -26,7 +28,9 @@ extension DenseArray {
   /// The numbers in another type. Truth is one; numbers other than zero are true; integers are rounded towards zero.
   package func converted(to target: ElementType) throws(TensorError) -> DenseArray {
     if target == elementType { return self }
-    if isUniform && count > 1 { return try view([], strides: []).converted(to: target).broadcast(to: shape, axes: []) }
+    if isUniform && count > 1 {
+      return try view([], strides: []).converted(to: target).broadcast(to: shape, axes: [])
+    }
     let source = contiguous()
     let result = DenseArray(uninitialized: target, shape)
     switch (elementType, target) {

@@ -32,7 +32,9 @@ package struct CumulativeSum: Primitive {
       for k in 0..<extent {
         let place = (block &* extent &+ (isReverse ? extent &- 1 &- k : k)) &* inner
         let previous = place &+ (isReverse ? inner : 0 &- inner)
-        for j in 0..<inner { to[place &+ j] = k == 0 ? from[place &+ j] : from[place &+ j] + to[previous &+ j] }
+        for j in 0..<inner {
+          to[place &+ j] = k == 0 ? from[place &+ j] : from[place &+ j] + to[previous &+ j]
+        }
       }
     }
   }

@@ -13,7 +13,8 @@ package struct Gather: Primitive {
       throw TensorError(.shape, name, "\(operands[0]) has no rows for indices \(operands[1])")
     }
     guard operands[1].elementType == .int32 else {
-      throw TensorError(.elementType, name, "indices must be int32, not \(operands[1]); use converted(to: .int32)")
+      throw TensorError(
+        .elementType, name, "indices must be int32, not \(operands[1]); use converted(to: .int32)")
     }
     return [TensorType(operands[0].elementType, indices + x.dropFirst(lead + 1))]
   }
@@ -26,7 +27,9 @@ package struct Gather: Primitive {
     let result = DenseArray(uninitialized: type)
     let bytes = rows.rowLength * type.elementType.byteCount
     let from = source.buffer.base + source.offset * type.elementType.byteCount
-    rows.forEach { place, row in (result.buffer.base + place * bytes).copyMemory(from: from + row * bytes, byteCount: bytes) }
+    rows.forEach { place, row in
+      (result.buffer.base + place * bytes).copyMemory(from: from + row * bytes, byteCount: bytes)
+    }
     return [result]
   }
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
@@ -37,7 +40,9 @@ package struct Gather: Primitive {
     let count = operands[0].type.shape[isBatched ? 1 : 0]
     return [bind1(ScatterAdd(count: count, isBatched: isBatched), indices, c), nil]
   }
-  package func batch(_ operands: [Tensor], _ flags: [Bool], size: Int) -> (results: [Tensor], isBatched: [Bool]) {
+  package func batch(_ operands: [Tensor], _ flags: [Bool], size: Int) -> (
+    results: [Tensor], isBatched: [Bool]
+  ) {
     var (x, indices) = (operands[0], operands[1])
     if isBatched {
       // Two batch axes become one.
@@ -71,9 +76,13 @@ package struct ScatterAdd: Primitive {
       throw TensorError(.shape, name, "rows \(operands[1]) do not belong to indices \(operands[0])")
     }
     guard operands[0].elementType == .int32 else {
-      throw TensorError(.elementType, name, "indices must be int32, not \(operands[0]); use converted(to: .int32)")
+      throw TensorError(
+        .elementType, name, "indices must be int32, not \(operands[0]); use converted(to: .int32)")
     }
-    return [TensorType(operands[1].elementType, indices.prefix(isBatched ? 1 : 0) + [count] + rows.dropFirst(indices.count))]
+    return [
+      TensorType(
+        operands[1].elementType, indices.prefix(isBatched ? 1 : 0) + [count] + rows.dropFirst(indices.count))
+    ]
   }
 
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
@@ -96,7 +105,8 @@ package struct ScatterAdd: Primitive {
     let (from, to) = (source.pointer(T.self), result.pointer(T.self))
     to.update(repeating: 0, count: result.count)
     let length = rows.rowLength
-    rows.forEach { place, row in for k in 0..<length { to[row &* length &+ k] += from[place &* length &+ k] } }
+    rows.forEach { place, row in for k in 0..<length { to[row &* length &+ k] += from[place &* length &+ k] }
+    }
   }
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
     (bind(self, primals), [tangents[1].map { bind1(self, primals[0], $0) }])
@@ -105,7 +115,9 @@ package struct ScatterAdd: Primitive {
     guard let c = cotangents[0], let indices = operands[0].known else { return [nil, nil] }
     return [nil, bind1(Gather(isBatched: isBatched), c, indices)]
   }
-  package func batch(_ operands: [Tensor], _ flags: [Bool], size: Int) -> (results: [Tensor], isBatched: [Bool]) {
+  package func batch(_ operands: [Tensor], _ flags: [Bool], size: Int) -> (
+    results: [Tensor], isBatched: [Bool]
+  ) {
     var (indices, rows) = (operands[0], operands[1])
     if isBatched {
       indices = indices.batched(flags[0], size)
@@ -116,7 +128,9 @@ package struct ScatterAdd: Primitive {
         rows.reshaped([size * lead] + rows.shape.dropFirst(2)))
       return ([joined.reshaped([size, lead] + joined.shape.dropFirst())], [true])
     }
-    if !flags[0] { return ([bind1(self, indices, rows.movingAxis(0, to: indices.rank)).movingAxis(1, to: 0)], [true]) }
+    if !flags[0] {
+      return ([bind1(self, indices, rows.movingAxis(0, to: indices.rank)).movingAxis(1, to: 0)], [true])
+    }
     return ([bind1(ScatterAdd(count: count, isBatched: true), indices, rows.batched(flags[1], size))], [true])
   }
 }
@@ -141,7 +155,8 @@ private struct RowIndices {
     let numbers = indices.pointer(Int32.self)
     for k in 0..<indices.count where !(0..<rowCount).contains(Int(numbers[k])) {
       throw TensorError(
-        .range, operation, "index \(numbers[k]) (number \(k) of indices of shape \(indices.shape)) is not in 0..<\(rowCount)")
+        .range, operation,
+        "index \(numbers[k]) (number \(k) of indices of shape \(indices.shape)) is not in 0..<\(rowCount)")
     }
   }
   @inline(__always) func forEach(_ body: (_ place: Int, _ row: Int) -> Void) {

@@ -116,7 +116,8 @@ package struct MatrixProduct: Primitive {
       let y = b.batched(isBatched[1], size)
       let stack = x.shape[1]
       let product = bind1(
-        self, x.reshaped([size * stack, x.shape[2], x.shape[3]]), y.reshaped([size * stack, y.shape[2], y.shape[3]]))
+        self, x.reshaped([size * stack, x.shape[2], x.shape[3]]),
+        y.reshaped([size * stack, y.shape[2], y.shape[3]]))
       return ([product.reshaped([size, stack, x.shape[2], y.shape[3]])], [true])
     }
   }

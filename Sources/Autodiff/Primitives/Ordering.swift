@@ -17,7 +17,9 @@ extension Ordering: Primitive {
       throw TensorError(.shape, name, "needs numbers along at least one axis, not \(operands[0])")
     }
     if self == .argumentSort { return [TensorType(.int32, shape)] }
-    guard extent > 0 else { throw TensorError(.shape, name, "an empty axis of the shape \(shape) has no extremum") }
+    guard extent > 0 else {
+      throw TensorError(.shape, name, "an empty axis of the shape \(shape) has no extremum")
+    }
     return [TensorType(.int32, shape.dropLast())]
   }
 

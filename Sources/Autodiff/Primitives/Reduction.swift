@@ -21,7 +21,9 @@ package struct Reduction: Primitive {
     if kind != .sum && axes.contains(where: { type.shape[$0] == 0 }) {
       throw TensorError(.shape, name, "an empty axis of the shape \(type.shape) has no extremum")
     }
-    return [TensorType(type.elementType, type.shape.indices.filter { !axes.contains($0) }.map { type.shape[$0] })]
+    return [
+      TensorType(type.elementType, type.shape.indices.filter { !axes.contains($0) }.map { type.shape[$0] })
+    ]
   }
 
   package func evaluate(_ operands: [DenseArray]) -> [DenseArray] {
@@ -67,7 +69,11 @@ package struct Reduction: Primitive {
     switch kind {
     case .sum:
       if yStep == 0 {
-        if xStep == 1 { y.pointee += rowSum(x, length) } else { for k in 0..<length { y.pointee += x[k &* xStep] } }
+        if xStep == 1 {
+          y.pointee += rowSum(x, length)
+        } else {
+          for k in 0..<length { y.pointee += x[k &* xStep] }
+        }
       } else {
         for k in 0..<length { y[k &* yStep] += x[k &* xStep] }
       }
@@ -107,7 +113,8 @@ package struct Reduction: Primitive {
 }
 
 /// The sum of a run, with 32 partial sums: as fast as memory, and its rounding error grows with n / 32.
-@inline(__always) private func rowSum<T: Numeric & BitwiseCopyable>(_ x: UnsafePointer<T>, _ count: Int) -> T {
+@inline(__always) private func rowSum<T: Numeric & BitwiseCopyable>(_ x: UnsafePointer<T>, _ count: Int) -> T
+{
   var total: T = 0
   var k = 0
   if count >= 64 {

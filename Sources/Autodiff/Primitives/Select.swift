@@ -9,7 +9,8 @@ package struct Select: Primitive {
   package func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
     guard operands[0] == TensorType(.bool, operands[1].shape), operands[1] == operands[2] else {
       throw TensorError(
-        .shape, name, "mask, first and second branch of types \(operands[0]), \(operands[1]) and \(operands[2]) "
+        .shape, name,
+        "mask, first and second branch of types \(operands[0]), \(operands[1]) and \(operands[2]) "
           + "do not fit together")
     }
     return [operands[1]]
@@ -17,7 +18,7 @@ package struct Select: Primitive {
 
   package func evaluate(_ operands: [DenseArray]) -> [DenseArray] {
     let mask = operands[0]
-    if mask.isUniform && mask.count > 0 { return [mask.pointer(Bool.self).pointee ? operands[1] : operands[2]] }
+    if mask.isUniform && mask.count > 0 { return [mask.read(at: 0) != 0 ? operands[1] : operands[2]] }
     let result = DenseArray(uninitialized: operands[1].type)
     let condition = mask.contiguous()
     switch result.elementType.byteCount {
@@ -72,7 +73,8 @@ public func select(_ mask: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
   guard let (x, y) = unified("select", a, b) else { return failed(a, b) }
   guard let shape = broadcastShape(condition.shape, x.shape) else {
     return TensorError(
-      .shape, "select", "a mask of shape \(mask.shape) does not broadcast against branches of shapes \(a.shape) and "
+      .shape, "select",
+      "a mask of shape \(mask.shape) does not broadcast against branches of shapes \(a.shape) and "
         + "\(b.shape)"
     ).report()
   }

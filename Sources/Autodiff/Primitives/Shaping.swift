@@ -50,7 +50,8 @@ package struct Reshape: Primitive {
   package func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
     guard shape.allSatisfy({ $0 >= 0 }), operands[0].count == shape.elementCount else {
       throw TensorError(
-        .shape, name, "\(operands[0].count) elements of shape \(operands[0].shape) do not fill the shape \(shape)")
+        .shape, name,
+        "\(operands[0].count) elements of shape \(operands[0].shape) do not fill the shape \(shape)")
     }
     return [TensorType(operands[0].elementType, shape)]
   }

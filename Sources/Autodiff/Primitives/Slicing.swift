@@ -49,7 +49,8 @@ package struct Embed: Primitive {
   package var zeroPattern: ZeroPattern { .structural }
 
   package func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
-    guard operands[0].shape.count == shape.count, Slice.fits(start, operands[0].shape, steps, in: shape) else {
+    guard operands[0].shape.count == shape.count, Slice.fits(start, operands[0].shape, steps, in: shape)
+    else {
       throw TensorError(.range, name, "[\(attributes)] does not hold the shape \(operands[0].shape)")
     }
     return [TensorType(operands[0].elementType, shape)]
@@ -112,7 +113,8 @@ package struct Concatenate: Primitive {
       if other.count == result.shape.count { other[axis] = operands[0].shape[axis] }
       guard other == operands[0].shape, operand.elementType == result.elementType else {
         throw TensorError(
-          .shape, name, "\(operands[0]) and \(operand) do not fit together along axis \(axis): the other extents and "
+          .shape, name,
+          "\(operands[0]) and \(operand) do not fit together along axis \(axis): the other extents and "
             + "the element types must agree")
       }
       result.shape[axis] += operand.shape[axis]

@@ -51,7 +51,8 @@ extension Unary {
     switch x.elementType {
     case .float64:
       run(SIMD8<Double>.self, source.pointer(Double.self), result.pointer(Double.self), count: x.count)
-    case .float32: run(SIMD16<Float>.self, source.pointer(Float.self), result.pointer(Float.self), count: x.count)
+    case .float32:
+      run(SIMD16<Float>.self, source.pointer(Float.self), result.pointer(Float.self), count: x.count)
     case .int32: evaluateIntegers(source.pointer(Int32.self), result.pointer(Int32.self), count: x.count)
     case .bool: preconditionFailure("the result type of \(name) excludes bool")
     }
@@ -104,7 +105,8 @@ extension Unary {
     case .arcHyperbolicTangent: unaryLoop(x, y, count) { (a: L) in Unary.arcHyperbolicTangent.value(a) }
     case .logistic: unaryLoop(x, y, count) { (a: L) in Unary.logistic.value(a) }
     case .errorFunction: unaryLoop(x, y, count) { (a: L) in Unary.errorFunction.value(a) }
-    case .complementaryErrorFunction: unaryLoop(x, y, count) { (a: L) in Unary.complementaryErrorFunction.value(a) }
+    case .complementaryErrorFunction:
+      unaryLoop(x, y, count) { (a: L) in Unary.complementaryErrorFunction.value(a) }
     case .logGamma: unaryLoop(x, y, count) { (a: L) in Unary.logGamma.value(a) }
     case .digamma: unaryLoop(x, y, count) { (a: L) in Unary.digamma.value(a) }
     case .trigamma: unaryLoop(x, y, count) { (a: L) in Unary.trigamma.value(a) }

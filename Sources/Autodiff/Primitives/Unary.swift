@@ -32,7 +32,9 @@ extension Unary: Primitive {
 
   package func evaluate(_ operands: [DenseArray]) -> [DenseArray] { [evaluate(operands[0])] }
 
-  package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
+  package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (
+    results: [Tensor], tangents: [Tensor?]
+  ) {
     let x = primals[0]
     let y = apply(self, x)
     guard let t = tangents[0] else { return ([y], [nil]) }

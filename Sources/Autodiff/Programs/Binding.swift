@@ -4,11 +4,14 @@ package func bind(_ primitive: some Primitive, _ operands: [Tensor]) -> [Tensor]
   do throws(TensorError) {
     return try bindOrThrow(primitive, operands)
   } catch {
-    return [error.report()]
+    let count = (try? primitive.resultTypes(operands.map(\.type)))?.count ?? 1
+    return [Tensor](repeating: error.report(), count: count)
   }
 }
 /// Applies a primitive with one result.
-package func bind1(_ primitive: some Primitive, _ operands: Tensor...) -> Tensor { bind(primitive, operands)[0] }
+package func bind1(_ primitive: some Primitive, _ operands: Tensor...) -> Tensor {
+  bind(primitive, operands)[0]
+}
 
 /// Applies a primitive; a mistake is thrown.
 package func bindOrThrow(_ primitive: any Primitive, _ operands: [Tensor]) throws(TensorError) -> [Tensor] {

@@ -76,7 +76,7 @@ package struct SplitEquation {
   var knownOperands: [Int]
   /// Which of the original results the known half computes, in order; what it computes after them are residuals.
   var knownResults: [Int]
-  /// Computes the unknown results from residuals followed by these original operands.
+  /// Computes the unknown results from these original operands followed by the residuals.
   var unknown: any Primitive
   var unknownOperands: [Int]
   var unknownResults: [Int]
@@ -90,7 +90,8 @@ extension Primitive {
 
   package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
     throw TensorError(
-      .unsupportedDerivative, name, "is not linear, so that it has no transpose; this is a defect of its jvp rule")
+      .unsupportedDerivative, name,
+      "is not linear, so that it has no transpose; this is a defect of its jvp rule")
   }
 
   /// Name and parameters.

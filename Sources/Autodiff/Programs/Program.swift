@@ -40,6 +40,17 @@ public final class Program: Sendable {
     self.outputs = outputs
   }
 
+  /// The same operations with other outputs.
+  package init(_ program: Program, outputs: [Int32]) {
+    types = program.types
+    inputs = program.inputs
+    constants = program.constants
+    equations = program.equations
+    operandList = program.operandList
+    primitives = program.primitives
+    self.outputs = outputs
+  }
+
   /// Number of operations.
   public var operationCount: Int { equations.count }
   /// Types of the inputs.
@@ -52,6 +63,16 @@ public final class Program: Sendable {
     operandList[Int(equation.firstOperand)..<Int(equation.firstOperand + equation.operandCount)]
   }
 
+  /// True if the program, or one that is part of it, has such a primitive.
+  func contains(where predicate: (any Primitive) -> Bool) -> Bool {
+    primitives.contains { primitive in
+      predicate(primitive)
+        || ((primitive as? any HigherOrderPrimitive)?.programs.contains {
+          $0.program.contains(where: predicate)
+        } ?? false)
+    }
+  }
+
   /// For each value the number of the equation that uses it last; the number of equations for outputs, -1 for values
   /// that nothing uses.
   func lastUses() -> [Int32] {
@@ -62,6 +83,14 @@ public final class Program: Sendable {
     for output in outputs { last[Int(output)] = Int32(equations.count) }
     return last
   }
+}
+
+// Programs that are parts of primitives are told apart by identity.
+extension Program: Hashable {
+  /// True if both are the same object.
+  public static func == (a: Program, b: Program) -> Bool { a === b }
+  /// By identity.
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
 /// A program under construction.
@@ -110,7 +139,9 @@ package struct ProgramBuilder {
   ) -> Int32 {
     append(number(of: primitive), operands, results: results)
   }
-  private mutating func append(_ number: Int32, _ operands: some Collection<Int32>, results: [TensorType]) -> Int32 {
+  private mutating func append(_ number: Int32, _ operands: some Collection<Int32>, results: [TensorType])
+    -> Int32
+  {
     let first = Int32(types.count)
     let start = Int32(operandList.count)
     types.append(contentsOf: results)

@@ -36,7 +36,9 @@ final class Trace: @unchecked Sendable {
     }
   }
 
-  func record(_ primitive: any Primitive, _ operands: [Tensor], _ types: [TensorType]) throws(TensorError) -> [Tensor] {
+  func record(_ primitive: any Primitive, _ operands: [Tensor], _ types: [TensorType]) throws(TensorError)
+    -> [Tensor]
+  {
     let ids = try operands.map { (tensor) throws(TensorError) in try variable(of: tensor) }
     let first = builder.append(primitive, ids, results: types)
     return types.enumerated().map { index, type in
@@ -95,7 +97,9 @@ func trace<Output>(
   context.failures = scope
   defer { trace.close() }
   let arguments = types.map { trace.argument($0) }
-  let (output, leaves) = try TensorContext.$current.withValue(context) { try attempt(scope) { try body(arguments) } }
+  let (output, leaves) = try TensorContext.$current.withValue(context) {
+    try attempt(scope) { try body(arguments) }
+  }
   if let error = scope.first { throw error }
   let program = try trace.finish(leaves)
   return TracedFunction(program: program, captures: trace.captures, output: output)

@@ -94,7 +94,9 @@ public func minimum(_ a: Tensor, _ b: Double) -> Tensor { minimum(a, a.like(b)) 
 /// The larger of two numbers.
 public func maximum(_ a: Tensor, _ b: Double) -> Tensor { maximum(a, a.like(b)) }
 /// The numbers limited to a range.
-public func clamp(_ x: Tensor, _ lower: Double, _ upper: Double) -> Tensor { minimum(maximum(x, lower), upper) }
+public func clamp(_ x: Tensor, _ lower: Double, _ upper: Double) -> Tensor {
+  minimum(maximum(x, lower), upper)
+}
 
 /// max(x, 0).
 public func relu(_ x: Tensor) -> Tensor { select(x .> 0.0, x, 0.0) }

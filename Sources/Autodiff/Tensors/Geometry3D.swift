@@ -4,22 +4,28 @@
 /// The cross product of vectors.
 public func cross(_ a: Tensor, _ b: Tensor) -> Tensor {
   guard a.shape.last == 3, b.shape.last == 3 else {
-    return TensorError(.shape, "cross", "needs last axes of extent 3; the shapes are \(a.shape) and \(b.shape)").report()
+    return TensorError(
+      .shape, "cross", "needs last axes of extent 3; the shapes are \(a.shape) and \(b.shape)"
+    ).report()
   }
   let first: Tensor = Tensor([Int32(1), 2, 0])
   let second: Tensor = Tensor([Int32(2), 0, 1])
-  return a.taking(first, axis: -1) * b.taking(second, axis: -1) - a.taking(second, axis: -1) * b.taking(first, axis: -1)
+  return a.taking(first, axis: -1) * b.taking(second, axis: -1) - a.taking(second, axis: -1)
+    * b.taking(first, axis: -1)
 }
 
 /// The matrix that multiplies like the cross product with a vector.
 public func skew(_ v: Tensor) -> Tensor {
-  guard v.shape.last == 3 else { return TensorError(.shape, "skew", "needs a last axis of extent 3, not \(v.shape)").report() }
+  guard v.shape.last == 3 else {
+    return TensorError(.shape, "skew", "needs a last axis of extent 3, not \(v.shape)").report()
+  }
   var generators = [Double](repeating: 0, count: 27)
   // Row-major [3, 9]: which vector element stands where.
   for (k, place, sign) in [(2, 1, -1.0), (1, 2, 1), (2, 3, 1), (0, 5, -1), (1, 6, -1), (0, 7, 1)] {
     generators[k * 9 + place] = sign
   }
-  return matmul(v, Tensor(generators, shape: [3, 9]).converted(to: v.elementType)).reshaped(v.shape.dropLast() + [3, 3])
+  return matmul(v, Tensor(generators, shape: [3, 9]).converted(to: v.elementType)).reshaped(
+    v.shape.dropLast() + [3, 3])
 }
 
 /// The product of quaternions: the rotation `b`, then `a`.
@@ -37,7 +43,8 @@ public func quaternionProduct(_ a: Tensor, _ b: Tensor) -> Tensor {
 /// The quaternion of the opposite rotation (of a unit quaternion its inverse).
 public func quaternionConjugate(_ q: Tensor) -> Tensor {
   guard q.shape.last == 4 else {
-    return TensorError(.shape, "quaternionConjugate", "needs a last axis of extent 4, not \(q.shape)").report()
+    return TensorError(.shape, "quaternionConjugate", "needs a last axis of extent 4, not \(q.shape)")
+      .report()
   }
   return q * Tensor([1.0, -1, -1, -1]).converted(to: q.elementType)
 }
@@ -45,7 +52,8 @@ public func quaternionConjugate(_ q: Tensor) -> Tensor {
 public func rotate(_ vector: Tensor, by quaternion: Tensor) -> Tensor {
   guard vector.shape.last == 3, quaternion.shape.last == 4 else {
     return TensorError(
-      .shape, "rotate", "needs vectors and quaternions; the shapes are \(vector.shape) and \(quaternion.shape)"
+      .shape, "rotate",
+      "needs vectors and quaternions; the shapes are \(vector.shape) and \(quaternion.shape)"
     ).report()
   }
   let (w, u) = (quaternion[last: 0..<1], quaternion[last: 1..<4])
@@ -69,7 +77,9 @@ public func rotationMatrix(quaternion q: Tensor) -> Tensor {
 /// The unit quaternion of a rotation vector (axis times angle, in radians): smooth at zero.
 public func quaternionExponential(_ rotation: Tensor) -> Tensor {
   guard rotation.shape.last == 3 else {
-    return TensorError(.shape, "quaternionExponential", "needs a last axis of extent 3, not \(rotation.shape)").report()
+    return TensorError(
+      .shape, "quaternionExponential", "needs a last axis of extent 3, not \(rotation.shape)"
+    ).report()
   }
   let half = rotation * 0.5
   // As functions of the squared angle, cosine and sinc are smooth: no square root's derivative at zero.

@@ -37,4 +37,6 @@ public func softmax(_ x: Tensor, axis: Int = -1) -> Tensor {
   return y / y.sum(axis: axis, keepingAxes: true)
 }
 /// The logarithm of ``softmax(_:axis:)``.
-public func logSoftmax(_ x: Tensor, axis: Int = -1) -> Tensor { x - logSumExp(x, axes: [axis], keepingAxes: true) }
+public func logSoftmax(_ x: Tensor, axis: Int = -1) -> Tensor {
+  x - logSumExp(x, axes: [axis], keepingAxes: true)
+}

@@ -4,7 +4,9 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
   if case .failed = a.representation { return a }
   if case .failed = b.representation { return b }
   guard a.rank > 0, b.rank > 0 else {
-    return TensorError(.shape, "matmul", "operands of shapes \(a.shape) and \(b.shape): a scalar is not a matrix").report()
+    return TensorError(
+      .shape, "matmul", "operands of shapes \(a.shape) and \(b.shape): a scalar is not a matrix"
+    ).report()
   }
   let type = max(a.elementType, b.elementType, .int32)
   var x = a.converted(to: type)
@@ -16,7 +18,8 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
     let lead = broadcastShape(Array(x.shape.dropLast(2)), Array(y.shape.dropLast(2)))
   else {
     return TensorError(
-      .shape, "matmul", "the shapes \(a.shape) and \(b.shape) do not fit together: the last axis of the first must agree "
+      .shape, "matmul",
+      "the shapes \(a.shape) and \(b.shape) do not fit together: the last axis of the first must agree "
         + "with the last but one of the second, and axes before them broadcast"
     ).report()
   }
@@ -112,7 +115,9 @@ private struct Einsum {
     }
     return (x, names)
   }
-  private static func summed(_ x: Tensor, _ names: [Character], keeping: Set<Character>) -> (Tensor, [Character]) {
+  private static func summed(_ x: Tensor, _ names: [Character], keeping: Set<Character>) -> (
+    Tensor, [Character]
+  ) {
     let axes = names.indices.filter { !keeping.contains(names[$0]) }
     return axes.isEmpty ? (x, names) : (x.sum(axes: axes), names.filter { keeping.contains($0) })
   }
@@ -128,7 +133,9 @@ private struct Einsum {
     let left = xNames.filter { !shared.contains($0) }
     let right = yNames.filter { !shared.contains($0) }
     func extents(_ names: [Character]) -> [Int] {
-      names.map { name in xNames.firstIndex(of: name).map { x.shape[$0] } ?? y.shape[yNames.firstIndex(of: name)!] }
+      names.map { name in
+        xNames.firstIndex(of: name).map { x.shape[$0] } ?? y.shape[yNames.firstIndex(of: name)!]
+      }
     }
     let (s, c, l, r) = (extents(stack), extents(contracted), extents(left), extents(right))
     let p = x.transposed((stack + left + contracted).map { xNames.firstIndex(of: $0)! })

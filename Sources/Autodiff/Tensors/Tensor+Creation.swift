@@ -53,7 +53,8 @@ extension Tensor {
   public static func linearSpace(from start: Double, to end: Double, count: Int) -> Tensor {
     guard count > 0 else { return TensorError(.argument, "linearSpace", "needs a positive count").report() }
     if count == 1 { return Tensor([start]) }
-    return Tensor((0..<count).map { $0 == count - 1 ? end : start + (end - start) * Double($0) / Double(count - 1) })
+    return Tensor(
+      (0..<count).map { $0 == count - 1 ? end : start + (end - start) * Double($0) / Double(count - 1) })
   }
 }
 

@@ -17,7 +17,8 @@ extension Tensor: CustomStringConvertible, CustomDebugStringConvertible {
     let isLong = extent > 8 && array.count > 1000
     let shown: [Int?] = isLong ? [0, 1, 2, nil, extent - 3, extent - 2, extent - 1] : (0..<extent).map { $0 }
     let parts = shown.map { k in
-      k.map { text(array, axis: axis + 1, place: place + $0 * array.strides[axis], indent: indent + 1) } ?? "…"
+      k.map { text(array, axis: axis + 1, place: place + $0 * array.strides[axis], indent: indent + 1) }
+        ?? "…"
     }
     let isInnermost = axis == array.rank - 1
     let separator = isInnermost ? ", " : ",\n" + String(repeating: " ", count: indent)

@@ -7,7 +7,9 @@ extension Tensor {
     if place == 0 { return gathered }
     // The axes of the indices stand first; they belong where the axis was.
     let count = indices.rank
-    let order = (count..<count + place).map { $0 } + Array(0..<count) + Array((count + place)..<Swift.max(gathered.rank, count + place))
+    let order =
+      (count..<count + place).map { $0 } + Array(0..<count)
+      + Array((count + place)..<Swift.max(gathered.rank, count + place))
     return gathered.transposed(order)
   }
   /// For each place of `indices` (`int32`, of the same shape but along the axis) the entry along the axis with that number.
@@ -58,7 +60,8 @@ extension Tensor {
   /// The sums of an axis' elements up to and including each place.
   public func cumulativeSum(axis: Int = -1, reverse: Bool = false) -> Tensor {
     guard let place = self.axis(axis, "cumulativeSum") else { return failed(self) }
-    return bind1(CumulativeSum(axis: place, isReverse: reverse), elementType == .bool ? converted(to: .int32) : self)
+    return bind1(
+      CumulativeSum(axis: place, isReverse: reverse), elementType == .bool ? converted(to: .int32) : self)
   }
   /// The products of an axis' elements up to and including each place, by doubling spans: derivatives are exact where
   /// elements are zero.
@@ -79,12 +82,15 @@ extension Tensor {
   public func differences(axis: Int = -1) -> Tensor {
     guard let place = self.axis(axis, "differences") else { return failed(self) }
     let count = Swift.max(shape[place] - 1, 0)
-    return slice(axis: place, from: Swift.min(1, shape[place]), count: count) - slice(axis: place, from: 0, count: count)
+    return slice(axis: place, from: Swift.min(1, shape[place]), count: count)
+      - slice(axis: place, from: 0, count: count)
   }
 
   /// The main diagonal of the last two axes.
   public var diagonal: Tensor {
-    guard rank >= 2 else { return TensorError(.shape, "diagonal", "needs two axes; the shape is \(shape)").report() }
+    guard rank >= 2 else {
+      return TensorError(.shape, "diagonal", "needs two axes; the shape is \(shape)").report()
+    }
     let (rows, columns) = (shape[rank - 2], shape[rank - 1])
     let count = Swift.min(rows, columns)
     let flat = reshaped(Array(shape.dropLast(2)) + [rows * columns])
@@ -92,7 +98,9 @@ extension Tensor {
   }
   /// The matrix with these elements (of the last axis) on its diagonal.
   public var asDiagonal: Tensor {
-    guard rank >= 1 else { return TensorError(.shape, "asDiagonal", "needs an axis; the tensor is a scalar").report() }
+    guard rank >= 1 else {
+      return TensorError(.shape, "asDiagonal", "needs an axis; the tensor is a scalar").report()
+    }
     let n = shape[rank - 1]
     if n == 0 { return reshaped(shape + [0]) }
     let lead = Array(shape.dropLast())
@@ -105,7 +113,9 @@ extension Tensor {
   /// The upper triangle of the last two axes, zeros below; `offset` moves the border up.
   public func upperTriangle(offset: Int = 0) -> Tensor { triangle(offset, keepsLower: false) }
   private func triangle(_ offset: Int, keepsLower: Bool) -> Tensor {
-    guard rank >= 2 else { return TensorError(.shape, "triangle", "needs two axes; the shape is \(shape)").report() }
+    guard rank >= 2 else {
+      return TensorError(.shape, "triangle", "needs two axes; the shape is \(shape)").report()
+    }
     let (rows, columns) = (shape[rank - 2], shape[rank - 1])
     let mask = (0..<rows * columns).map { k in
       let above = k % columns - k / columns

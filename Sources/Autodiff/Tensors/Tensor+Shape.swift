@@ -3,7 +3,8 @@ extension Tensor {
   /// literal in an expression becomes.
   func like(_ value: Double) -> Tensor {
     let isInteger = value == value.rounded() && abs(value) < 2_147_483_648
-    let type: ElementType = elementType.isFloatingPoint || (elementType == .int32 && isInteger) ? elementType : .float64
+    let type: ElementType =
+      elementType.isFloatingPoint || (elementType == .int32 && isInteger) ? elementType : .float64
     return Tensor(DenseArray(filling: value, TensorType(type, [])))
   }
 
@@ -13,7 +14,8 @@ extension Tensor {
     if case .failed = representation { return self }
     let missing = shape.count - rank
     guard missing >= 0 else {
-      return TensorError(.shape, "broadcast", "the shape \(self.shape) does not broadcast to \(shape)").report()
+      return TensorError(.shape, "broadcast", "the shape \(self.shape) does not broadcast to \(shape)")
+        .report()
     }
     return broadcast(to: shape, axes: self.shape.indices.map { $0 + missing })
   }
@@ -54,13 +56,16 @@ extension Tensor {
   public var matrixTransposed: Tensor {
     guard rank >= 2 else {
       if case .failed = representation { return self }
-      return TensorError(.shape, "matrixTransposed", "needs at least two axes; the shape is \(shape)").report()
+      return TensorError(.shape, "matrixTransposed", "needs at least two axes; the shape is \(shape)")
+        .report()
     }
     return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
   }
   /// One axis moved to another place.
   public func movingAxis(_ source: Int, to destination: Int) -> Tensor {
-    guard let from = axis(source, "movingAxis"), let to = axis(destination, "movingAxis") else { return failed(self) }
+    guard let from = axis(source, "movingAxis"), let to = axis(destination, "movingAxis") else {
+      return failed(self)
+    }
     var order = Array(0..<rank)
     order.remove(at: from)
     order.insert(from, at: to)
@@ -81,7 +86,8 @@ extension Tensor {
     guard let place else { return reshaped(shape.filter { $0 != 1 }) }
     guard let at = axis(place, "squeezed") else { return failed(self) }
     guard shape[at] == 1 else {
-      return TensorError(.shape, "squeezed", "axis \(place) of the shape \(shape) has extent \(shape[at])").report()
+      return TensorError(.shape, "squeezed", "axis \(place) of the shape \(shape) has extent \(shape[at])")
+        .report()
     }
     var shape = shape
     shape.remove(at: at)

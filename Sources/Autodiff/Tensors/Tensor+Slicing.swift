@@ -65,7 +65,9 @@ extension Tensor {
     let dropped = slice.counts.enumerated().filter { $0.element != 1 || shape[$0.offset] == 1 }.map(\.element)
     let region = value.converted(to: elementType)
     let fitted: Tensor
-    if region.count == slice.counts.elementCount && region.shape.filter({ $0 != 1 }) == slice.counts.filter({ $0 != 1 }) {
+    if region.count == slice.counts.elementCount
+      && region.shape.filter({ $0 != 1 }) == slice.counts.filter({ $0 != 1 })
+    {
       fitted = region.reshaped(slice.counts)
     } else if broadcastShape(region.shape, slice.counts) == slice.counts {
       fitted = region.broadcast(to: slice.counts)
@@ -77,7 +79,8 @@ extension Tensor {
       ).report()
     }
     let ones = Tensor.ones(TensorType(.int32, slice.counts))
-    let isInside = bind1(Embed(shape: shape, start: slice.start, steps: slice.steps), ones).converted(to: .bool)
+    let isInside = bind1(Embed(shape: shape, start: slice.start, steps: slice.steps), ones).converted(
+      to: .bool)
     let placed = bind1(Embed(shape: shape, start: slice.start, steps: slice.steps), fitted)
     return bind1(Select(), isInside, placed, self)
   }
@@ -87,7 +90,8 @@ extension Tensor {
     if case .failed = representation { return self }
     guard before.count == rank, after.count == rank, (before + after).allSatisfy({ $0 >= 0 }) else {
       return TensorError(
-        .shape, "padded", "needs one count, not negative, for each axis of the shape \(shape); got \(before), \(after)"
+        .shape, "padded",
+        "needs one count, not negative, for each axis of the shape \(shape); got \(before), \(after)"
       ).report()
     }
     let target = shape.indices.map { before[$0] + shape[$0] + after[$0] }
@@ -152,7 +156,9 @@ public func concatenate(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
 }
 /// Joins tensors of one shape along a new axis.
 public func stack(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
-  guard let first = tensors.first else { return TensorError(.argument, "stack", "needs at least one tensor").report() }
+  guard let first = tensors.first else {
+    return TensorError(.argument, "stack", "needs at least one tensor").report()
+  }
   for tensor in tensors {
     if case .failed = tensor.representation { return tensor }
     guard tensor.shape == first.shape else {

@@ -56,12 +56,20 @@ final class TreeCell {
 
   func child(_ key: String) -> TreeCell {
     let cell = TreeCell()
-    if case .keyed(let children) = content { content = .keyed(children + [(key, cell)]) } else { content = .keyed([(key, cell)]) }
+    if case .keyed(let children) = content {
+      content = .keyed(children + [(key, cell)])
+    } else {
+      content = .keyed([(key, cell)])
+    }
     return cell
   }
   func element() -> TreeCell {
     let cell = TreeCell()
-    if case .list(let children) = content { content = .list(children + [cell]) } else { content = .list([cell]) }
+    if case .list(let children) = content {
+      content = .list(children + [cell])
+    } else {
+      content = .list([cell])
+    }
     return cell
   }
   func existing(_ key: String) -> TreeCell? {
@@ -126,7 +134,9 @@ struct TreeEncoder: Encoder {
     mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
       try encoder.put(value, in: encoder.root.child(key.stringValue))
     }
-    mutating func nestedContainer<N: CodingKey>(keyedBy type: N.Type, forKey key: Key) -> KeyedEncodingContainer<N> {
+    mutating func nestedContainer<N: CodingKey>(keyedBy type: N.Type, forKey key: Key)
+      -> KeyedEncodingContainer<N>
+    {
       nested(key).container(keyedBy: type)
     }
     mutating func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
@@ -146,7 +156,9 @@ struct TreeEncoder: Encoder {
     var codingPath: [any CodingKey] { encoder.codingPath }
     var count: Int { encoder.root.elements.count }
     mutating func encodeNil() { encoder.root.element().content = .scalar(.null) }
-    mutating func encode<T: Encodable>(_ value: T) throws { try encoder.put(value, in: encoder.root.element()) }
+    mutating func encode<T: Encodable>(_ value: T) throws {
+      try encoder.put(value, in: encoder.root.element())
+    }
     mutating func nestedContainer<N: CodingKey>(keyedBy type: N.Type) -> KeyedEncodingContainer<N> {
       nested().container(keyedBy: type)
     }
@@ -215,7 +227,9 @@ struct TreeDecoder: Decoder {
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
       try decoder.take(type, from: try child(key))
     }
-    func nestedContainer<N: CodingKey>(keyedBy type: N.Type, forKey key: Key) throws -> KeyedDecodingContainer<N> {
+    func nestedContainer<N: CodingKey>(keyedBy type: N.Type, forKey key: Key) throws
+      -> KeyedDecodingContainer<N>
+    {
       try nested(key).container(keyedBy: type)
     }
     func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
@@ -227,7 +241,9 @@ struct TreeDecoder: Decoder {
     }
     func superDecoder(forKey key: Key) throws -> any Decoder { try nested(key) }
     private func child(_ key: Key) throws -> TreeCell {
-      guard let cell = decoder.cell.existing(key.stringValue) else { throw TreeDecoder.missing(key.stringValue) }
+      guard let cell = decoder.cell.existing(key.stringValue) else {
+        throw TreeDecoder.missing(key.stringValue)
+      }
       return cell
     }
     private func nested(_ key: Key) throws -> TreeDecoder {
@@ -246,11 +262,15 @@ struct TreeDecoder: Decoder {
       currentIndex += 1
       return true
     }
-    mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try decoder.take(type, from: try next()) }
+    mutating func decode<T: Decodable>(_ type: T.Type) throws -> T {
+      try decoder.take(type, from: try next())
+    }
     mutating func nestedContainer<N: CodingKey>(keyedBy type: N.Type) throws -> KeyedDecodingContainer<N> {
       try nested().container(keyedBy: type)
     }
-    mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer { try nested().unkeyedContainer() }
+    mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {
+      try nested().unkeyedContainer()
+    }
     mutating func superDecoder() throws -> any Decoder { try nested() }
     private mutating func next() throws -> TreeCell {
       guard !isAtEnd else { throw TreeDecoder.missing("element \(currentIndex)") }

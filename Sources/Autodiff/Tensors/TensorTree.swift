@@ -61,7 +61,9 @@ extension Tensor: TensorTree {
 
 extension Array: TensorTree where Element: TensorTree {
   /// The elements' tensors, one element after the other.
-  public func appendLeaves(to leaves: inout [Tensor]) { for element in self { element.appendLeaves(to: &leaves) } }
+  public func appendLeaves(to leaves: inout [Tensor]) {
+    for element in self { element.appendLeaves(to: &leaves) }
+  }
   /// The elements with their tensors replaced.
   public func replacingLeaves(_ leaves: inout IndexingIterator<[Tensor]>) throws -> [Element] {
     var result: [Element] = []

@@ -33,7 +33,9 @@ extension Program {
   package func batchedProgram(isBatched: [Bool], size: Int, forced: [Bool]? = nil) throws -> (
     program: Program, isOutputBatched: [Bool]
   ) {
-    let batchedTypes = zip(inputTypes, isBatched).map { TensorType($0.elementType, ($1 ? [size] : []) + $0.shape) }
+    let batchedTypes = zip(inputTypes, isBatched).map {
+      TensorType($0.elementType, ($1 ? [size] : []) + $0.shape)
+    }
     let traced = try trace(batchedTypes) { arguments in
       var (results, flags) = try batched(arguments, isBatched, size: size)
       for (k, wanted) in (forced ?? []).enumerated() where wanted && !flags[k] {

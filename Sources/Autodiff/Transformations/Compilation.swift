@@ -17,7 +17,8 @@ public func jit<Input: TensorTree, Output: TensorTree>(
     if TensorContext.current.trace != nil {
       return try withTensorErrors {
         let staged = try stage(function, argument)
-        return try staged.output.replacing(leaves: try staged.program(try checkedLeaves(argument) + staged.captures))
+        return try staged.output.replacing(
+          leaves: try staged.program(try checkedLeaves(argument) + staged.captures))
       }
     }
     var structure: [TreeNode] = []
@@ -28,7 +29,8 @@ public func jit<Input: TensorTree, Output: TensorTree>(
         return (try CompiledProgram(staged.program), staged.output)
       }
     }
-    return try entry.output.replacing(leaves: try entry.program.run(try arguments.map { try $0.denseValue("jit") }).map { Tensor($0) })
+    return try entry.output.replacing(
+      leaves: try entry.program.run(try arguments.map { try $0.denseValue("jit") }).map { Tensor($0) })
   }
 }
 

@@ -87,7 +87,8 @@ public func valueAndGrad<Input: TensorTree>(
       let type = staged.program.outputTypes[0]
       guard type.shape.isEmpty, type.elementType.isFloatingPoint else {
         throw TensorError(
-          .shape, "grad", "the function must return a floating-point scalar, not \(type); use jacobian(_:) or "
+          .shape, "grad",
+          "the function must return a floating-point scalar, not \(type); use jacobian(_:) or "
             + "vjp(_:at:) for others")
       }
       let map = try Linearization(
@@ -135,17 +136,21 @@ public func jacobian(
       let map = try Linearization(
         staged.program, at: [argument] + staged.captures, activeCount: 1, operation: "jacobian")
       let (input, output) = (map.inputTypes[0], map.outputTypes[0])
-      guard map.isOutputActive[0] else { return Tensor.zeros(TensorType(output.elementType, output.shape + input.shape)) }
+      guard map.isOutputActive[0] else {
+        return Tensor.zeros(TensorType(output.elementType, output.shape + input.shape))
+      }
       let isForward = mode == .forward || (mode == .automatic && input.count <= output.count)
       let residuals = map.residuals
       let flags = residuals.map { _ in false } + [true]
       if isForward {
-        let basis = Tensor.identity(input.count, type: input.elementType).reshaped([input.count] + input.shape)
+        let basis = Tensor.identity(input.count, type: input.elementType).reshaped(
+          [input.count] + input.shape)
         let (columns, isBatched) = try map.program.batched(residuals + [basis], flags, size: input.count)
         let rows = columns[0].batched(isBatched[0], input.count)
         return rows.reshaped([input.count, output.count]).transposed.reshaped(output.shape + input.shape)
       }
-      let basis = Tensor.identity(output.count, type: output.elementType).reshaped([output.count] + output.shape)
+      let basis = Tensor.identity(output.count, type: output.elementType).reshaped(
+        [output.count] + output.shape)
       let adjoint = try trace(residuals.map(\.type) + [output]) { arguments in
         let result = try map.program.transposed(
           isLinear: flags, known: Array(arguments.dropLast()), cotangents: [arguments.last!])
@@ -175,7 +180,8 @@ public func hvp<Input: TensorTree>(
     try requireTypes(tangents, primals.map(\.type), "hvp", "tangent")
     let gradient = try trace((primals + staged.captures).map(\.type)) { arguments in
       let map = try Linearization(staged.program, at: arguments, activeCount: primals.count, operation: "hvp")
-      try requireTypes([Tensor.zeros(map.outputTypes[0])], [TensorType(map.outputTypes[0].elementType, [])], "hvp", "scalar")
+      try requireTypes(
+        [Tensor.zeros(map.outputTypes[0])], [TensorType(map.outputTypes[0].elementType, [])], "hvp", "scalar")
       return try map.pullback([Tensor.ones(map.outputTypes[0])])
     }
     let (values, results) = try gradient.program.forwardMode(

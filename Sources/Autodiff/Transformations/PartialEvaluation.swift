@@ -10,7 +10,8 @@ package struct PartialEvaluation: Sendable {
 
 extension Program {
   /// Which values depend on the unknown inputs.
-  func unknownVariables(_ isInputUnknown: [Bool]) throws -> (variables: [Bool], splits: [Int: SplitEquation]) {
+  func unknownVariables(_ isInputUnknown: [Bool]) throws -> (variables: [Bool], splits: [Int: SplitEquation])
+  {
     var isUnknown = [Bool](repeating: false, count: types.count)
     var splits: [Int: SplitEquation] = [:]
     for (id, flag) in zip(inputs, isInputUnknown) { isUnknown[Int(id)] = flag }
@@ -31,7 +32,11 @@ extension Program {
   }
 
   /// Cuts the program by what depends on the unknown inputs.
-  package func partiallyEvaluated(isUnknown isInputUnknown: [Bool]) throws -> PartialEvaluation {
+  ///
+  /// Outputs that `forced` marks count as unknown even if they are known: the second program hands them on.
+  package func partiallyEvaluated(isUnknown isInputUnknown: [Bool], forced: [Bool]? = nil) throws
+    -> PartialEvaluation
+  {
     let (isUnknown, splits) = try unknownVariables(isInputUnknown)
     let isNeeded = neededEquations()
     var known = ProgramBuilder()
@@ -59,6 +64,8 @@ extension Program {
         for id in operands(of: equation) { require(id) }
       }
     }
+    let isOutputUnknown = outputs.enumerated().map { isUnknown[Int($1)] || (forced?[$0] ?? false) }
+    for (id, flag) in zip(outputs, isOutputUnknown) where flag { require(id) }
     for id in residuals { unknownNumber[Int(id)] = unknown.input(types[Int(id)]) }
     var splitInputs: [Int: [Int32]] = [:]
     for index in splitResiduals.keys.sorted() {
@@ -81,14 +88,15 @@ extension Program {
       if let split = splits[index] {
         let original = Array(ids)
         let knownIDs = split.knownOperands.map { knownNumber[Int(original[$0])] }
-        let knownTypes = split.knownResults.map { types[Int(equation.firstResult) + $0] } + splitResiduals[index]!
+        let knownTypes =
+          split.knownResults.map { types[Int(equation.firstResult) + $0] } + splitResiduals[index]!
         let first = known.append(split.known, knownIDs, results: knownTypes)
         for (offset, k) in split.knownResults.enumerated() {
           knownNumber[Int(equation.firstResult) + k] = first + Int32(offset)
         }
         let residualStart = Int(first) + split.knownResults.count
         splitOutputs.append(contentsOf: splitResiduals[index]!.indices.map { Int32(residualStart + $0) })
-        let unknownIDs = splitInputs[index]! + split.unknownOperands.map { unknownNumber[Int(original[$0])] }
+        let unknownIDs = split.unknownOperands.map { unknownNumber[Int(original[$0])] } + splitInputs[index]!
         let unknownTypes = split.unknownResults.map { types[Int(equation.firstResult) + $0] }
         let start = unknown.append(split.unknown, unknownIDs, results: unknownTypes)
         for (offset, k) in split.unknownResults.enumerated() {
@@ -96,17 +104,18 @@ extension Program {
         }
       } else if isUnknown[Int(equation.firstResult)] {
         let first = unknown.append(
-          primitive(of: equation), ids.map { unknownNumber[Int($0)] }, results: equation.results.map { types[$0] })
+          primitive(of: equation), ids.map { unknownNumber[Int($0)] },
+          results: equation.results.map { types[$0] })
         for (offset, id) in equation.results.enumerated() { unknownNumber[id] = first + Int32(offset) }
       } else {
         let first = known.append(
-          primitive(of: equation), ids.map { knownNumber[Int($0)] }, results: equation.results.map { types[$0] })
+          primitive(of: equation), ids.map { knownNumber[Int($0)] },
+          results: equation.results.map { types[$0] })
         for (offset, id) in equation.results.enumerated() { knownNumber[id] = first + Int32(offset) }
       }
     }
-    let isOutputUnknown = outputs.map { isUnknown[Int($0)] }
-    let knownOutputs = outputs.filter { !isUnknown[Int($0)] }.map { knownNumber[Int($0)] }
-    let unknownOutputs = outputs.filter { isUnknown[Int($0)] }.map { unknownNumber[Int($0)] }
+    let knownOutputs = zip(outputs, isOutputUnknown).filter { !$0.1 }.map { knownNumber[Int($0.0)] }
+    let unknownOutputs = zip(outputs, isOutputUnknown).filter(\.1).map { unknownNumber[Int($0.0)] }
     let residualOutputs = residuals.map { knownNumber[Int($0)] } + splitOutputs
     return PartialEvaluation(
       known: Program(known, outputs: knownOutputs + residualOutputs),

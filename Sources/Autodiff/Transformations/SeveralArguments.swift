@@ -85,19 +85,24 @@ public func vmap<A: TensorTree, B: TensorTree, Output: TensorTree>(
   { a, b in
     let axes = a.leaves.map { _ in inputAxes.0 } + b.leaves.map { _ in inputAxes.1 }
     return try batchedCall(
-      { (pair: TensorPair<A, B>) in try function(pair.first, pair.second) }, TensorPair(first: a, second: b), axes: axes,
+      { (pair: TensorPair<A, B>) in try function(pair.first, pair.second) }, TensorPair(first: a, second: b),
+      axes: axes,
       outputAxis: outputAxis)
   }
 }
 /// The function of three arguments for a batch.
 public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>(
-  _ function: @escaping (A, B, C) throws -> Output, inputAxes: (Int?, Int?, Int?) = (0, 0, 0), outputAxis: Int = 0
+  _ function: @escaping (A, B, C) throws -> Output, inputAxes: (Int?, Int?, Int?) = (0, 0, 0),
+  outputAxis: Int = 0
 ) -> (A, B, C) throws -> Output {
   { a, b, c in
     let axes =
-      a.leaves.map { _ in inputAxes.0 } + b.leaves.map { _ in inputAxes.1 } + c.leaves.map { _ in inputAxes.2 }
+      a.leaves.map { _ in inputAxes.0 } + b.leaves.map { _ in inputAxes.1 }
+      + c.leaves.map { _ in inputAxes.2 }
     return try batchedCall(
-      { (triple: TensorTriple<A, B, C>) in try function(triple.first, triple.second.first, triple.second.second) },
+      { (triple: TensorTriple<A, B, C>) in
+        try function(triple.first, triple.second.first, triple.second.second)
+      },
       TensorPair(first: a, second: TensorPair(first: b, second: c)), axes: axes, outputAxis: outputAxis)
   }
 }

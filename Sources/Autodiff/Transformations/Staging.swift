@@ -33,12 +33,18 @@ struct Linearization {
     for type in function.inputTypes.prefix(count) where !type.elementType.isFloatingPoint {
       throw TensorError(
         .elementType, operation,
-        "cannot differentiate with respect to \(type); capture it in the closure instead of passing it, or convert it")
+        "cannot differentiate with respect to \(type); capture it in the closure instead of passing it, or convert it"
+      )
     }
     let isActive = function.inputs.indices.map { $0 < count }
     let (derivative, isTangentActive) = try function.jvpProgram(isActive: isActive)
     let split = try derivative.partiallyEvaluated(
       isUnknown: derivative.inputs.indices.map { $0 >= function.inputs.count })
+    if let index = split.isOutputUnknown.prefix(function.outputs.count).firstIndex(of: true) {
+      if derivative.contains(where: { $0 is While }) { throw While.noReverse }
+      throw TensorError(
+        .unsupportedDerivative, operation, "output \(index) cannot be computed before its derivative")
+    }
     let results = try split.known(primals)
     // Known outputs: the values, then tangents that turned out constant, then residuals.
     values = Array(results.prefix(function.outputs.count))

@@ -26,7 +26,9 @@ extension Program {
       }
     }
     var sums = CotangentSums(count: types.count)
-    for (id, cotangent) in zip(outputs, cotangents) where isLinearValue[Int(id)] { sums.add(cotangent, nil, to: Int(id)) }
+    for (id, cotangent) in zip(outputs, cotangents) where isLinearValue[Int(id)] {
+      sums.add(cotangent, nil, to: Int(id))
+    }
     for equation in equations.reversed() where isLinearValue[Int(equation.firstResult)] {
       let cotangents = equation.results.map { sums.take($0) }
       guard cotangents.contains(where: { $0 != nil }) else { continue }
@@ -39,7 +41,9 @@ extension Program {
       if let mask { operands = primitive.sanitized(operands, mask) }
       let results = try primitive.transpose(cotangents.map { $0?.value }, operands)
       let masks = try primitive.operandSupports(operands, mask)
-      for (k, id) in ids.enumerated() where isLinearValue[Int(id)] { sums.add(results[k], masks?[k], to: Int(id)) }
+      for (k, id) in ids.enumerated() where isLinearValue[Int(id)] {
+        sums.add(results[k], masks?[k], to: Int(id))
+      }
     }
     return zip(inputs, isLinear).filter { $0.1 }.map { sums.take(Int($0.0))?.value }
   }
@@ -79,7 +83,8 @@ extension Primitive {
   fileprivate func sanitized(_ operands: [TransposeOperand], _ mask: Tensor) -> [TransposeOperand] {
     guard zeroPattern == .elementwise else { return operands }
     return operands.enumerated().map { index, operand in
-      guard case .known(let value) = operand, value.elementType.isFloatingPoint, value.shape == mask.shape else {
+      guard case .known(let value) = operand, value.elementType.isFloatingPoint, value.shape == mask.shape
+      else {
         return operand
       }
       // The divisor of a quotient becomes one, every other coefficient zero.

@@ -18,33 +18,35 @@ public func vmap<Input: TensorTree, Output: TensorTree>(
 func batchedCall<Input: TensorTree, Output: TensorTree>(
   _ function: (Input) throws -> Output, _ argument: Input, axes: [Int?], outputAxis: Int
 ) throws -> Output {
-    try withTensorErrors {
-      var arguments = try checkedLeaves(argument)
-      var size: Int?
-      for (index, axis) in axes.enumerated() {
-        guard let axis else { continue }
-        guard let place = arguments[index].axis(axis, "vmap") else { break }
-        let extent = arguments[index].shape[place]
-        if let size, size != extent {
-          throw TensorError(.shape, "vmap", "batches of \(size) and \(extent) elements do not fit together")
-        }
-        size = extent
-        arguments[index] = arguments[index].movingAxis(place, to: 0)
+  try withTensorErrors {
+    var arguments = try checkedLeaves(argument)
+    var size: Int?
+    for (index, axis) in axes.enumerated() {
+      guard let axis else { continue }
+      guard let place = arguments[index].axis(axis, "vmap") else { break }
+      let extent = arguments[index].shape[place]
+      if let size, size != extent {
+        throw TensorError(.shape, "vmap", "batches of \(size) and \(extent) elements do not fit together")
       }
-      guard let size else { throw TensorError(.argument, "vmap", "no argument has a batch axis") }
-      let isBatched = axes.map { $0 != nil }
-      // One element of the batch is what the function sees.
-      let types = zip(arguments, isBatched).map { $1 ? TensorType($0.elementType, Array($0.shape.dropFirst())) : $0.type }
-            let staged = try trace(types) { placeholders in
-        let output = try function(try argument.replacing(leaves: placeholders))
-        return (output, output.leaves)
-      }
-      let (results, flags) = try staged.program.batched(
-        arguments + staged.captures, isBatched + staged.captures.map { _ in false }, size: size)
-      return try staged.output.replacing(
-        leaves: zip(results, flags).map { result, flag in
-          let batch = result.batched(flag, size)
-          return outputAxis == 0 ? batch : batch.movingAxis(0, to: outputAxis)
-        })
+      size = extent
+      arguments[index] = arguments[index].movingAxis(place, to: 0)
     }
+    guard let size else { throw TensorError(.argument, "vmap", "no argument has a batch axis") }
+    let isBatched = axes.map { $0 != nil }
+    // One element of the batch is what the function sees.
+    let types = zip(arguments, isBatched).map {
+      $1 ? TensorType($0.elementType, Array($0.shape.dropFirst())) : $0.type
+    }
+    let staged = try trace(types) { placeholders in
+      let output = try function(try argument.replacing(leaves: placeholders))
+      return (output, output.leaves)
+    }
+    let (results, flags) = try staged.program.batched(
+      arguments + staged.captures, isBatched + staged.captures.map { _ in false }, size: size)
+    return try staged.output.replacing(
+      leaves: zip(results, flags).map { result, flag in
+        let batch = result.batched(flag, size)
+        return outputAxis == 0 ? batch : batch.movingAxis(0, to: outputAxis)
+      })
+  }
 }
