@@ -38,13 +38,15 @@ package struct Scan: HigherOrderPrimitive {
   }
 
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    let compiled = body.compiled()
+    if let registers = compiled.registers { return run(registers, operands) }
     var state = Array(operands[constantCount..<rowStart])
     let constants = Array(operands.prefix(constantCount))
     let stacks = resultRowTypes.map { DenseArray(uninitialized: $0.elementType, [length] + $0.shape) }
     for step in 0..<length {
       let row = isReverse ? length - 1 - step : step
       let rows = operands.dropFirst(rowStart).map { $0.row(row) }
-      let results = try body.interpret(constants + state + rows)
+      let results = try compiled.run(constants + state + rows)
       state = Array(results.prefix(stateCount))
       for (stack, value) in zip(stacks, results.dropFirst(stateCount)) {
         stack.row(row).overwrite(with: value)
@@ -52,6 +54,40 @@ package struct Scan: HigherOrderPrimitive {
     }
     return state + stacks
   }
+}
+
+extension Scan {
+  /// The loop over a small body: nothing is allocated in a step.
+  private func run(_ code: RegisterProgram, _ operands: [DenseArray]) -> [DenseArray] {
+    let sources = operands.map { $0.contiguous() }
+    let stateTypes = Array(body.outputTypes.prefix(stateCount))
+    // Two copies of the state, read and written in turn; the first step reads the operand itself.
+    let copies = (0..<2).map { _ in stateTypes.map { DenseArray(uninitialized: $0) } }
+    let stacks = resultRowTypes.map { DenseArray(uninitialized: $0.elementType, [length] + $0.shape) }
+    var inputs = sources.map { $0.laneArray(stride: 0) }
+    var outputs = (copies[0] + stacks).map { $0.laneArray(stride: 0) }
+    let rowBytes = sources.dropFirst(rowStart).map { $0.type.rowByteCount }
+    let stackBytes = stacks.map { $0.type.rowByteCount }
+    let rowBases = inputs.dropFirst(rowStart).map(\.base)
+    let stackBases = outputs.dropFirst(stateCount).map(\.base)
+    withExtendedLifetime((sources, copies, stacks)) {
+      for step in 0..<length {
+        let row = isReverse ? length - 1 - step : step
+        for (k, base) in rowBases.enumerated() { inputs[rowStart + k].base = base + row * rowBytes[k] }
+        for (k, base) in stackBases.enumerated() { outputs[stateCount + k].base = base + row * stackBytes[k] }
+        for k in 0..<stateCount { outputs[k].base = copies[step % 2][k].buffer.base }
+        code.run(inputs: inputs, outputs: outputs)
+        for k in 0..<stateCount { inputs[constantCount + k].base = outputs[k].base }
+      }
+    }
+    let last = length == 0 ? Array(sources[constantCount..<rowStart]) : copies[(length - 1) % 2]
+    return last + stacks
+  }
+}
+
+extension TensorType {
+  /// Bytes of one entry of axis 0.
+  fileprivate var rowByteCount: Int { shape.dropFirst().reduce(1, *) * elementType.byteCount }
 }
 
 extension DenseArray {

@@ -1,9 +1,58 @@
-/// A program made ready to run many times.
+/// A program made ready to run many times: simplified, then either expanded to scalars (small programs) or fused into
+/// passes over arrays.
 package final class CompiledProgram: Sendable {
+  /// The simplified program.
   package let program: Program
+  /// The scalar form of a small program.
+  let registers: RegisterProgram?
+  private let plan: ExecutionPlan?
 
-  package init(_ program: Program) throws {
-    self.program = program
+  package init(_ source: Program) {
+    program = source.simplified()
+    registers = ScalarExpansion.compile(program)
+    plan = registers == nil ? ExecutionPlan(program) : nil
   }
-  package func run(_ arguments: [DenseArray]) throws -> [DenseArray] { try program.interpret(arguments) }
+
+  package func run(_ arguments: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    guard let registers else { return try plan!.run(program, arguments) }
+    let inputs = arguments.map { $0.contiguous() }
+    let outputs = program.outputTypes.map { DenseArray(uninitialized: $0) }
+    withExtendedLifetime((inputs, outputs)) {
+      registers.run(
+        inputs: inputs.map { $0.laneArray(stride: 0) }, outputs: outputs.map { $0.laneArray(stride: 0) })
+    }
+    return outputs
+  }
+
+  /// Runs a program of one input and one output.
+  func run(single argument: DenseArray) throws(TensorError) -> DenseArray {
+    guard let registers else { return try plan!.run(program, [argument])[0] }
+    let input = argument.contiguous()
+    let output = DenseArray(uninitialized: program.types[Int(program.outputs[0])])
+    withExtendedLifetime((input, output)) {
+      withUnsafePointer(to: input.laneArray(stride: 0)) { source in
+        withUnsafePointer(to: output.laneArray(stride: 0)) { registers.run(inputs: source, outputs: $0) }
+      }
+    }
+    return output
+  }
+
+  /// Runs for a batch: arguments that are batched have it as axis 0, and so have all results.
+  package func run(_ arguments: [DenseArray], isBatched: [Bool], size: Int) throws(TensorError)
+    -> [DenseArray]
+  {
+    guard let registers else {
+      return try BatchedCall(program: program, isBatched: isBatched, size: size).expanded().interpret(
+        arguments)
+    }
+    let inputs = arguments.map { $0.contiguous() }
+    let outputs = program.outputTypes.map { DenseArray(uninitialized: $0.batched(size)) }
+    withExtendedLifetime((inputs, outputs)) {
+      registers.runBatch(
+        count: size,
+        inputs: zip(inputs, isBatched).map { $0.laneArray(stride: $1 ? $0.count / max(size, 1) : 0) },
+        outputs: zip(outputs, program.outputTypes).map { $0.laneArray(stride: $1.count) })
+    }
+    return outputs
+  }
 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A traced function: a flat sequence of operations on numbered values, each assigned once.
 ///
 /// Transformations take programs to programs. A program has no loops or jumps of its own; structured control flow is
@@ -29,6 +31,17 @@ public final class Program: Sendable {
   package let operandList: [Int32]
   /// The distinct primitives.
   package let primitives: [any Primitive]
+  private let compilation = Mutex<CompiledProgram?>(nil)
+
+  /// The program made ready to run many times; done once.
+  func compiled() -> CompiledProgram {
+    compilation.withLock { known in
+      if let known { return known }
+      let made = CompiledProgram(self)
+      known = made
+      return made
+    }
+  }
 
   package init(_ builder: ProgramBuilder, outputs: [Int32]) {
     types = builder.types
@@ -139,7 +152,7 @@ package struct ProgramBuilder {
   ) -> Int32 {
     append(number(of: primitive), operands, results: results)
   }
-  private mutating func append(_ number: Int32, _ operands: some Collection<Int32>, results: [TensorType])
+  mutating func append(_ number: Int32, _ operands: some Collection<Int32>, results: [TensorType])
     -> Int32
   {
     let first = Int32(types.count)
@@ -152,7 +165,7 @@ package struct ProgramBuilder {
         resultCount: Int32(results.count)))
     return first
   }
-  private mutating func number(of primitive: any Primitive) -> Int32 {
+  mutating func number(of primitive: any Primitive) -> Int32 {
     // Elementwise primitives are most of a long program: they skip the dictionary.
     let code = primitive.internalCode
     if let code, elementwiseNumbers[code] >= 0 { return elementwiseNumbers[code] }

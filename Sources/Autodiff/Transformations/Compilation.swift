@@ -26,11 +26,31 @@ public func jit<Input: TensorTree, Output: TensorTree>(
     let entry = try cache.entry(arguments, structure) {
       try withTensorErrors {
         let staged = try stage(function, argument)
-        return (try CompiledProgram(staged.program), staged.output)
+        return (CompiledProgram(staged.program), staged.output)
       }
     }
     return try entry.output.replacing(
       leaves: try entry.program.run(try arguments.map { try $0.denseValue("jit") }).map { Tensor($0) })
+  }
+}
+
+/// The function of one tensor, compiled: as ``jit(_:)`` of trees, with less to do in a call.
+public func jit(_ function: @escaping (Tensor) throws -> Tensor) -> (Tensor) throws -> Tensor {
+  let entries = Mutex<[(type: TensorType, program: CompiledProgram)]>([])
+  return { argument in
+    guard case .dense(let array) = argument.representation, TensorContext.current.trace == nil else {
+      let staged = try stage(function, argument)
+      return try staged.program([argument] + staged.captures)[0]
+    }
+    let known = entries.withLock { entries in
+      entries.first { $0.type.elementType == array.elementType && $0.type.shape == array.shape }?.program
+    }
+    if let known { return Tensor(try known.run(single: array)) }
+    let made = try withTensorErrors { CompiledProgram(try stage(function, argument).program) }
+    entries.withLock { entries in
+      if !entries.contains(where: { $0.type == array.type }) { entries.append((array.type, made)) }
+    }
+    return Tensor(try made.run(single: array))
   }
 }
 

@@ -41,12 +41,18 @@ func batchedCall<Input: TensorTree, Output: TensorTree>(
       let output = try function(try argument.replacing(leaves: placeholders))
       return (output, output.leaves)
     }
-    let (results, flags) = try staged.program.batched(
-      arguments + staged.captures, isBatched + staged.captures.map { _ in false }, size: size)
+    let operands = arguments + staged.captures
+    let operandFlags = isBatched + staged.captures.map { _ in false }
+    let results: [Tensor]
+    if operands.contains(where: \.isTraced) {
+      // The executor sees the program of one element, and runs it a lane group at a time.
+      results = try bindOrThrow(
+        BatchedCall(program: staged.program, isBatched: operandFlags, size: size), operands)
+    } else {
+      let (values, flags) = try staged.program.batched(operands, operandFlags, size: size)
+      results = zip(values, flags).map { $0.batched($1, size) }
+    }
     return try staged.output.replacing(
-      leaves: zip(results, flags).map { result, flag in
-        let batch = result.batched(flag, size)
-        return outputAxis == 0 ? batch : batch.movingAxis(0, to: outputAxis)
-      })
+      leaves: results.map { outputAxis == 0 ? $0 : $0.movingAxis(0, to: outputAxis) })
   }
 }
