@@ -1,4 +1,4 @@
-/// A program run for each element of a batch: what ``vmap(_:inputAxis:outputAxis:)`` is inside of another trace.
+/// A program run for each element of a batch: what `vmap` is inside of another trace.
 ///
 /// Kept whole, so that derivatives are taken of the small program and the executor runs it a lane group at a time.
 package struct BatchedCall: HigherOrderPrimitive {

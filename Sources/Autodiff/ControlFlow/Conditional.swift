@@ -135,7 +135,7 @@ extension Program {
   }
 }
 
-/// One of two computations, chosen by a scalar truth value. Only the one that is chosen runs (except under ``vmap(_:inputAxis:outputAxis:)``
+/// One of two computations, chosen by a scalar truth value. Only the one that is chosen runs (except under `vmap`
 /// with a condition that differs over the batch, where both do).
 ///
 /// The closures may use any tensor in scope. Both must return the same structure, shapes and element types.

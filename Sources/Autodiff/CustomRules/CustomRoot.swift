@@ -126,7 +126,7 @@ func solveDense(
 ///   - guess: where the solver starts; the root's derivative with respect to it is zero.
 ///   - solve: takes residual and guess to the root.
 ///   - tangentSolve: solves the linear system of the derivative; by its dense matrix if left out. It must work for the
-///     transposed map too, and must not capture traced tensors. Under ``vmap(_:inputAxis:outputAxis:)`` the dense solver is used.
+///     transposed map too, and must not capture traced tensors. Under `vmap` the dense solver is used.
 /// - Throws: ``TensorError``, or what the closures throw.
 public func customRoot<Vector: TensorTree>(
   _ residual: (Vector) throws -> Vector, guess: Vector,

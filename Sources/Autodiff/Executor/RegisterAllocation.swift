@@ -1,7 +1,7 @@
 /// Turns a graph of scalar operations into instructions: what no output needs is left out, products that feed one sum
 /// are fused with it, and registers are used again after their last use.
 struct RegisterAllocation {
-  private(set) var program: RegisterProgram
+  let program: RegisterProgram
 
   init(_ graph: ScalarGraph, _ outputs: [[Int32]]) {
     var nodes = graph.nodes
@@ -17,7 +17,10 @@ struct RegisterAllocation {
     for output in outputs.joined() { last[Int(output)] = Int32.max }
 
     var register = [UInt32](repeating: 0, count: nodes.count)
-    var result = RegisterProgram(instructions: [], constants: [], loads: [], stores: [], registerCount: 0)
+    var instructions: [Instruction] = []
+    var constants: [Double] = []
+    var loads: [RegisterProgram.Load] = []
+    var stores: [RegisterProgram.Store] = []
     var free: [UInt32] = []
     var count = 0
     func take() -> UInt32 {
@@ -29,12 +32,12 @@ struct RegisterAllocation {
     for (index, node) in nodes.enumerated() where uses[index] > 0 && node.kind == .constant {
       let place = take()
       register[index] = place
-      result.constants.append(Double(bitPattern: node.bits))
+      constants.append(Double(bitPattern: node.bits))
     }
     for (index, node) in nodes.enumerated() where uses[index] > 0 && node.kind == .input {
       let place = take()
       register[index] = place
-      result.loads.append(RegisterProgram.Load(input: node.a, element: node.b, register: place))
+      loads.append(RegisterProgram.Load(input: node.a, element: node.b, register: place))
     }
     for (index, node) in nodes.enumerated() where uses[index] > 0 && node.kind == .operation {
       let operands = [node.a, node.b, node.c].map { $0 >= 0 ? register[Int($0)] : 0 }
@@ -45,18 +48,18 @@ struct RegisterAllocation {
       }
       let target = take()
       register[index] = target
-      result.instructions.append(
+      instructions.append(
         Instruction(operation: node.operation, target: target, a: operands[0], b: operands[1], c: operands[2])
       )
     }
     for (number, elements) in outputs.enumerated() {
       for (element, id) in elements.enumerated() {
-        result.stores.append(
+        stores.append(
           RegisterProgram.Store(output: Int32(number), element: Int32(element), register: register[Int(id)]))
       }
     }
-    result.registerCount = count
-    program = result
+    program = RegisterProgram(
+      instructions, constants: constants, loads: loads, stores: stores, registerCount: count)
   }
 
   /// How often each node is used by nodes that are needed, and by outputs.

@@ -29,8 +29,9 @@ struct Instruction: Sendable {
 
 /// A straight sequence of scalar instructions on a small register file: a small program, expanded to scalars.
 ///
-/// It runs on one number per register, or on whole lane groups, for a batch at once.
-struct RegisterProgram: Sendable {
+/// It runs on one number per register, or on whole lane groups, for a batch at once. Never changed once made; its lists lie in
+/// plain memory, because a call takes less time than counting references to arrays.
+final class RegisterProgram: @unchecked Sendable {
   /// An element of an input, and the register that it is loaded into.
   struct Load: Sendable {
     var input: Int32
@@ -43,10 +44,30 @@ struct RegisterProgram: Sendable {
     var element: Int32
     var register: UInt32
   }
-  var instructions: [Instruction]
+  let instructions: UnsafeBufferPointer<Instruction>
   /// The first registers hold these numbers.
-  var constants: [Double]
-  var loads: [Load]
-  var stores: [Store]
-  var registerCount: Int
+  let constants: UnsafeBufferPointer<Double>
+  let loads: UnsafeBufferPointer<Load>
+  let stores: UnsafeBufferPointer<Store>
+  let registerCount: Int
+
+  init(_ instructions: [Instruction], constants: [Double], loads: [Load], stores: [Store], registerCount: Int)
+  {
+    func copied<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
+      let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
+      _ = buffer.initialize(from: values)
+      return UnsafeBufferPointer(buffer)
+    }
+    self.instructions = copied(instructions)
+    self.constants = copied(constants)
+    self.loads = copied(loads)
+    self.stores = copied(stores)
+    self.registerCount = registerCount
+  }
+  deinit {
+    instructions.deallocate()
+    constants.deallocate()
+    loads.deallocate()
+    stores.deallocate()
+  }
 }

@@ -14,15 +14,14 @@ extension RegisterProgram {
   func run(inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>) {
     withUnsafeTemporaryAllocation(of: Double.self, capacity: max(registerCount, 1)) { buffer in
       let registers = buffer.baseAddress!
-      constants.withUnsafeBufferPointer {
-        if let base = $0.baseAddress { registers.update(from: base, count: $0.count) }
+      for k in 0..<constants.count { registers[k] = constants[k] }
+      for k in 0..<loads.count {
+        let load = loads[k]
+        registers[Int(load.register)] = inputs[Int(load.input)].read(Int(load.element))
       }
-      for load in loads {
-        let source = inputs[Int(load.input)]
-        registers[Int(load.register)] = source.read(Int(load.element))
-      }
-      instructions.withUnsafeBufferPointer { runSingle($0, registers) }
-      for store in stores {
+      runSingle(instructions, registers)
+      for k in 0..<stores.count {
+        let store = stores[k]
         outputs[Int(store.output)].write(registers[Int(store.register)], Int(store.element))
       }
     }
@@ -45,7 +44,7 @@ extension RegisterProgram {
         for load in loads {
           inputs[Int(load.input)].load(Int(load.element), lane, count, registers + Int(load.register) * width)
         }
-        instructions.withUnsafeBufferPointer { runGroups($0, registers, width) }
+        runGroups(instructions, registers, width)
         for store in stores {
           outputs[Int(store.output)].store(
             Int(store.element), lane, count, registers + Int(store.register) * width)

@@ -112,6 +112,12 @@ func apply(_ operation: Binary, _ a: Tensor, _ b: Tensor) -> Tensor {
 
 /// Brings operands to one type and shape by NumPy's rules, then applies the function.
 func broadcastApply(_ operation: Binary, _ a: Tensor, _ b: Tensor) -> Tensor {
+  // The type checker may take `1.0 / 6` in an expression of tensors for a quotient of tensors.
+  if a.isLiteral && b.isLiteral {
+    var result = apply(operation, a, b)
+    result.isLiteral = true
+    return result
+  }
   if a.isLiteral != b.isLiteral {
     if a.isLiteral, let value = a.dense?.read(at: 0) { return applyLiteral(operation, value, b) }
     if b.isLiteral, let value = b.dense?.read(at: 0) { return applyLiteral(operation, a, value) }

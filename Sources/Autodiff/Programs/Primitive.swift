@@ -56,7 +56,7 @@ package enum TransposeOperand {
   }
 }
 
-/// Where cotangents that are zero by construction (the branch that ``select(_:_:_:)`` did not take) go in a transposed
+/// Where cotangents that are zero by construction (the branch that `select` did not take) go in a transposed
 /// primitive.
 package enum ZeroPattern: Sendable {
   /// Element by element: the cotangents of the operands are zero where the result's is.

@@ -134,7 +134,11 @@ extension Tensor {
   /// True where both differ.
   public static func .!= (a: Double, b: Tensor) -> Tensor { broadcastCompare(.notEqual, b.like(a), b) }
   /// The negative of each element.
-  public static prefix func - (a: Tensor) -> Tensor { apply(.negate, a) }
+  public static prefix func - (a: Tensor) -> Tensor {
+    var result = apply(.negate, a)
+    result.isLiteral = a.isLiteral
+    return result
+  }
   /// The element-wise opposite of truth values.
   public static prefix func .! (a: Tensor) -> Tensor {
     broadcastLogic(.exclusiveOr, a, Tensor(scalar: true))

@@ -103,7 +103,7 @@ extension Tensor {
   }
 }
 
-/// Something that picks elements along one axis in a subscript: an `Int`, a range, or ``AllIndices/all``.
+/// Something that picks elements along one axis in a subscript: an `Int`, a range, or `.all`.
 public protocol TensorIndex: Sendable {
   /// First place, number of places, and whether the axis is kept.
   func resolved(extent: Int) -> (start: Int, count: Int, keepsAxis: Bool)

@@ -68,6 +68,6 @@ extension Bool {
   /// The only element of a tensor: true unless it is zero.
   ///
   /// - Throws: ``TensorError`` if there is not exactly one element, or the tensor is traced: a Swift `if` cannot depend on
-  ///   a value that is not known yet. Use ``select(_:_:_:)`` or ``cond(_:then:else:)``.
+  ///   a value that is not known yet. Use `select` or ``cond(_:then:else:)``.
   public init(_ tensor: Tensor) throws(TensorError) { self = try tensor.onlyElement("Bool") != 0 }
 }

@@ -7,6 +7,11 @@ import Synchronization
 /// may be called from several tasks. The closure's Swift code runs once per key: what it captures is part of the program. In
 /// particular a captured variable has the value of that first call, for ever after; pass what changes as an argument.
 ///
+/// The compiled program is simplified: what is known is computed ahead, equal operations are one, and in small programs, which
+/// are expanded to scalar instructions, what is zero by construction disappears: there the product with a constant zero is
+/// zero, even if the other factor is not finite. Sums and products may be fused, so that results differ from those of the
+/// function itself by rounding.
+///
 /// Inside another transformation the function is traced as if it were not compiled.
 public func jit<Input: TensorTree, Output: TensorTree>(
   _ function: @escaping (Input) throws -> Output
@@ -34,7 +39,7 @@ public func jit<Input: TensorTree, Output: TensorTree>(
   }
 }
 
-/// The function of one tensor, compiled: as ``jit(_:)`` of trees, with less to do in a call.
+/// The function of one tensor, compiled: as `jit` of trees, with less to do in a call.
 public func jit(_ function: @escaping (Tensor) throws -> Tensor) -> (Tensor) throws -> Tensor {
   let entries = Mutex<[(type: TensorType, program: CompiledProgram)]>([])
   return { argument in
