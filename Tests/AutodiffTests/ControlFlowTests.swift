@@ -76,7 +76,8 @@ private let controlFlow: [DerivativeCase] = [
     try vmap { (row: Tensor) in sin(row) * x[1] + row.sum() * x[1][0] }(x[0])
   },
   DerivativeCase("vmap with a shared argument, along other axes", [[2, 3], [2]]) { x in
-    try vmap({ (a: Tensor, w: Tensor) in tanh(a * w) * w.sum() }, inputAxes: (1, nil), outputAxis: 1)(x[0], x[1])
+    try vmap({ (a: Tensor, w: Tensor) in tanh(a * w) * w.sum() }, inputAxes: (1, nil), outputAxis: 1)(
+      x[0], x[1])
   },
   DerivativeCase("nested vmap", [[2, 3], [3]]) { x in
     try vmap { (row: Tensor) throws in
@@ -87,7 +88,9 @@ private let controlFlow: [DerivativeCase] = [
     try vmap(grad { (row: Tensor) in (exp(row * x[1]) * row).sum() })(x[0])
   },
   DerivativeCase("vmap of large elements", [[2, 30], [30, 30]]) { x in
-    try vmap { (row: Tensor) in tanh(matmul(matmul(x[1], matmul(x[1], x[1])), row) * 0.01) }(x[0]).sum(axes: [1])
+    try vmap { (row: Tensor) in tanh(matmul(matmul(x[1], matmul(x[1], x[1])), row) * 0.01) }(x[0]).sum(axes: [
+      1
+    ])
   },
   DerivativeCase("scan in vmap", [[2, 3], [2]]) { x in
     try vmap { (row: Tensor) throws in
@@ -100,7 +103,8 @@ private let controlFlow: [DerivativeCase] = [
     }.state
   },
   DerivativeCase("cond in vmap", [[4]]) { x in
-    try vmap { (y: Tensor) throws in try cond(y .> 0.0, then: { sin(y) * x[0][0] }, else: { y * y * 3.0 }) }(x[0])
+    try vmap { (y: Tensor) throws in try cond(y .> 0.0, then: { sin(y) * x[0][0] }, else: { y * y * 3.0 }) }(
+      x[0])
   },
   DerivativeCase("linear solve in vmap", [[2, 3, 3], [3]]) { x in
     try vmap { (a: Tensor) in solve(a + 4.0 * Tensor.identity(3), x[1] * x[1]) }(x[0])

@@ -61,3 +61,34 @@ import Testing
     #expect(TensorError(.shape, "add", "text").description == "add: text")
   }
 }
+
+@Suite struct FiniteCheckTests {
+  private func error(_ body: () throws -> Tensor) -> TensorError? {
+    do {
+      _ = try withFiniteChecks(body)
+      return nil
+    } catch { return error as? TensorError }
+  }
+
+  @Test func firstOperationIsNamed() throws {
+    let x: Tensor = [1.0, 0.0, 2.0]
+    let f = { (x: Tensor) in (log(x) * 2.0 + exp(x)).sum() }
+    let eager = error { f(x) }
+    #expect(eager?.reason == .nonFinite && eager?.operation == "logarithm")
+    #expect(
+      eager?.message.contains("element 1 of the shape [3]") == true
+        && eager?.message.contains("[0.0]") == true)
+    // The infinite derivative comes before the NaN that it leads to.
+    let g = jit(grad { (x: Tensor) in (sqrt(x) * x).sum() })
+    #expect(try g(x)[1].scalar.isNaN)
+    #expect(error { try g(x) }?.operation == "divide")
+    let loop = jit { (x: Tensor) throws in
+      try scan(initial: x, over: Tensor.range(to: 3)) { (y, t) in (y / (t - 1.0), [Tensor]()) }.state
+    }
+    #expect(error { try loop([1.0]) }?.operation == "divide")
+    let batch = jit(vmap { (y: Tensor) in log(y) })
+    #expect(error { try batch(x) }?.operation == "logarithm")
+    #expect(error { f([1.0, 2.0]) } == nil)
+    #expect(error { x + Tensor.zeros([2]) }?.reason == .shape)
+  }
+}

@@ -39,7 +39,9 @@ package struct Scan: HigherOrderPrimitive {
 
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     let compiled = body.compiled()
-    if let registers = compiled.registers { return run(registers, operands) }
+    if let registers = compiled.registers, !TensorContext.current.checksFinite {
+      return run(registers, operands)
+    }
     var state = Array(operands[constantCount..<rowStart])
     let constants = Array(operands.prefix(constantCount))
     let stacks = resultRowTypes.map { DenseArray(uninitialized: $0.elementType, [length] + $0.shape) }

@@ -1,7 +1,7 @@
 /// A program made ready to run many times: simplified, then either expanded to scalars (small programs) or fused into
 /// passes over arrays.
 package final class CompiledProgram: Sendable {
-  /// The simplified program.
+  /// The simplified program. (Not the source: that one holds its compiled form.)
   package let program: Program
   /// The scalar form of a small program.
   let registers: RegisterProgram?
@@ -14,6 +14,7 @@ package final class CompiledProgram: Sendable {
   }
 
   package func run(_ arguments: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    if TensorContext.current.checksFinite { return try program.interpret(arguments) }
     guard let registers else { return try plan!.run(program, arguments) }
     let inputs = arguments.map { $0.contiguous() }
     let outputs = program.outputTypes.map { DenseArray(uninitialized: $0) }
@@ -26,7 +27,7 @@ package final class CompiledProgram: Sendable {
 
   /// Runs a program of one input and one output.
   func run(single argument: DenseArray) throws(TensorError) -> DenseArray {
-    guard let registers else { return try plan!.run(program, [argument])[0] }
+    guard let registers, !TensorContext.current.checksFinite else { return try run([argument])[0] }
     let input = argument.contiguous()
     let output = DenseArray(uninitialized: program.types[Int(program.outputs[0])])
     withExtendedLifetime((input, output)) {
@@ -41,7 +42,7 @@ package final class CompiledProgram: Sendable {
   package func run(_ arguments: [DenseArray], isBatched: [Bool], size: Int) throws(TensorError)
     -> [DenseArray]
   {
-    guard let registers else {
+    guard let registers, !TensorContext.current.checksFinite else {
       return try BatchedCall(program: program, isBatched: isBatched, size: size).expanded().interpret(
         arguments)
     }

@@ -63,6 +63,7 @@ package struct FactoredSolve: MatrixPrimitive {
     let factor = try MatrixStack(copying: operands[1])
     let x = try MatrixStack(copying: operands[3])
     let order = operands[2].contiguous()
+    defer { withExtendedLifetime((factor.array, order)) {} }
     let (n, k) = (x.rows, x.columns)
     if n == 0 || k == 0 { return [operands[3]] }
     var column = [Double](repeating: 0, count: n * k)

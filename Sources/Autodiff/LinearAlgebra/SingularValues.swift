@@ -15,6 +15,7 @@ package struct SingularValueDecomposition: MatrixPrimitive {
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     let types = try resultTypes(operands.map(\.type))
     let a = try MatrixStack(copying: operands[0])
+    defer { withExtendedLifetime(a.array) {} }
     let (m, n) = (a.rows, a.columns)
     let k = min(m, n)
     let (u, v) = (MatrixStack(uninitialized: types[0].shape), MatrixStack(uninitialized: types[2].shape))

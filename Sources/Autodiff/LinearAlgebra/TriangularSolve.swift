@@ -17,6 +17,7 @@ package struct TriangularSolve: MatrixPrimitive {
   }
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     let factor = try MatrixStack(copying: operands[0])
+    defer { withExtendedLifetime(factor.array) {} }
     let x = try MatrixStack(copying: operands[1])
     let (n, k) = (x.rows, x.columns)
     if n == 0 || k == 0 { return [operands[1]] }

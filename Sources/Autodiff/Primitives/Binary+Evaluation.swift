@@ -105,6 +105,7 @@ func forEachPair(
     x = x.isUniform ? x : x.contiguous()
     y = y.isUniform ? y : y.contiguous()
   }
+  defer { withExtendedLifetime((x, y)) {} }
   let xBase = x.buffer.base + x.offset * size
   let yBase = y.buffer.base + y.offset * bSize
   forEachRow(shape: x.shape, strides: [x.strides, y.strides]) { length, steps, places in

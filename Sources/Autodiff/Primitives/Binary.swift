@@ -102,7 +102,9 @@ func apply(_ operation: Binary, _ a: Tensor, _ b: Tensor) -> Tensor {
     if case .failed = b.representation { return b }
     if let x = a.dense, let y = b.dense {
       _ = try operation.resultType(x.type, y.type)
-      return Tensor(operation.evaluate(x, y))
+      let result = operation.evaluate(x, y)
+      if TensorContext.current.checksFinite { try operation.requireFinite([result], [x, y]) }
+      return Tensor(result)
     }
     let type = try operation.resultType(a.type, b.type)
     guard let trace = TensorContext.current.trace else { throw Trace.escaped }

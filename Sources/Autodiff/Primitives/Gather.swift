@@ -24,6 +24,7 @@ package struct Gather: Primitive {
     let rows = RowIndices(operands[1], isBatched: isBatched, of: operands[0].shape)
     try rows.check(name)
     let source = operands[0].contiguous()
+    defer { withExtendedLifetime(source) {} }
     let result = DenseArray(uninitialized: type)
     let bytes = rows.rowLength * type.elementType.byteCount
     let from = source.buffer.base + source.offset * type.elementType.byteCount

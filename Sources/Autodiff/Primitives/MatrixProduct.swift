@@ -55,6 +55,7 @@ package struct MatrixProduct: Primitive {
     let (m, k, n) = (a.shape[1], a.shape[2], b.shape[2])
     let (x, xTransposed, xLeading) = Self.blasLayout(a)
     let (y, yTransposed, yLeading) = Self.blasLayout(b)
+    defer { withExtendedLifetime((x, y)) {} }
     for batch in 0..<a.shape[0] {
       let transposeX = xTransposed ? CblasTrans : CblasNoTrans
       let transposeY = yTransposed ? CblasTrans : CblasNoTrans

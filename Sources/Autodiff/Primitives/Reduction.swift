@@ -55,6 +55,7 @@ package struct Reduction: Primitive {
     for (k, axis) in kept.enumerated() { steps[axis] = result.strides[k] }
     let last = x.shape.lastIndex { $0 != 1 } ?? 0
     let source = x.rank == 0 || x.strides[last] == 1 || x.strides[last] == 0 ? x : x.contiguous()
+    defer { withExtendedLifetime(source) {} }
     let base = source.pointer(T.self)
     forEachRow(shape: source.shape, strides: [source.strides, steps]) { length, steps, places in
       combine(base + places[0], steps[0], out + places[1], steps[1], length)

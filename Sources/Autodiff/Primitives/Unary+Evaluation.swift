@@ -47,6 +47,7 @@ extension Unary {
       return evaluate(x.view([], strides: [])).broadcast(to: x.shape, axes: [])
     }
     let source = x.contiguous()
+    defer { withExtendedLifetime(source) {} }
     let result = DenseArray(uninitialized: x.type)
     switch x.elementType {
     case .float64:

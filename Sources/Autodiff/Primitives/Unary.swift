@@ -114,7 +114,9 @@ func apply(_ operation: Unary, _ x: Tensor) -> Tensor {
     case .failed: return x
     case .dense(let array):
       _ = try operation.resultType(array.type)
-      return Tensor(operation.evaluate(array))
+      let result = operation.evaluate(array)
+      if TensorContext.current.checksFinite { try operation.requireFinite([result], [array]) }
+      return Tensor(result)
     case .traced(let value):
       guard let trace = TensorContext.current.trace else { throw Trace.escaped }
       return try trace.record(operation, x, try operation.resultType(value.type))

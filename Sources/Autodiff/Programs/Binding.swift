@@ -32,5 +32,5 @@ package func bindOrThrow(_ primitive: any Primitive, _ operands: [Tensor]) throw
     guard let trace = TensorContext.current.trace else { throw Trace.escaped }
     return try trace.record(primitive, operands, results)
   }
-  return try primitive.evaluate(operands.map { $0.dense! }).map { Tensor($0) }
+  return try primitive.checkedEvaluate(operands.map { $0.dense! }).map { Tensor($0) }
 }

@@ -9,7 +9,7 @@ extension Program {
     for (index, equation) in equations.enumerated() {
       operands.removeAll(keepingCapacity: true)
       for id in self.operands(of: equation) { operands.append(values[Int(id)]!) }
-      let results = try primitive(of: equation).evaluate(operands)
+      let results = try primitive(of: equation).checkedEvaluate(operands)
       for (id, value) in zip(equation.results, results) where last[id] >= 0 { values[id] = value }
       for id in self.operands(of: equation) where last[Int(id)] == index { values[Int(id)] = nil }
     }

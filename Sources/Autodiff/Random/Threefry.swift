@@ -60,6 +60,7 @@ package struct RandomBits: Primitive {
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     let result = DenseArray(uninitialized: try resultTypes(operands.map(\.type))[0])
     let keys = operands[0].contiguous()
+    defer { withExtendedLifetime(keys) {} }
     let count = shape.elementCount
     let (from, to) = (keys.pointer(UInt32.self), result.pointer(UInt32.self))
     for k in 0..<keys.count / 2 {
@@ -99,6 +100,7 @@ package struct UnitInterval: Primitive {
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     let result = DenseArray(uninitialized: try resultTypes(operands.map(\.type))[0])
     let bits = operands[0].contiguous()
+    defer { withExtendedLifetime(bits) {} }
     let words = bits.pointer(UInt32.self)
     for k in 0..<result.count {
       let word = UInt64(words[2 * k]) << 32 | UInt64(words[2 * k + 1])

@@ -45,7 +45,8 @@ package struct DenseArray: @unchecked Sendable {
   package var count: Int { shape.elementCount }
   package var rank: Int { shape.count }
 
-  /// The first element. Valid while the array lives.
+  /// The first element. Valid while the array lives: a local copy whose memory is used only through this must be kept
+  /// alive to the end of its use.
   func pointer<T>(_ type: T.Type) -> UnsafeMutablePointer<T> {
     buffer.base.assumingMemoryBound(to: T.self) + offset
   }
@@ -97,6 +98,7 @@ package struct DenseArray: @unchecked Sendable {
   package func values<T: TensorScalar>(_ type: T.Type) -> [T] {
     assert(T.elementType == elementType)
     let source = contiguous()
+    defer { withExtendedLifetime(source) {} }
     return Array(UnsafeBufferPointer(start: source.pointer(T.self), count: count))
   }
 }

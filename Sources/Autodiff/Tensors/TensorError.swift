@@ -66,6 +66,8 @@ final class FailureScope: @unchecked Sendable {
 struct TensorContext: Sendable {
   var trace: Trace?
   var failures: FailureScope?
+  /// Whether every result is checked to be finite.
+  var checksFinite = false
 
   @TaskLocal static var current = TensorContext()
 }

@@ -1,0 +1,38 @@
+/// Runs a computation in which every operation's results are checked: the first infinite or NaN result is thrown, named with
+/// its operation and operands.
+///
+/// Inside, compiled functions are interpreted operation by operation, in the order in which they were recorded. Operations
+/// inside of `scan`, `cond` and other control flow are checked too.
+///
+/// ```swift
+/// try withFiniteChecks { try grad(loss)(parameters) }
+/// // logarithm: gives -inf (element 3 of the shape [8]) for operands of types [float64[8]], whose elements there are [0.0]
+/// ```
+/// - Throws: ``TensorError`` with reason ``TensorError/Reason/nonFinite``, any other mistake, or what the closure throws.
+public func withFiniteChecks<Result>(_ body: () throws -> Result) throws -> Result {
+  var context = TensorContext.current
+  context.checksFinite = true
+  return try TensorContext.$current.withValue(context) { try withTensorErrors(body) }
+}
+
+extension Primitive {
+  /// Computes the results; inside of ``withFiniteChecks(_:)`` throws if one is not finite.
+  func checkedEvaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    let results = try evaluate(operands)
+    if TensorContext.current.checksFinite { try requireFinite(results, operands) }
+    return results
+  }
+
+  func requireFinite(_ results: [DenseArray], _ operands: [DenseArray]) throws(TensorError) {
+    for result in results where result.elementType.isFloatingPoint {
+      let wide = try result.converted(to: .float64).contiguous()
+      guard let place = (0..<wide.count).first(where: { !wide.read(at: $0).isFinite }) else { continue }
+      // Element by element the operands' elements at the same place say why.
+      let causes = operands.filter { $0.shape == result.shape }.map { $0.contiguous().read(at: place) }
+      throw TensorError(
+        .nonFinite, name,
+        "gives \(wide.read(at: place)) (element \(place) of the shape \(result.shape)) for operands of types "
+          + "\(operands.map(\.type))" + (causes.isEmpty ? "" : ", whose elements there are \(causes)"))
+    }
+  }
+}
