@@ -203,7 +203,7 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 
   private static func actuators(_ model: Model, _ features: IgnoredFeatures) -> [KernelActuator<Scalar>] {
     model.actuators.enumerated().map { index, actuator in
-      let isSupported = !IgnoredFeatures.isUnsupported(actuator)
+      let isSupported = actuator.unsupportedParts.isEmpty
       let disabled =
         features.contains(.actuation) || !isSupported || model.options.switchesOff(actuator)
       return KernelActuator(

@@ -32,45 +32,6 @@ public struct IgnoredFeatures: OptionSet, Sendable, Hashable {
     case .other: return false
     }
   }
-
-  static func isUnsupported(_ actuator: Actuator) -> Bool {
-    switch actuator.transmission {
-    case .joint, .jointInParent: break
-    case .tendon, .site, .body, .sliderCrank: return true
-    }
-    return actuator.dynamics == .muscle || actuator.dynamics == .user || actuator.gain == .muscle
-      || actuator.gain == .user || actuator.bias == .muscle || actuator.bias == .user
-  }
-}
-
-extension SimulationOptions {
-  /// True for an actuator that the options switch off, alone or with all others.
-  func switchesOff(_ actuator: Actuator) -> Bool {
-    disabled.contains(.actuation)
-      || ((0..<31).contains(actuator.group) && disabledActuatorGroups & (1 << UInt32(actuator.group)) != 0)
-  }
-}
-
-extension Model {
-  /// Actuators that act and are not simulated, as the model stands now.
-  var unsupportedActuators: [UnsupportedElement] {
-    actuators.enumerated().filter { !options.switchesOff($1) }.compactMap { index, actuator in
-      let reason: String
-      if IgnoredFeatures.isUnsupported(actuator) {
-        reason =
-          "transmission \(actuator.transmission.rawValue), dyntype \(actuator.dynamics.rawValue), "
-          + "gaintype \(actuator.gain.rawValue), biastype \(actuator.bias.rawValue)"
-      } else if let mimic = joints[actuator.target].mimic,
-        joints[actuator.target].actuatorForceLimited || joints[mimic.source].actuatorForceLimited
-      {
-        reason = "force limits of a mimic joint or of the joint it mimics"
-      } else {
-        return nil
-      }
-      return UnsupportedElement(
-        category: .actuation, description: "actuator \(index) '\(actuator.name)': \(reason)")
-    }
-  }
 }
 
 /// Why a simulation cannot be made or run.

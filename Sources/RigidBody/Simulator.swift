@@ -18,12 +18,10 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   let jacobianRunners = RunnerPool<JacobianRunner<Scalar.Group>>()
 
   /// - Throws: ``SimulationError/unsupported(model:elements:)`` with every element of `Model.unsupported` that
-  ///   `ignoring` does not cover, and actuators to which that applies since the model was compiled; and
-  ///   ``SimulationError/invalidRequest(_:)`` for an integrator that does not exist here (`implicit`) or a timestep
-  ///   that is not positive.
+  ///   `ignoring` does not cover; and ``SimulationError/invalidRequest(_:)`` for an integrator that does not exist here
+  ///   (`implicit`) or a timestep that is not positive.
   public init(_ model: Model, ignoring ignored: IgnoredFeatures = []) throws(SimulationError) {
-    var missing = model.unsupported.filter { !ignored.covers($0.category) }
-    if missing.isEmpty && !ignored.covers(.actuation) { missing = model.unsupportedActuators }
+    let missing = model.unsupported.filter { !ignored.covers($0.category) }
     guard missing.isEmpty else { throw .unsupported(model: model.name, elements: missing) }
     guard model.options.integrator != .implicit else {
       throw .invalidRequest(

@@ -37,9 +37,9 @@ public struct Model: Sendable, Equatable {
   public var springPosition: [Double]
   /// Mean of the mass matrix's diagonal at ``defaultPosition`` (`stat.meaninertia`).
   public var meanInertia: Double
-  /// What stands in the file and would change the motion, but is not simulated. A simulation of the model is
-  /// refused with this list unless the caller says what to ignore.
-  public var unsupported: [UnsupportedElement]
+  /// What stands in the file and would change the motion, but has no place in the model's fields: the part of
+  /// ``unsupported`` that does not change with them.
+  public var unreadElements: [UnsupportedElement]
   /// What stands in the file and does not change the motion (sensors, cameras, lights, visuals).
   public var notEvaluated: [String]
   /// Doubtful but loadable content, for example an inertia that no body can have; each names the element.
@@ -67,7 +67,7 @@ public struct Model: Sendable, Equatable {
     defaultPosition = []
     springPosition = []
     meanInertia = 0
-    unsupported = []
+    unreadElements = []
     notEvaluated = []
     warnings = []
   }

@@ -3,7 +3,7 @@ import Lanes
 /// Turns what a file says into a ``Model``, with MuJoCo 3.12's rules.
 ///
 /// The stages stand in files of their own: bodies and their inertia, fusing, the flat tree, everything that
-/// refers to it by name, derived constants, and the list of what is not simulated.
+/// refers to it by name, and derived constants.
 struct ModelCompiler {
   let specification: ModelSpecification
   var model = Model()
@@ -32,8 +32,7 @@ struct ModelCompiler {
   init(_ specification: ModelSpecification) { self.specification = specification }
 
   /// - Throws: ``ModelError`` of kind `invalid` at the element that is at fault.
-  /// - Complexity: linear in the size of the specification, but for the contact summary, which compares bodies
-  ///   in pairs until it has counted a million.
+  /// - Complexity: linear in the size of the specification.
   static func compile(_ specification: ModelSpecification) throws -> Model {
     var compiler = ModelCompiler(specification)
     try compiler.run()
@@ -43,7 +42,7 @@ struct ModelCompiler {
   private mutating func run() throws {
     model.name = specification.name
     model.options = specification.options
-    model.unsupported = specification.unsupported
+    model.unreadElements = specification.unsupported
     model.notEvaluated = specification.notEvaluated
     model.warnings = specification.warnings
     try checkOptions()
@@ -64,11 +63,11 @@ struct ModelCompiler {
       result.kind = sensor.kind
       return result
     }
+    model.notEvaluated += model.sensors.map { "\(Self.label("sensor", $0.name)): \($0.kind)" }
     if specification.compiler.discardVisual { discardVisualGeoms() }
     scaleTotalMass()
     try compileKeyframes()
     try deriveConstants()
-    listUnsupported()
   }
 
   private func checkOptions() throws {

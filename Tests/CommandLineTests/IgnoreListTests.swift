@@ -23,7 +23,7 @@ import Testing
 
   @Test func uncoveredElementsAreListedWithTheRemedy() throws {
     var model = Model()
-    model.unsupported = [
+    model.unreadElements = [
       .init(category: .limit, description: "joint 'knee': limited"),
       .init(category: .contact, description: "geom 'foot': can touch geom 'floor'"),
       .init(category: .tendon, description: "tendon 'cable': spatial"),

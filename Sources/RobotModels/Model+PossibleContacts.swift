@@ -1,10 +1,10 @@
-extension ModelCompiler {
-  /// One entry for all contacts that could occur: pairs that the file names, and geoms whose bits match on bodies
-  /// that can touch.
-  mutating func listContacts() {
+extension Model {
+  /// One entry for all contacts that could occur: pairs that the model names, and geoms whose bits match on bodies
+  /// that can touch; nil if there are none.
+  var possibleContacts: UnsupportedElement? {
     let counted = countContactPairs()
-    let named = model.contactPairs.count
-    guard counted.count + named > 0 else { return }
+    let named = contactPairs.count
+    guard counted.count + named > 0 else { return nil }
     var parts: [String] = []
     if let (one, two) = counted.example {
       let prefix = counted.count >= Self.largestPairCount ? "at least " : ""
@@ -12,18 +12,18 @@ extension ModelCompiler {
         "\(prefix)\(counted.count) pairs of geoms can touch, for example \(geomLabel(one)) and \(geomLabel(two))"
       )
     }
-    if let pair = model.contactPairs.first {
+    if let pair = contactPairs.first {
       parts.append(
         "\(named) explicit pairs, for example \(geomLabel(pair.geom1)) and \(geomLabel(pair.geom2))")
     }
-    model.unsupported.append(
-      UnsupportedElement(category: .contact, description: "contact: " + parts.joined(separator: "; ")))
+    return UnsupportedElement(
+      category: .contact, description: "contact: " + parts.joined(separator: "; "))
   }
 
   private func geomLabel(_ index: Int) -> String {
-    let geom = model.geoms[index]
+    let geom = geoms[index]
     if !geom.name.isEmpty { return "'\(geom.name)'" }
-    let body = model.bodies[geom.body].name
+    let body = bodies[geom.body].name
     return body.isEmpty
       ? "a \(geom.type.rawValue)" : "a \(geom.type.rawValue) of '\(body)'"
   }
@@ -49,9 +49,9 @@ extension ModelCompiler {
   private func contactClasses() -> [ContactClass] {
     var classes: [ContactClass] = []
     var positions: [IntegerPair: Int] = [:]
-    for (index, body) in model.bodies.enumerated() {
+    for (index, body) in bodies.enumerated() {
       var (type, affinity) = (0, 0)
-      for geom in model.geoms[body.geoms] {
+      for geom in geoms[body.geoms] {
         type |= geom.contactType
         affinity |= geom.contactAffinity
       }
@@ -68,7 +68,7 @@ extension ModelCompiler {
   }
 
   private func countContactPairs() -> (count: Int, example: (Int, Int)?) {
-    let excluded = Set(model.contactExclusions.map { IntegerPair(first: $0.body1, second: $0.body2) })
+    let excluded = Set(contactExclusions.map { IntegerPair(first: $0.body1, second: $0.body2) })
     let classes = contactClasses()
     var count = 0
     var example: (Int, Int)?
@@ -77,8 +77,8 @@ extension ModelCompiler {
         for first in one.bodies {
           for second in two.bodies where i < j || first < second {
             guard canTouch(first, second, excluded) else { continue }
-            for a in model.bodies[first].geoms {
-              for b in model.bodies[second].geoms where bitsMatch(model.geoms[a], model.geoms[b]) {
+            for a in bodies[first].geoms {
+              for b in bodies[second].geoms where bitsMatch(geoms[a], geoms[b]) {
                 count += 1
                 example = example ?? (a, b)
               }
@@ -98,13 +98,13 @@ extension ModelCompiler {
   /// Bodies that are fixed to each other, both at rest, parent and child (unless the file lets those touch), or
   /// excluded do not touch.
   private func canTouch(_ first: Int, _ second: Int, _ excluded: Set<IntegerPair>) -> Bool {
-    let (weld1, weld2) = (model.bodies[first].weldedTo, model.bodies[second].weldedTo)
-    guard weld1 != weld2, !model.bodies[weld1].joints.isEmpty || !model.bodies[weld2].joints.isEmpty else {
+    let (weld1, weld2) = (bodies[first].weldedTo, bodies[second].weldedTo)
+    guard weld1 != weld2, !bodies[weld1].joints.isEmpty || !bodies[weld2].joints.isEmpty else {
       return false
     }
-    if !model.options.disabled.contains(.filterParent), weld1 != 0, weld2 != 0 {
-      let parent1 = model.bodies[model.bodies[weld1].parent].weldedTo
-      let parent2 = model.bodies[model.bodies[weld2].parent].weldedTo
+    if !options.disabled.contains(.filterParent), weld1 != 0, weld2 != 0 {
+      let parent1 = bodies[bodies[weld1].parent].weldedTo
+      let parent2 = bodies[bodies[weld2].parent].weldedTo
       if weld1 == parent2 || weld2 == parent1 { return false }
     }
     guard !excluded.isEmpty else { return true }
