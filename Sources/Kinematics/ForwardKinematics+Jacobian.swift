@@ -54,7 +54,8 @@ extension ForwardKinematics {
     let target = Shared(value: rows)
     let velocitiesAreFinite = SharedFlag()
     let isFinite = (velocities ?? []).withUnsafeBufferPointer { buffer in
-      let source = Shared(value: buffer.baseAddress)
+      // An empty array has an address too.
+      let source = Shared(value: velocities == nil ? nil : buffer.baseAddress)
       func run<L: Lane>(_ type: L.Type) -> Bool where L.Scalar == Scalar {
         forEachGroup(type, positions, count, threads) { [tree] workspace, first, lanes in
           if let source = source.value {

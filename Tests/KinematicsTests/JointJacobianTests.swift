@@ -42,6 +42,21 @@ struct JointJacobianTests {
     #expect(relativeError(single.poses.map(Double.init), poses) < 2e-6)
   }
 
+  /// So many configurations that reading past any other array would leave the memory of the process.
+  @Test("Frame Jacobians of many configurations")
+  func manyConfigurations() throws {
+    var problem = try RandomModel(seed: 7)
+    let kinematics = try ForwardKinematics<Double>(problem.model, frames: [problem.frames.last!])
+    let nv = problem.model.velocityCount
+    let count = 24_000_000 / (8 * nv)
+    let block = problem.positions(1000)
+    let q = Array(repeating: block, count: (count + 999) / 1000).flatMap { $0 }
+    let all = try kinematics.jacobians(at: q)
+    let expected = try kinematics.jacobians(at: block)
+    #expect(Array(all.prefix(expected.count)) == expected)
+    #expect(Array(all.suffix(expected.count)) == expected)
+  }
+
   @Test("Joints that carry no frame have columns of zeros; wrong input is refused")
   func edges() throws {
     let model = try Model(
