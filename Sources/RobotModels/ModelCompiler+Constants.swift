@@ -8,6 +8,21 @@ extension ModelCompiler {
         "\(element) moves nothing that has mass or inertia along it; give its body mass, or the joint armature"
       )
     }
+    // Sums and products of large but finite numbers.
+    for joint in model.joints.indices {
+      let first = model.joints[joint].velocityAddress
+      let constants = model.degreesOfFreedom[first..<first + model.joints[joint].type.velocityCount]
+        .flatMap { [$0.inertia0, $0.inverseWeight0] }
+      guard constants.allSatisfy(\.isFinite) else {
+        throw invalid(
+          jointSources[joint].location,
+          "what \(Self.label("joint", model.joints[joint].name)) moves has masses, inertias or distances so large "
+            + "that its mass matrix overflows; give them in kilograms and metres")
+      }
+    }
+    try requireFinite(
+      [model.meanInertia] + model.bodies.flatMap { [$0.subtreeMass] + $0.inverseWeight0 },
+      "the total of the masses", specification.location)
     if let meanInertia = specification.meanInertia { model.meanInertia = meanInertia }
     resolveSpringDampers()
     resolveDampingRatios()
