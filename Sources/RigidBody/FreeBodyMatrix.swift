@@ -26,7 +26,7 @@ func factorFreeBodies<L: Lane>(
   while i < plan.implicitFreeBodyCount {
     let body = plan.freeBodies[i]
     let dof = Int(body.velocityAddress)
-    let a = record.freeMatrices + 36 * i
+    let a = record.freeMatrices + FreeBodyFactor.size * i
     var row = 0
     while row < 6 {
       let entries = record.factor + Int(plan.pattern.rowAddress[dof + row])
@@ -68,13 +68,26 @@ private func addColumn<L: Lane>(
   a[30 + column] = L.multiplyAdd(torque.z, timestep, a[30 + column])
 }
 
-/// LU factorisation in place without pivoting (the lower factor has a unit diagonal; the reciprocals of the
-/// pivots are kept). The block is a small perturbation of a positive definite matrix at any timestep that resolves
-/// the rotation.
+/// What is kept of each block: the factors of its 36 entries, and which rows were exchanged.
+enum FreeBodyFactor {
+  static var size: Int { 39 }
+  static var exchanges: Int { 36 }
+}
+
+/// LU factorisation in place (the lower factor has a unit diagonal; the reciprocals of the pivots are kept).
+///
+/// The first three columns are those of the symmetric positive definite mass matrix. The others are far from that when
+/// the body turns by a radian or more in a step, so their pivots are the largest that there are.
 @inline(__always)
 private func factor6<L: Lane>(_ a: UnsafeMutablePointer<L>) {
   var k = 0
   while k < 6 {
+    if k == 3 {
+      exchangeRows(a, 3, 4, where: a[21].magnitude .< a[27].magnitude, record: 0)
+      exchangeRows(a, 3, 5, where: a[21].magnitude .< a[33].magnitude, record: 1)
+    } else if k == 4 {
+      exchangeRows(a, 4, 5, where: a[28].magnitude .< a[34].magnitude, record: 2)
+    }
     let inverse = 1.0 / a[7 * k]
     a[7 * k] = inverse
     var i = k + 1
@@ -92,6 +105,37 @@ private func factor6<L: Lane>(_ a: UnsafeMutablePointer<L>) {
   }
 }
 
+/// Exchanges two rows in some lanes, and records in which.
+@inline(__always)
+private func exchangeRows<L: Lane>(
+  _ a: UnsafeMutablePointer<L>, _ first: Int, _ second: Int, where mask: L.Mask, record: Int
+) {
+  a[FreeBodyFactor.exchanges + record] = L(0.0).replacing(with: L(1.0), where: mask)
+  guard mask.anyTrue else { return }
+  var column = 0
+  while column < 6 {
+    exchange(a + (6 * first + column), a + (6 * second + column), where: mask)
+    column += 1
+  }
+}
+
+@inline(__always)
+private func exchange<L: Lane>(
+  _ x: UnsafeMutablePointer<L>, _ y: UnsafeMutablePointer<L>, where mask: L.Mask
+) {
+  let before = x.pointee
+  x.pointee = before.replacing(with: y.pointee, where: mask)
+  y.pointee = y.pointee.replacing(with: before, where: mask)
+}
+
+/// Exchanges entries of a vector as the factorisation exchanged rows.
+@inline(__always)
+private func exchangeEntries<L: Lane>(
+  _ a: UnsafePointer<L>, _ y: UnsafeMutablePointer<L>, _ first: Int, _ second: Int, record: Int
+) {
+  exchange(y + first, y + second, where: L(0.5) .< a[FreeBodyFactor.exchanges + record])
+}
+
 /// Solves with each block, overwriting the six entries of `x` that hold its right-hand side. `rightHandSide` holds
 /// the original values.
 @inline(__always)
@@ -102,7 +146,7 @@ func solveFreeBodies<L: Lane>(
   var i = 0
   while i < plan.implicitFreeBodyCount {
     let dof = Int(plan.freeBodies[i].velocityAddress)
-    let a = record.freeMatrices + 36 * i
+    let a = record.freeMatrices + FreeBodyFactor.size * i
     let y = x + dof
     var k = 0
     while k < 6 {
@@ -110,7 +154,7 @@ func solveFreeBodies<L: Lane>(
       k += 1
     }
     if transposed {
-      // Aᵀ = Uᵀ Lᵀ.
+      // P A = L U, so Aᵀ = Uᵀ Lᵀ P.
       k = 0
       while k < 6 {
         var sum = y[k]
@@ -133,7 +177,13 @@ func solveFreeBodies<L: Lane>(
         y[k] = sum
         k -= 1
       }
+      exchangeEntries(a, y, 4, 5, record: 2)
+      exchangeEntries(a, y, 3, 5, record: 1)
+      exchangeEntries(a, y, 3, 4, record: 0)
     } else {
+      exchangeEntries(a, y, 3, 4, record: 0)
+      exchangeEntries(a, y, 3, 5, record: 1)
+      exchangeEntries(a, y, 4, 5, record: 2)
       k = 1
       while k < 6 {
         var sum = y[k]

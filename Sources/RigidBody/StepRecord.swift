@@ -26,18 +26,18 @@ struct Geometry<L: Lane> {
 /// The factor of the mass matrix (with the implicit terms of the integrator).
 struct Matrices<L: Lane> {
   let factor: UnsafeMutablePointer<L>
-  /// For each standalone free body under implicitfast: the 6x6 matrix (row-major) and its LU factor.
+  /// For each standalone free body under implicitfast: its factored 6x6 matrix (row-major), and the exchanged rows.
   let freeMatrices: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     factor = arena.take(L.self, plan.pattern.entryCount)
-    freeMatrices = arena.take(L.self, 36 * plan.implicitFreeBodyCount)
+    freeMatrices = arena.take(L.self, FreeBodyFactor.size * plan.implicitFreeBodyCount)
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
     var measure = ArenaMeasure()
     measure.take(L.self, plan.pattern.entryCount)
-    measure.take(L.self, 36 * plan.implicitFreeBodyCount)
+    measure.take(L.self, FreeBodyFactor.size * plan.implicitFreeBodyCount)
     return measure.byteCount
   }
 }
