@@ -53,8 +53,9 @@ struct InputChunks<L: Lane> where L.Scalar: LaneScalar {
     return UnsafePointer(values + (isConstant ? 0 : step % chunk) * width)
   }
 
-  /// Values of an input that is absent.
+  /// Values of an input that is absent. A direction in which a present input does not change leaves the input alone.
   mutating func zeros() -> UnsafePointer<L> {
+    guard loaded.primal == nil else { return UnsafePointer(values) }
     if !isZero { values.update(repeating: L(0.0), count: width * chunk) }
     isZero = true
     return UnsafePointer(values)
