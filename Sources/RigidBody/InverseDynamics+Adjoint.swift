@@ -243,7 +243,8 @@ private struct SubtreeCotangents<L: Lane> {
   var couple: Vector3<L>
 }
 
-/// The directions of a ball joint turn with each other: `∂L/∂q̇ = S·(V + V_before)` with the V of both sides.
+/// The directions of a ball joint turn with each other, and with `o = S q̇` and the motion `v` before the joint
+/// `∂L/∂q̇ = S·(V − v x* A)`, where `V = U − (v + o) x* A` is that of its far side.
 @inline(__always)
 private func ballAdjoint<L: Lane>(
   _ dof: Int, _ s: UnsafePointer<Motion<L>>, _ record: borrowing StepRecord<L>,
