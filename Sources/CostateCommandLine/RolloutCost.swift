@@ -73,7 +73,7 @@ struct RolloutCost {
     inputs.controls = InputSequence(values: controlled, worldCount: worlds, stepCount: controls.steps)
     let final = try reportingFailures {
       try setup.simulator(Double.self)
-        .rollout(from: initial, inputs: inputs, steps: controls.steps, threads: threads).finalState
+        .rollout(from: initial, inputs: inputs, steps: controls.steps, threads: threads).withoutDivergence()
     }
     var differences: [Double] = []
     for d in directions.indices {
@@ -141,6 +141,19 @@ private enum Direction {
     case .activation(let i): result.byActivation[i]
     case .control(let direction): zip(result.byControl, direction).reduce(0) { $0 + $1.0 * $1.1 }
     }
+  }
+}
+
+extension RolloutResult {
+  /// The final states, where no world was frozen on the way: differences of frozen ones mean nothing.
+  func withoutDivergence() throws -> BatchState<Scalar> {
+    if let first = divergedWorlds.min(by: { $0.step < $1.step }) {
+      throw CommandFailure(
+        .computationFailed,
+        "a rollout of the finite differences diverged in step \(first.step), so there is nothing to compare with"
+      )
+    }
+    return finalState
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Costate
+import Foundation
 
 /// What the commands that simulate have in common: a model, a state, and what is left out.
 struct SimulationArguments: ParsableArguments {
@@ -38,6 +39,19 @@ struct SimulationSetup {
       return try Simulator<Scalar>(model, ignoring: ignored.features)
     } catch {
       throw CommandFailure(.invalidInput, "\(path): \(error)")
+    }
+  }
+
+  /// Refuses numbers of worlds and steps whose states and controls no memory of this machine can hold.
+  func checkMemory(worlds: Int, steps: Int) throws(CommandFailure) {
+    let numbers = model.positionCount + model.velocityCount + model.activationCount + model.controlCount
+    let bytes = Double(worlds) * (Double(steps) + 1) * Double(max(numbers, 1) * MemoryLayout<Double>.stride)
+    let available = Double(ProcessInfo.processInfo.physicalMemory)
+    guard bytes <= available else {
+      throw CommandFailure(
+        .wrongUsage,
+        "the states of \(worlds) worlds in \(steps) steps take \(formatted(bytes / 1e9, digits: 3)) GB, and this "
+          + "machine has \(formatted(available / 1e9, digits: 3)) GB; give smaller numbers")
     }
   }
 
@@ -91,7 +105,7 @@ extension IgnoreList {
 extension CommandFailure {
   init(_ error: SimulationError) {
     switch error {
-    case .diverged: self.init(.computationFailed, error.description)
+    case .diverged, .overflow: self.init(.computationFailed, error.description)
     case .unsupported, .wrongCount, .notFinite, .invalidRequest: self.init(.invalidInput, error.description)
     }
   }

@@ -42,8 +42,8 @@ struct StepDerivatives {
       let center = try simulator.rollout(
         from: setup.initialState(Double.self), inputs: setup.inputs(Double.self), steps: 1, threads: 1
       ).finalState
-      let next = try simulator.rollout(from: initial, inputs: inputs, steps: 1, threads: threads).finalState
-      return (center, next)
+      let next = try simulator.rollout(from: initial, inputs: inputs, steps: 1, threads: threads)
+      return (center, try next.withoutDivergence())
     }
     var byColumn = [[Double]](repeating: [Double](repeating: 0, count: size), count: columns)
     for column in 0..<columns {

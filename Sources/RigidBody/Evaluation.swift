@@ -49,7 +49,7 @@ extension Simulator where Scalar == Double {
     let evaluator = Evaluator(plan, model)
     let evaluation = evaluator.evaluate(state, inputs)
     if let index = evaluation.smoothAcceleration.firstIndex(where: { !$0.isFinite }) {
-      throw .notFinite(name: "qacc_smooth", index: index)
+      throw .overflow(result: "qacc_smooth", index: index)
     }
     return evaluation
   }

@@ -29,7 +29,8 @@ extension Simulator where Scalar == Double {
   /// Forward mode: the final states, and how they change when initial states and inputs change along a direction.
   ///
   /// Runs the same kernels on dual numbers, at about three times the cost of a rollout.
-  /// - Throws: ``SimulationError`` for arrays of the wrong length, numbers that are not finite, and worlds that diverge.
+  /// - Throws: ``SimulationError`` for arrays of the wrong length, numbers that are not finite (those of the result
+  ///   too), and worlds that diverge.
   public func pushforward(
     from initial: BatchState<Double>, inputs: SimulationInputs<Double> = SimulationInputs(), steps: Int,
     along direction: RolloutDirection, threads: Int = defaultThreadCount
@@ -37,7 +38,16 @@ extension Simulator where Scalar == Double {
     try validate(initial, inputs, direction, steps: steps)
     let run = DualRollout(self, initial, inputs, direction, steps)
     try run.forward(threads: threads, keepsRecords: false)
-    return (run.final, model.tangents(of: run.finalChange, at: run.final))
+    let tangent = model.tangents(of: run.finalChange, at: run.final)
+    for (name, values) in [
+      ("positions", tangent.positions), ("velocities", tangent.velocities),
+      ("activations", tangent.activations),
+    ] {
+      if let index = firstNotFinite(values) {
+        throw .overflow(result: "tangent of the final state: \(name)", index: index)
+      }
+    }
+    return (run.final, tangent)
   }
 
   /// Forward over reverse: the gradient of a cost of the final states and its derivative along a direction, at about
@@ -66,12 +76,16 @@ extension Simulator where Scalar == Double {
     )
   ) throws(SimulationError) -> RolloutSecondDerivative {
     try validate(initial, inputs, direction, steps: steps)
+    let recordBytes = StepRecord<DualRollout.L>.byteCount(plan) * plan.stageCount / DualRollout.L.laneCount
+    try checkTrajectoryFits(worlds: initial.worldCount, steps: steps, retainedBytes: recordBytes)
     let run = DualRollout(self, initial, inputs, direction, steps)
     try run.forward(threads: threads, keepsRecords: true)
     let (cotangents, derivatives) = cost(run.final, model.tangents(of: run.finalChange, at: run.final))
     try check(cotangents, rows: initial.worldCount, "cotangents of the final state")
     try check(derivatives, rows: initial.worldCount, "derivatives of the cotangents")
     let (gradient, product) = run.reverse(cotangents, derivatives, targets: targets, threads: threads)
+    try gradient.requireFinite("gradient")
+    try product.requireFinite("Hessian-vector product")
     return RolloutSecondDerivative(gradient: gradient, hessianVectorProduct: product)
   }
 

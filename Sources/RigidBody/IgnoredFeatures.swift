@@ -42,6 +42,8 @@ public enum SimulationError: Error, Equatable, Sendable, CustomStringConvertible
   case wrongCount(name: String, expected: Int, actual: Int)
   /// An input is infinite or NaN.
   case notFinite(name: String, index: Int)
+  /// A result has left the range of the scalar type.
+  case overflow(result: String, index: Int)
   /// Worlds that left the range of finite numbers, and the step in which the first one did.
   case diverged(worlds: [Int], step: Int)
   /// The request makes no sense; the text says why and what would.
@@ -56,6 +58,8 @@ public enum SimulationError: Error, Equatable, Sendable, CustomStringConvertible
       return "\(name) has \(actual) values; \(expected) are expected"
     case .notFinite(let name, let index):
       return "\(name)[\(index)] is not finite"
+    case .overflow(let result, let index):
+      return "\(result)[\(index)] is not finite: the numbers are too large for the precision"
     case .diverged(let worlds, let step):
       let shown = worlds.prefix(8).map(String.init).joined(separator: ", ")
       let more = worlds.count > 8 ? ", …" : ""

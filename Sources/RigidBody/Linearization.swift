@@ -23,7 +23,8 @@ extension Simulator {
   ///   - inputs: those of one step.
   ///   - threads: how many threads work; the result is the same for every number.
   ///   - state: the states, one row per world.
-  /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, and worlds that diverge.
+  /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, worlds that diverge, and
+  ///   derivatives that have left the range of the scalar type.
   /// - Complexity: O((2 nv + na) x size of the model) per world.
   @specialized(where Scalar == Double)
   @specialized(where Scalar == Float)
@@ -56,7 +57,15 @@ extension Simulator {
     }
     let diverged = results.indices.filter { results[$0] == nil }
     guard diverged.isEmpty else { throw .diverged(worlds: diverged, step: 0) }
-    return results.map { $0! }
+    let jacobians = results.map { $0! }
+    for (world, jacobian) in jacobians.enumerated() {
+      for (name, values) in [("A", jacobian.A), ("B", jacobian.B)] {
+        if let index = firstNotFinite(values) {
+          throw .overflow(result: "Jacobian \(name) of world \(world)", index: index)
+        }
+      }
+    }
+    return jacobians
   }
 }
 

@@ -37,6 +37,17 @@ public struct ParameterGradient: Sendable, Equatable {
     gravity = .zero
     timestep = 0
   }
+
+  /// All numbers, by the names of their fields.
+  var fields: [(name: String, values: [Double])] {
+    [
+      ("mass", mass), ("inertialPosition", inertialPosition.flatMap(\.array)),
+      ("inertia", inertia.flatMap(\.array)), ("armature", armature), ("damping", damping),
+      ("stiffness", stiffness), ("springReference", springReference), ("gear", gear.flatMap { $0 }),
+      ("gainParameters", gainParameters.flatMap { $0 }), ("biasParameters", biasParameters.flatMap { $0 }),
+      ("gravity", gravity.array), ("timestep", [timestep]),
+    ]
+  }
 }
 
 /// Sums of one lane group's parameter cotangents over its lanes, as plain numbers in the order of the fields of

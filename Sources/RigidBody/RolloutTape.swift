@@ -56,6 +56,22 @@ public struct RolloutGradient<Scalar: SimulationScalar>: Sendable {
   public var divergedWorlds: [DivergedWorld]
 }
 
+extension RolloutGradient {
+  /// - Throws: ``SimulationError/overflow(result:index:)`` for the first number that is not finite.
+  func requireFinite(_ what: String) throws(SimulationError) {
+    func check<T: SimulationScalar>(_ name: String, _ values: [T]) throws(SimulationError) {
+      if let index = firstNotFinite(values) { throw .overflow(result: "\(what): \(name)", index: index) }
+    }
+    try check("positions", initialState.positions)
+    try check("velocities", initialState.velocities)
+    try check("activations", initialState.activations)
+    try check("controls", controls?.values ?? [])
+    try check("appliedForces", appliedForces?.values ?? [])
+    try check("cartesianForces", cartesianForces?.values ?? [])
+    for (name, values) in parameters?.fields ?? [] { try check("parameters: \(name)", values) }
+  }
+}
+
 /// A rollout that can be differentiated: made by ``Simulator/record(from:inputs:steps:memory:threads:)``.
 public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
   public let simulator: Simulator<Scalar>
@@ -106,14 +122,7 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
     }
     let gradient = implementation.reverse(
       final: final, trajectory: trajectory, targets: targets, threads: threads)
-    for (name, values) in [
-      ("positions", gradient.initialState.positions), ("velocities", gradient.initialState.velocities),
-      ("activations", gradient.initialState.activations), ("controls", gradient.controls?.values ?? []),
-      ("appliedForces", gradient.appliedForces?.values ?? []),
-      ("cartesianForces", gradient.cartesianForces?.values ?? []),
-    ] {
-      if let index = firstNotFinite(values) { throw .notFinite(name: "gradient: \(name)", index: index) }
-    }
+    try gradient.requireFinite("gradient")
     return gradient
   }
 }
@@ -121,16 +130,23 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
 extension Simulator {
   /// Rolls out and remembers what a gradient needs.
   ///
-  /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, and a checkpoint distance
-  ///   below one.
+  /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, a checkpoint distance
+  ///   below one, and a tape that is larger than the machine's memory.
   public func record(
     from initial: BatchState<Scalar>, inputs: SimulationInputs<Scalar> = SimulationInputs(), steps: Int,
     memory: RolloutMemory = .storeStates, threads: Int = defaultThreadCount
   ) throws(SimulationError) -> RolloutTape<Scalar> {
     try validate(initial, inputs, steps: steps)
-    if case .checkpoint(let every) = memory, every < 1 {
-      throw .invalidRequest("checkpoints every \(every) steps were asked for; one or more are possible")
+    var bytes = 0
+    switch memory {
+    case .storeAll: bytes = retainedBytesPerWorldStep
+    case .storeStates: bytes = stateBytesPerWorldStep
+    case .checkpoint(let every):
+      guard every >= 1 else {
+        throw .invalidRequest("checkpoints every \(every) steps were asked for; one or more are possible")
+      }
     }
+    try checkTrajectoryFits(worlds: initial.worldCount, steps: steps, retainedBytes: bytes)
     return RolloutTape(self, initial, inputs, steps, memory, threads)
   }
 

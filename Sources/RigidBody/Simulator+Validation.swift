@@ -1,3 +1,4 @@
+import Foundation
 import Kinematics
 import RobotModels
 
@@ -16,6 +17,20 @@ extension Simulator {
     try check(inputs.controls, "controls", width: plan.actuators.count, state.worldCount, steps)
     try check(inputs.appliedForces, "appliedForces", width: plan.velocityCount, state.worldCount, steps)
     try check(inputs.cartesianForces, "cartesianForces", width: 6 * plan.bodyCount, state.worldCount, steps)
+  }
+
+  /// Refuses trajectories that no memory of this machine can hold.
+  ///
+  /// - Parameter retainedBytes: what a tape keeps for each step of each world besides.
+  func checkTrajectoryFits(worlds: Int, steps: Int, retainedBytes: Int = 0) throws(SimulationError) {
+    let state = (plan.positionCount + plan.velocityCount + plan.activationCount) * MemoryLayout<Scalar>.stride
+    let bytes = Double(worlds) * (Double(steps) + 1) * Double(state + retainedBytes)
+    let available = Double(ProcessInfo.processInfo.physicalMemory)
+    guard bytes <= available else {
+      throw .invalidRequest(
+        "\(steps) steps of \(worlds) worlds take \(Int(min(bytes / 1e9, 1e15))) GB, and this machine has "
+          + "\(Int(available / 1e9)) GB; simulate fewer of them at a time")
+    }
   }
 
   private func check(

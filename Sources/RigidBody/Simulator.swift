@@ -62,14 +62,15 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   ///   - inputs: what acts from outside.
   ///   - steps: the number of steps.
   ///   - initial: the states before the first step.
-  /// - Throws: ``SimulationError`` for arrays of the wrong length and inputs that are not finite. Worlds that diverge
-  ///   do not throw: they are listed in the result.
+  /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, and a trajectory that is
+  ///   larger than the machine's memory. Worlds that diverge do not throw: they are listed in the result.
   /// - Complexity: O(worlds x steps x size of the model); nothing is allocated within a step.
   public func rollout(
     from initial: BatchState<Scalar>, inputs: SimulationInputs<Scalar> = SimulationInputs(), steps: Int,
     recordsTrajectory: Bool = false, threads: Int = defaultThreadCount
   ) throws(SimulationError) -> RolloutResult<Scalar> {
     try validate(initial, inputs, steps: steps)
+    if recordsTrajectory { try checkTrajectoryFits(worlds: initial.worldCount, steps: steps) }
     if initial.worldCount == 1 {
       return run(Scalar.Single.self, initial, inputs, steps, recordsTrajectory, threads)
     }

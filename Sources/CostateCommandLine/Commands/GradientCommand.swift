@@ -33,6 +33,7 @@ struct GradientCommand: ParsableCommand {
 
   func run() throws {
     let setup = try arguments.prepare()
+    try setup.checkMemory(worlds: 1, steps: steps)
     let expression = try CostExpression.parse(cost, for: setup.model)
     var rollout = RolloutCost(
       setup: setup, cost: FinalCost(model: setup.model, expression: expression),

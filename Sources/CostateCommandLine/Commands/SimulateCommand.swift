@@ -32,6 +32,9 @@ struct SimulateCommand: ParsableCommand {
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps must not be negative.") }
     guard worlds >= 1 else { throw ValidationError("--worlds must be at least 1.") }
+    guard !worlds.multipliedReportingOverflow(by: steps).overflow else {
+      throw ValidationError("--worlds times --steps must be below 2^63.")
+    }
     guard noise >= 0, noise.isFinite else { throw ValidationError("--noise must be a number from 0 up.") }
   }
 
@@ -47,6 +50,8 @@ struct SimulateCommand: ParsableCommand {
       (format: try Trajectories.Format(path: path), file: try OutputFile(path: path))
     }
     let setup = try arguments.prepare()
+    let recordsTrajectory = target != nil || worlds == 1
+    try setup.checkMemory(worlds: worlds, steps: recordsTrajectory ? steps : 0)
     let controls = try self.controls.map { path throws(CommandFailure) in
       try Controls(path: path, steps: steps, worlds: worlds, for: setup.model)
     }
@@ -56,7 +61,7 @@ struct SimulateCommand: ParsableCommand {
 
     let rollout = ChunkedRollout(
       simulator: simulator, inputs: setup.inputs(scalar, controls: controls), steps: steps,
-      recordsTrajectory: target != nil || worlds == 1, threads: arguments.common.threadCount)
+      recordsTrajectory: recordsTrajectory, threads: arguments.common.threadCount)
     let start = ContinuousClock.now
     let result = try rollout.run(from: initial)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
