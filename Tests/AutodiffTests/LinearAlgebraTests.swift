@@ -8,7 +8,7 @@ private func shifted(_ x: Tensor) -> Tensor {
   return x + Tensor((0..<m * n).map { $0 / n == $0 % n ? 3.0 + Double($0 % n) : 0 }, shape: [m, n])
 }
 
-private let cases: [DerivativeCase] = [
+let linearAlgebraCases: [DerivativeCase] = [
   DerivativeCase("solve", [[3, 3], [3]]) { solve(shifted($0[0]), $0[1]) },
   DerivativeCase("solve of stacks", [[2, 3, 3], [3, 2]]) { solve(shifted($0[0]), $0[1]) },
   DerivativeCase("triangularSolve", [[3, 3], [3, 2]]) {
@@ -51,7 +51,7 @@ private let cases: [DerivativeCase] = [
 ]
 
 @Suite struct LinearAlgebraTests {
-  @Test(arguments: cases) func derivatives(_ example: DerivativeCase) throws {
+  @Test(arguments: linearAlgebraCases) func derivatives(_ example: DerivativeCase) throws {
     let violations = try example.violations()
     #expect(violations.isEmpty, "\(violations)")
   }

@@ -4,7 +4,7 @@ import Testing
 
 private let fine = GradientLaws(step: 2e-3)
 
-private let elementwiseCases: [DerivativeCase] = [
+let elementwiseCases: [DerivativeCase] = [
   DerivativeCase("negate", [[3]]) { -$0[0] * $0[0] },
   DerivativeCase("absolute", [[3]], in: 0.5...2) { abs(-$0[0] * $0[0]) },
   DerivativeCase("square", [[3]]) { square($0[0]) },
@@ -58,7 +58,7 @@ private let elementwiseCases: [DerivativeCase] = [
   },
 ]
 
-private let structuralCases: [DerivativeCase] = [
+let structuralCases: [DerivativeCase] = [
   DerivativeCase("broadcast", [[2, 1, 3]]) { square($0[0].broadcast(to: [4, 2, 5, 3])) },
   DerivativeCase("reshape", [[2, 6]]) { square($0[0].reshaped([3, -1])) },
   DerivativeCase("transpose", [[2, 3, 4]]) { square($0[0].transposed([2, 0, 1])) },
@@ -84,7 +84,7 @@ private let structuralCases: [DerivativeCase] = [
   DerivativeCase("product", [[3, 5]]) { $0[0].product(axis: 1) },
 ]
 
-private let indexingCases: [DerivativeCase] = [
+let indexingCases: [DerivativeCase] = [
   DerivativeCase("taking", [[4, 3]]) { square($0[0].taking(Tensor([Int32(2), 0, 2, 1]), axis: 0)) },
   DerivativeCase("taking along the last axis", [[2, 4, 3]]) {
     square($0[0].taking(Tensor([Int32(3), 0, 1, 1], shape: [2, 2]), axis: 1))
@@ -110,7 +110,7 @@ private let indexingCases: [DerivativeCase] = [
   DerivativeCase("triangles", [[3, 3]]) { square($0[0].lowerTriangle()) * $0[0].upperTriangle(offset: -1) },
 ]
 
-private let productCases: [DerivativeCase] = [
+let productCases: [DerivativeCase] = [
   DerivativeCase("matmul", [[2, 3], [3, 4]]) { matmul($0[0], $0[1]) },
   DerivativeCase("matmul of vectors", [[3], [3, 4], [4]]) {
     matmul($0[0], $0[1]) * matmul(matmul($0[0], $0[1]), $0[2])

@@ -50,20 +50,7 @@ public struct GradientLaws: Sendable {
     let plain = try function(point)
     if Self.distance(value, plain) > 1e-14 * Self.size(plain) { found.append("\(prefix)jvp's value differs") }
 
-    // Differences along the direction, of every output at once.
-    func moved(_ t: Double) throws -> [Double] {
-      try function(zip(point, direction).map { $0 + $1 * t }).values
-    }
-    var quotients: [[Double]] = []
-    for k in 0..<3 {
-      let h = step / Double(1 << k)
-      quotients.append(zip(try moved(h), try moved(-h)).map { ($0 - $1) / (2 * h) })
-    }
-    let expected = value.values.indices.map { i in
-      let first = (4 * quotients[1][i] - quotients[0][i]) / 3
-      let second = (4 * quotients[2][i] - quotients[1][i]) / 3
-      return (16 * second - first) / 15
-    }
+    let expected = try differences(function, at: point, along: direction)
     let scale = max(expected.map(abs).max() ?? 0, 1e-3)
     let error = zip(tangent.values, expected).map { abs($0 - $1) }.max() ?? 0
     if !(error <= tolerance * scale) {
@@ -104,6 +91,153 @@ public struct GradientLaws: Sendable {
     for k in point.indices
     where !(Self.distance(compiled[k], cotangents[k]) <= 1e-12 * Self.size(cotangents[k])) {
       found.append("\(prefix)jit of vjp differs in argument \(k)")
+    }
+    return found
+  }
+
+  /// The extrapolated differences of every output along a direction.
+  private func differences(
+    _ function: ([Tensor]) throws -> Tensor, at point: [Tensor], along direction: [Tensor]
+  ) throws -> [Double] {
+    func moved(_ t: Double) throws -> [Double] {
+      try function(zip(point, direction).map { $0 + $1 * t }).values
+    }
+    var quotients: [[Double]] = []
+    for k in 0..<3 {
+      let h = step / Double(1 << k)
+      quotients.append(zip(try moved(h), try moved(-h)).map { ($0 - $1) / (2 * h) })
+    }
+    return quotients[0].indices.map { i in
+      let first = (4 * quotients[1][i] - quotients[0][i]) / 3
+      let second = (4 * quotients[2][i] - quotients[1][i]) / 3
+      return (16 * second - first) / 15
+    }
+  }
+
+  /// The laws for a function without reverse mode: jvp against differences, its batches and its compiled form.
+  public func forwardViolations(of function: @escaping ([Tensor]) throws -> Tensor, at point: [Tensor]) throws
+    -> [String]
+  {
+    var random = SeededRandom(seed: 3)
+    let direction = point.map { Self.random(like: $0, &random) }
+    let push = { (x: [Tensor]) in try jvp(function, at: x, along: direction).tangent }
+    let tangent = try push(point)
+    let expected = Tensor(try differences(function, at: point, along: direction), shape: tangent.shape)
+    var found: [String] = []
+    if !(Self.distance(tangent, expected) <= tolerance * Self.size(expected)) {
+      found.append("jvp differs from differences")
+    }
+    let points = [0.0, 0.013].map { t in zip(point, direction).map { $0 + $1 * t } }
+    let batched = try vmap(push)(point.indices.map { k in stack(points.map { $0[k] }) })
+    if !(Self.distance(batched, stack(try points.map(push))) <= 1e-11 * Self.size(batched)) {
+      found.append("vmap of jvp differs")
+    }
+    if !(Self.distance(try jit(push)(point), tangent) <= 1e-12 * Self.size(tangent)) {
+      found.append("jit of jvp differs")
+    }
+    return found
+  }
+
+  /// The laws for a function without forward mode: vjp against differences, its batches, its compiled form, and its own vjp.
+  public func reverseViolations(of function: @escaping ([Tensor]) throws -> Tensor, at point: [Tensor]) throws
+    -> [String]
+  {
+    var random = SeededRandom(seed: 3)
+    let direction = point.map { Self.random(like: $0, &random) }
+    var found: [String] = []
+    func check(_ function: @escaping ([Tensor]) throws -> Tensor, _ prefix: String) throws -> (
+      ([Tensor]) throws -> Tensor
+    ) {
+      let weight = Self.random(like: try function(point), &random)
+      let pull = { (x: [Tensor]) throws -> Tensor in
+        concatenate(try vjp(function, at: x).pullback(weight).map(\.flattened))
+      }
+      let gradient = try pull(point)
+      let expected = zip(try differences(function, at: point, along: direction), weight.values)
+        .reduce(0) { $0 + $1.0 * $1.1 }
+      let along = dot(gradient, concatenate(direction.map(\.flattened))).scalar
+      if !(abs(along - expected) <= tolerance * max(1, abs(expected))) {
+        found.append("\(prefix)vjp along a direction is \(along), by differences \(expected)")
+      }
+      let points = [0.0, 0.013].map { t in zip(point, direction).map { $0 + $1 * t } }
+      let batched = try vmap(pull)(point.indices.map { k in stack(points.map { $0[k] }) })
+      if !(Self.distance(batched, stack(try points.map(pull))) <= 1e-11 * Self.size(batched)) {
+        found.append("\(prefix)vmap of vjp differs")
+      }
+      if !(Self.distance(try jit(pull)(point), gradient) <= 1e-12 * Self.size(gradient)) {
+        found.append("\(prefix)jit of vjp differs")
+      }
+      return pull
+    }
+    let gradient = try check(function, "")
+    _ = try check(gradient, "gradient: ")
+    return found
+  }
+
+  /// Descriptions of the arguments and axes along which a batch does not agree with a loop; empty if all do. One argument is
+  /// batched at a time, the others are the same for the whole batch.
+  public func batchViolations(of function: @escaping ([Tensor]) throws -> Tensor, at point: [Tensor]) throws
+    -> [String]
+  {
+    var found: [String] = []
+    let value = try function(point)
+    for (k, argument) in point.enumerated() where argument.elementType.isFloatingPoint {
+      let elements = [argument, argument * 1.0625, argument * 0.9375]
+      func with(_ x: Tensor) -> [Tensor] {
+        var all = point
+        all[k] = x
+        return all
+      }
+      let slope = { (x: Tensor) in
+        try vjp({ (y: Tensor) in try function(with(y)) }, at: x).pullback(Tensor.ones(value.shape))
+      }
+      let values = try elements.map { try function(with($0)) }
+      let slopes = try elements.map(slope)
+      for axis in 0...argument.rank {
+        let outputAxis = min(axis, value.rank)
+        let batch = stack(elements, axis: axis)
+        let batched = try vmap({ try function(with($0)) }, inputAxis: axis, outputAxis: outputAxis)(batch)
+        let single = stack(values, axis: outputAxis)
+        if !(Self.distance(batched, single) <= 1e-12 * Self.size(single)) {
+          found.append("vmap over axis \(axis) of argument \(k) alone differs")
+        }
+        let batchedSlope = try vmap(slope, inputAxis: axis, outputAxis: axis)(batch)
+        let singleSlope = stack(slopes, axis: axis)
+        if !(Self.distance(batchedSlope, singleSlope) <= 1e-11 * Self.size(singleSlope)) {
+          found.append("vmap over axis \(axis) of vjp in argument \(k) alone differs")
+        }
+      }
+    }
+    return found
+  }
+
+  /// Descriptions of what is wrong in single precision: derivatives of another type or far from those in double precision.
+  public func singlePrecisionViolations(
+    of function: @escaping ([Tensor]) throws -> Tensor, at point: [Tensor], tolerance: Double = 1e-3
+  ) throws -> [String] {
+    var found: [String] = []
+    // What both types can hold.
+    let narrow = point.map { $0.converted(to: .float32) }
+    let wide = narrow.map { $0.converted(to: .float64) }
+    func compare(_ a: Tensor, _ b: Tensor, _ label: String) {
+      if !(Self.distance(a.converted(to: .float64), b) <= tolerance * Self.size(b)) {
+        found.append("float32: \(label) differs")
+      }
+    }
+    func slope(_ x: [Tensor]) throws -> [Tensor] {
+      let (value, pullback) = try vjp(function, at: x)
+      return try pullback(Tensor.ones(value.shape, type: value.elementType))
+    }
+    compare(try function(narrow), try function(wide), "value")
+    compare(try jit { (x: [Tensor]) in try function(x) }(narrow), try function(wide), "compiled value")
+    let pushed = try jvp(function, at: narrow, along: narrow)
+    compare(pushed.tangent, try jvp(function, at: wide, along: wide).tangent, "jvp")
+    if pushed.tangent.elementType != pushed.value.elementType {
+      found.append("float32: jvp has another type")
+    }
+    for (a, b) in zip(try slope(narrow), try slope(wide)) {
+      if a.elementType != .float32 { found.append("float32: vjp is \(a.elementType)") }
+      compare(a, b, "vjp")
     }
     return found
   }
