@@ -14,6 +14,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "bench-algorithms", targets: ["bench-algorithms"]),
+    .executable(name: "bench-autodiff", targets: ["bench-autodiff"]),
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
@@ -37,6 +38,12 @@ let package = Package(
     .executableTarget(
       name: "bench-algorithms",
       dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    // OpenBLAS called directly.
+    .target(name: "CGemm", linkerSettings: [.linkedLibrary("openblas")]),
+    .executableTarget(
+      name: "bench-autodiff",
+      dependencies: ["BenchmarkSupport", "CGemm", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(
       name: "bench-dynamics",

@@ -13,7 +13,7 @@ cxx=${CXX:-g++}
 command -v "$cc" >/dev/null || cc=cc
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-"$venv/bin/pip" install --quiet -r "$root/Tools/requirements.txt" cmeel-eigen==3.4.1
+"$venv/bin/pip" install --quiet -r "$root/Tools/requirements.txt" cmeel-eigen==3.4.1 casadi==3.8.2
 if [ "${1:-}" != nolearning ]; then
   "$venv/bin/pip" install --quiet --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu \
     -r "$peers/requirements.txt"
@@ -31,6 +31,13 @@ if [ ! "$build/pinocchio_dynamics" -nt "$peers/pinocchio_dynamics.cpp" ]; then
     -DBOOST_MPL_LIMIT_VECTOR_SIZE=30 -DBOOST_MPL_CFG_NO_PREPROCESSED_HEADERS -DBOOST_FUSION_INVOKE_MAX_ARITY=12 -o "$build/pinocchio_dynamics" "$peers/pinocchio_dynamics.cpp" \
     -isystem "$cmeel/include/eigen3" -isystem "$cmeel/include" \
     -L"$cmeel/lib" -lboost_serialization -Wl,-rpath,"$cmeel/lib"
+fi
+casadi="$site/casadi"
+if [ -d "$casadi" ]; then
+  "$venv/bin/python" "$peers/autodiff_casadi.py" "$build/casadi"
+  "$cc" -O3 -march=native -shared -fPIC -o "$build/casadi/functions.so" "$build/casadi/functions.c" -lm
+  "$cc" -O3 -march=native -o "$build/casadi_time" "$peers/casadi_time.c" -isystem "$casadi/include" \
+    -L"$casadi" -lcasadi -Wl,-rpath,"$casadi" -ldl -lm
 fi
 models=${COSTATE_TEST_MODELS:-$root/../shared/models}
 for name in romeo_small panda; do

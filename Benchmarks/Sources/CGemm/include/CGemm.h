@@ -1,0 +1,6 @@
+// OpenBLAS by itself, as the bar for products.
+#pragma once
+
+// c = a b for row-major square matrices.
+void gemm_reference(int size, const double *a, const double *b, double *c);
+void gemm_set_threads(int threads);
