@@ -55,7 +55,8 @@ let package = Package(
       name: "LanesTests", dependencies: ["Lanes", "CLanes", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
-      name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"], swiftSettings: settings),
+      name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "RobotModelsTests", dependencies: ["RobotModels", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
