@@ -75,17 +75,22 @@ func measureSmallPrograms(_ peers: Peers, rounds: Int, _ report: Report) throws 
       shape: [batch, program.argumentCount])
     let single = jit(program.function)
     let many = jit(vmap(program.function))
-    let slope = jit(program.gradient.function)
     let slopes = jit(vmap(program.gradient.function))
+    let value = try PlainCall(program, at: x)
+    let gradient = try PlainCall(program.gradient, at: x)
     let times = try interleave(
       rounds: 10 * rounds,
       [
-        { [try repeatedly(program.calls) { try single(x) }] },
-        { [try repeatedly(program.calls) { try slope(x) }] },
+        { [try repeatedly(program.calls) { try value() }] },
+        { [try repeatedly(program.calls) { try gradient() }] },
         { [try repeatedly(4) { try many(rows) } / Double(batch)] },
         { [try repeatedly(4) { try slopes(rows) } / Double(batch)] },
+        { [try repeatedly(program.calls) { try single(x) }] },
       ])
+    report.add("\(program.name), instructions", value: Double(value.instructionCount), unit: "")
+    report.add("\(program.name) gradient, instructions", value: Double(gradient.instructionCount), unit: "")
     report.add("\(program.name), single", times[0])
+    report.add("\(program.name), single, jit of tensors", times[4])
     report.add("\(program.name) gradient, single", times[1])
     report.add("\(program.name), batch of \(batch)", times[2])
     report.add("\(program.name) gradient, batch of \(batch)", times[3])
@@ -103,6 +108,31 @@ func measureSmallPrograms(_ peers: Peers, rounds: Int, _ report: Report) throws 
     results.compare("casadi \(program.name) in C", over: times[2], report, nil)
     results.compare("jax \(program.name) batch", over: times[2], report, .atLeast(2))
   }
+}
+
+/// A function compiled for plain memory, as solvers call it, with its memory.
+private final class PlainCall {
+  private let function: CompiledFunction
+  private let input: UnsafeMutableBufferPointer<Double>
+  private let output: UnsafeMutableBufferPointer<Double>
+  private let inputs: [UnsafePointer<Double>]
+  private let outputs: [UnsafeMutablePointer<Double>]
+
+  init(_ program: SmallProgram, at x: Tensor) throws {
+    function = try CompiledFunction({ [try program.function($0[0])] }, at: [x])
+    input = .allocate(capacity: x.count)
+    output = .allocate(capacity: function.outputShapes[0].reduce(1, *))
+    _ = input.initialize(from: x.values)
+    output.initialize(repeating: 0)
+    inputs = [UnsafePointer(input.baseAddress!)]
+    outputs = [output.baseAddress!]
+  }
+  deinit {
+    input.deallocate()
+    output.deallocate()
+  }
+  var instructionCount: Int { function.instructionCount ?? 0 }
+  func callAsFunction() throws { try function(inputs: inputs, outputs: outputs) }
 }
 
 /// Nanoseconds of one call.
