@@ -126,6 +126,13 @@ extension ModelCompiler {
   /// A moving body has mass and inertia, its own or that of a body fixed to it. Where the settings only warn,
   /// it is enough that something that moves with it has mass.
   mutating func checkMasses() throws {
+    for body in bodies.dropFirst() where !([body.mass] + body.inertia.array).allSatisfy(\.isFinite) {
+      throw invalid(
+        body.location,
+        "\(Self.label("body", body.name)) is so large or heavy that its mass or inertia overflows (mass "
+          + "\(body.mass), moments \(body.inertia.x), \(body.inertia.y), \(body.inertia.z)); give metres and kilograms"
+      )
+    }
     // Children stand after their parents, so one pass from the end settles every subtree.
     var carriesMass = bodies.map { body in
       body.mass >= Self.smallestMass && body.inertia.array.allSatisfy { $0 >= Self.smallestMass }

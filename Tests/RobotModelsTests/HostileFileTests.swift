@@ -74,12 +74,15 @@ import Testing
       name: "infinity", text: body("<joint range=\"-inf inf\"/>"), line: 4, column: 8,
       message: ["'range'", "not a number"]),
     Case(
-      name: "a mass whose multiples overflow", text: body("<joint/><geom size=\"1\" mass=\"1e308\"/>"),
-      line: 4,
-      message: ["joint", "overflows", "kilograms"]),
+      name: "a mass whose inertia overflows", text: body("<joint/><geom size=\"1\" mass=\"1e308\"/>"),
+      line: 3,
+      message: ["body 'b'", "overflows", "kilograms"]),
     Case(
-      name: "a size whose mass overflows", text: body("<joint name=\"j\"/><geom size=\"1e150\"/>"), line: 4,
-      message: ["overflows"]),
+      name: "a size whose mass overflows", text: body("<joint/><geom size=\"1e150\"/>"), line: 3,
+      message: ["body 'b'", "overflows", "metres"]),
+    Case(
+      name: "a lever whose inertia overflows", text: body("<joint name=\"j\" pos=\"1e160 0 0\"/>"), line: 4,
+      message: ["joint 'j'", "overflows"]),
     Case(
       name: "1e400", text: body("<joint armature=\"1e400\"/>"), line: 4, column: 8,
       message: ["'armature'", "1e400", "too large"]),
