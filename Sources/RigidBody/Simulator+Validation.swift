@@ -11,9 +11,9 @@ extension Simulator {
     guard steps >= 0 else {
       throw .invalidRequest("\(steps) steps were asked for; zero or more are possible")
     }
-    try check(state.positions, "positions", expected: state.worldCount * plan.positionCount)
-    try check(state.velocities, "velocities", expected: state.worldCount * plan.velocityCount)
-    try check(state.activations, "activations", expected: state.worldCount * plan.activationCount)
+    try check(state.positions, "positions", expected: product(state.worldCount, plan.positionCount))
+    try check(state.velocities, "velocities", expected: product(state.worldCount, plan.velocityCount))
+    try check(state.activations, "activations", expected: product(state.worldCount, plan.activationCount))
     try check(inputs.controls, "controls", width: plan.actuators.count, state.worldCount, steps)
     try check(inputs.appliedForces, "appliedForces", width: plan.velocityCount, state.worldCount, steps)
     try check(inputs.cartesianForces, "cartesianForces", width: 6 * plan.bodyCount, state.worldCount, steps)
@@ -43,7 +43,8 @@ extension Simulator {
     guard input.stepCount == 1 || input.stepCount == steps else {
       throw .invalidRequest("\(name) are for \(input.stepCount) steps; 1 or \(steps) are possible")
     }
-    try check(input.values, name, expected: input.worldCount * input.stepCount * width)
+    try check(
+      input.values, name, expected: product(product(input.worldCount, input.stepCount), width))
   }
 
   func check(_ values: [Scalar], _ name: String, expected: Int) throws(SimulationError) {
@@ -52,6 +53,12 @@ extension Simulator {
     }
     if let index = firstNotFinite(values) { throw .notFinite(name: name, index: index) }
   }
+}
+
+/// The product, or the largest integer, which no array has for a length, where it is beyond that.
+private func product(_ a: Int, _ b: Int) -> Int {
+  let (result, overflows) = a.multipliedReportingOverflow(by: b)
+  return overflows ? .max : result
 }
 
 extension BatchState {

@@ -91,4 +91,19 @@ import Testing
       }
     }
   }
+
+  /// Counts whose products overflow are wrong lengths, not traps.
+  @Test func countsBeyondIntegers() throws {
+    let model = try TestModels.model("arm")
+    let simulator = try Simulator<Double>(model, ignoring: .constraints)
+    var state = BatchState<Double>(model)
+    let controls = InputSequence<Double>(values: [0], stepCount: .max)
+    #expect(throws: SimulationError.wrongCount(name: "controls", expected: .max, actual: 1)) {
+      _ = try simulator.rollout(from: state, inputs: SimulationInputs(controls: controls), steps: .max)
+    }
+    state.worldCount = .max
+    #expect(throws: SimulationError.wrongCount(name: "positions", expected: .max, actual: 6)) {
+      _ = try simulator.rollout(from: state, steps: 1)
+    }
+  }
 }
