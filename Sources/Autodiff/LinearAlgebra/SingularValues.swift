@@ -63,8 +63,9 @@ package struct SingularValueDecomposition: MatrixPrimitive {
 
 /// U, s and Vᵀ with A = U diag(s) Vᵀ, reduced; singular values descend.
 ///
-/// Derivatives of singular vectors that share a singular value do not exist; functions that do not depend on the choice of a
-/// basis are differentiated rightly to first order. Singular values are differentiable where they are distinct and not zero.
+/// Derivatives of singular vectors that share a singular value do not exist. Where singular values coincide, first
+/// derivatives are right for functions that treat the equal values alike (their sum) and for functions of the spaces that
+/// their vectors span, but not for functions that join values with vectors, such as U f(S) Vᵀ. Singular values are differentiable where they are distinct and not zero.
 public func singularValueDecomposition(_ a: Tensor) -> (u: Tensor, s: Tensor, vt: Tensor) {
   let results = bind(SingularValueDecomposition(), [a])
   guard results.count == 3 else { return (results[0], results[0], results[0]) }

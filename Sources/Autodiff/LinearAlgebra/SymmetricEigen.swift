@@ -24,8 +24,8 @@ package struct SymmetricEigen: MatrixPrimitive {
     return [try values.converted(to: type), try vectors.converted(to: type)]
   }
   /// With M = Vᵀ dA V: dλ = diag M, dV = V (F ∘ M), F_ij = 1 / (λ_j − λ_i). Within a repeated eigenvalue the
-  /// eigenvectors are not differentiable; F is taken as zero there, which is right for all that does not depend on the
-  /// choice of basis.
+  /// eigenvectors are not differentiable; F is taken as zero there, which is right for functions of their span and
+  /// for functions that treat the equal values alike; how these part (the off-diagonal entries of M) is lost.
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
     let results = bind(self, primals)
     guard let t = tangents[0], results.count == 2 else { return (results, results.map { _ in nil }) }
@@ -45,8 +45,10 @@ func reciprocalOrZero(_ x: Tensor) -> Tensor {
 
 /// Eigenvalues (ascending) and eigenvectors (columns) of the symmetric part of each matrix.
 ///
-/// Derivatives of eigenvectors that share an eigenvalue do not exist; functions that do not depend on the choice of a basis
-/// (sums over the eigenspace, say) are differentiated rightly to first order.
+/// Derivatives of eigenvectors that share an eigenvalue do not exist. Where eigenvalues coincide, first derivatives are right
+/// for functions that treat the equal values alike and for functions of the space that their vectors span (its
+/// projector), but not for functions that join values with vectors, such as V f(Λ) Vᵀ: how the equal values part along
+/// a direction is missing. Use a function of the matrix itself there (``inverse(_:)``, ``solve(_:_:)``, ``cholesky(_:)``).
 public func symmetricEigen(_ a: Tensor) -> (values: Tensor, vectors: Tensor) {
   guard a.rank >= 2 else {
     let result = TensorError(.shape, "symmetricEigen", "needs matrices; the shape is \(a.shape)").report()
