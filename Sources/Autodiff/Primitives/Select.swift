@@ -20,6 +20,8 @@ package struct Select: Primitive {
     let mask = operands[0]
     if mask.isUniform && mask.count > 0 { return [mask.read(at: 0) != 0 ? operands[1] : operands[2]] }
     let result = DenseArray(uninitialized: operands[1].type)
+    result.adoptObjects(of: operands[1])
+    result.adoptObjects(of: operands[2])
     let condition = mask.contiguous()
     switch result.elementType.byteCount {
     case 8: choose(condition, operands[1], operands[2], result, UInt64.self)

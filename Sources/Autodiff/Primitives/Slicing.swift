@@ -75,6 +75,7 @@ package struct Embed: Primitive {
 extension DenseArray {
   /// Writes another array's elements to this view's places in memory, which nothing else must share.
   func overwrite(with source: DenseArray) {
+    adoptObjects(of: source)
     switch elementType.byteCount {
     case 8: overwrite(with: source, UInt64.self)
     case 4: overwrite(with: source, UInt32.self)

@@ -46,9 +46,9 @@ package enum TransposeOperand {
   /// The operation is linear in this operand, and its cotangent is wanted.
   case linear(TensorType)
 
-  var known: Tensor? { if case .known(let tensor) = self { tensor } else { nil } }
-  var isLinear: Bool { if case .linear = self { true } else { false } }
-  var type: TensorType {
+  package var known: Tensor? { if case .known(let tensor) = self { tensor } else { nil } }
+  package var isLinear: Bool { if case .linear = self { true } else { false } }
+  package var type: TensorType {
     switch self {
     case .known(let tensor): tensor.type
     case .linear(let type): type

@@ -137,7 +137,7 @@ package struct ProgramBuilder {
   }
   package mutating func constant(_ value: DenseArray) -> Int32 {
     let key: ConstantKey =
-      value.isUniform && value.count > 0
+      value.isUniform && value.count > 0 && value.buffer.objects == nil
       ? .uniform(value.read(at: 0).bitPattern, value.type)
       : .view(ObjectIdentifier(value.buffer), value.offset, value.strides, value.type)
     if let known = constantNumbers[key] { return known }

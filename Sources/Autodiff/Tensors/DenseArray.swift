@@ -87,6 +87,7 @@ package struct DenseArray: @unchecked Sendable {
   package func contiguous() -> DenseArray {
     if isContiguous { return self }
     let result = DenseArray(uninitialized: elementType, shape)
+    result.adoptObjects(of: self)
     switch elementType.byteCount {
     case 1: copyStrided(from: self, to: result.pointer(UInt8.self))
     case 4: copyStrided(from: self, to: result.pointer(UInt32.self))

@@ -4,6 +4,8 @@ import Synchronization
 final class TensorBuffer: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
+  /// What numbers in this memory stand for, if they stand for objects.
+  var objects: [Int32: DenseArray.Object]?
 
   init(byteCount: Int) {
     self.byteCount = byteCount
