@@ -30,23 +30,33 @@ let package = Package(
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]),
     .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
     .target(name: "Autodiff", dependencies: ["Lanes", "COpenBLAS"], swiftSettings: settings),
+    .target(name: "Learning", dependencies: ["Autodiff"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
     .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
     .target(
       name: "RigidBody", dependencies: ["Kinematics", "RobotModels", "Lanes"],
       swiftSettings: settings),
     .target(
-      name: "Costate", dependencies: ["Lanes", "Autodiff", "RobotModels", "Kinematics", "RigidBody"],
+      name: "Costate",
+      dependencies: [
+        "Lanes", "Autodiff", "Learning", "RobotModels", "Kinematics", "RigidBody",
+      ],
       swiftSettings: settings),
+    // Plots and numbers for a person: of the command line and the examples, no part of the library.
+    .target(name: "TextFigures", swiftSettings: settings),
     .executableTarget(
       name: "CostateCommandLine",
       dependencies: [
-        "Costate",
+        "Costate", "TextFigures",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
     .executableTarget(
-      name: "Quickstart", dependencies: ["Costate"], path: "Examples/Quickstart", swiftSettings: settings),
+      name: "Quickstart", dependencies: ["Costate"], path: "Examples/Quickstart",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "TrainPerceptron", dependencies: ["Autodiff", "Learning", "TextFigures"],
+      path: "Examples/TrainPerceptron", swiftSettings: settings),
 
     .target(
       name: "TestSupport", dependencies: ["Costate", "Autodiff", "Lanes"], path: "Tests/Support",
@@ -58,6 +68,9 @@ let package = Package(
       name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
+      name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
       name: "RobotModelsTests", dependencies: ["RobotModels", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
@@ -67,7 +80,7 @@ let package = Package(
       name: "RigidBodyTests", dependencies: ["RigidBody", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["CostateCommandLine", "TestSupport"],
+      name: "CommandLineTests", dependencies: ["CostateCommandLine", "TextFigures", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
   ]
 )

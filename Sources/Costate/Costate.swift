@@ -2,5 +2,6 @@
 @_exported public import Autodiff
 @_exported public import Kinematics
 @_exported public import Lanes
+@_exported public import Learning
 @_exported public import RigidBody
 @_exported public import RobotModels

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import CostateCommandLine
+import TextFigures
 
 @Suite struct PresentationTests {
   @Test func tablesAreAligned() {

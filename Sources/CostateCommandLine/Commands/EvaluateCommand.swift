@@ -1,6 +1,7 @@
 import ArgumentParser
 import Costate
 import Foundation
+import TextFigures
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Costate
+import TextFigures
 
 struct GradientCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Costate
+import TextFigures
 
 struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Costate
+import TextFigures
 
 struct JacobianCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Costate
 import Foundation
+import TextFigures
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

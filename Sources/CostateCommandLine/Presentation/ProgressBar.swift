@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TextFigures
 
 /// A bar on stderr with rate and time left: only where stderr is a terminal, and only for work of over a second.
 final class ProgressBar: Sendable {

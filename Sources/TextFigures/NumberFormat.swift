@@ -1,15 +1,15 @@
 import Foundation
 
 /// A number for a person: six significant digits unless told otherwise.
-func formatted(_ number: Double, digits: Int = 6) -> String { String(format: "%.\(digits)g", number) }
+package func formatted(_ number: Double, digits: Int = 6) -> String { String(format: "%.\(digits)g", number) }
 
 /// Numbers for a person, on one line.
-func formatted(_ numbers: some Sequence<Double>, digits: Int = 6) -> String {
+package func formatted(_ numbers: some Sequence<Double>, digits: Int = 6) -> String {
   numbers.map { formatted($0, digits: digits) }.joined(separator: " ")
 }
 
 /// A duration for a person, in a unit that keeps it between 1 and 1000 where there is one.
-func formatted(seconds: Double) -> String {
+package func formatted(seconds: Double) -> String {
   switch seconds {
   case 120...:
     String(

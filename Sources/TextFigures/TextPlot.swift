@@ -1,15 +1,23 @@
 import Foundation
 
 /// A curve drawn with characters.
-struct TextPlot {
-  var title: String
-  var width = 72
-  var height = 14
+package struct TextPlot {
+  package var title: String
+  package var width: Int
+  package var height: Int
   /// Whether the vertical axis is logarithmic; needs positive values.
-  var isLogarithmic = false
+  package var isLogarithmic: Bool
+
+  /// A plot with a title.
+  package init(title: String, width: Int = 72, height: Int = 14, isLogarithmic: Bool = false) {
+    self.title = title
+    self.width = width
+    self.height = height
+    self.isLogarithmic = isLogarithmic
+  }
 
   /// Draws values at equal distances, one mark per column.
-  func text(_ values: [Double]) -> String {
+  package func text(_ values: [Double]) -> String {
     guard let low = values.min(), let high = values.max() else { return title }
     let logarithmic = isLogarithmic && low > 0
     func scaled(_ value: Double) -> Double { logarithmic ? log10(value) : value }
