@@ -8,7 +8,7 @@ TOOLSET := --toolset native.json
 RELEASE := -c release $(TOOLSET)
 APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev
 BREW_PACKAGES := qhull openblas
-DOCUMENTED := Lanes Autodiff Learning RobotModels Kinematics RigidBody Costate
+DOCUMENTED := Lanes Autodiff Learning RobotModels Kinematics RigidBody Simulation Costate
 DOCS_OUTPUT := .build/documentation
 SOURCES := Package.swift Sources Tests Examples
 

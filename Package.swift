@@ -37,9 +37,12 @@ let package = Package(
       name: "RigidBody", dependencies: ["Kinematics", "RobotModels", "Lanes"],
       swiftSettings: settings),
     .target(
+      name: "Simulation", dependencies: ["RigidBody", "Kinematics", "RobotModels", "Autodiff", "Lanes"],
+      swiftSettings: settings),
+    .target(
       name: "Costate",
       dependencies: [
-        "Lanes", "Autodiff", "Learning", "RobotModels", "Kinematics", "RigidBody",
+        "Lanes", "Autodiff", "Learning", "RobotModels", "Kinematics", "RigidBody", "Simulation",
       ],
       swiftSettings: settings),
     // Plots and numbers for a person: of the command line and the examples, no part of the library.
@@ -52,11 +55,13 @@ let package = Package(
       ],
       swiftSettings: settings),
     .executableTarget(
-      name: "Quickstart", dependencies: ["Costate"], path: "Examples/Quickstart",
-      swiftSettings: settings),
+      name: "Quickstart", dependencies: ["Costate"], path: "Examples/Quickstart", swiftSettings: settings),
     .executableTarget(
       name: "TrainPerceptron", dependencies: ["Autodiff", "Learning", "TextFigures"],
       path: "Examples/TrainPerceptron", swiftSettings: settings),
+    .executableTarget(
+      name: "CartpolePolicy", dependencies: ["Costate", "TextFigures"], path: "Examples/CartpolePolicy",
+      swiftSettings: settings),
 
     .target(
       name: "TestSupport", dependencies: ["Costate", "Autodiff", "Lanes"], path: "Tests/Support",
@@ -68,8 +73,7 @@ let package = Package(
       name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
-      name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"],
-      swiftSettings: settings),
+      name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "RobotModelsTests", dependencies: ["RobotModels", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
@@ -79,6 +83,9 @@ let package = Package(
     .testTarget(
       name: "RigidBodyTests", dependencies: ["RigidBody", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "Costate", "TestSupport"], swiftSettings: settings
+    ),
     .testTarget(
       name: "CommandLineTests", dependencies: ["CostateCommandLine", "TextFigures", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),

@@ -5,3 +5,4 @@
 @_exported public import Learning
 @_exported public import RigidBody
 @_exported public import RobotModels
+@_exported public import Simulation
