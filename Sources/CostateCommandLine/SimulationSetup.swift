@@ -1,6 +1,7 @@
 import ArgumentParser
 import Costate
 import Foundation
+import TextFigures
 
 /// What the commands that simulate have in common: a model, a state, and what is left out.
 struct SimulationArguments: ParsableArguments {

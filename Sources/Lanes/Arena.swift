@@ -69,7 +69,7 @@ package struct ArenaMeasure {
 /// Blocks of memory that are kept for the next arena of the same size.
 ///
 /// Fresh memory costs more than what is computed in it: the system provides it page by page, when it is first touched.
-/// Kept blocks count up to `limit` bytes; what is given beyond that is freed.
+/// Kept blocks count up to `limit` bytes; beyond that those of other sizes are freed, then what is given.
 package final class ArenaPool: Sendable {
   private struct Blocks: ~Copyable {
     var free: [Int: [UInt]] = [:]
@@ -98,6 +98,14 @@ package final class ArenaPool: Sendable {
 
   package func give(_ base: UnsafeMutableRawPointer, _ capacity: Int) {
     let isKept = blocks.withLock { blocks in
+      // Blocks of sizes that are no longer asked for make room.
+      if blocks.byteCount + capacity > limit {
+        for (size, pointers) in blocks.free where size != capacity {
+          for pointer in pointers { UnsafeMutableRawPointer(bitPattern: pointer)?.deallocate() }
+          blocks.byteCount -= size * pointers.count
+          blocks.free[size] = nil
+        }
+      }
       guard blocks.byteCount + capacity <= limit else { return false }
       blocks.free[capacity, default: []].append(UInt(bitPattern: base))
       blocks.byteCount += capacity

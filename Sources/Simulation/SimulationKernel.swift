@@ -221,7 +221,7 @@ extension SimulationError {
       switch self {
       case .unsupported, .invalidRequest: .argument
       case .wrongCount: .shape
-      case .notFinite, .diverged: .nonFinite
+      case .notFinite, .overflow, .diverged: .nonFinite
       }
     return TensorError(reason, operation, description)
   }
