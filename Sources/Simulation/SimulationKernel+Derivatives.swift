@@ -53,7 +53,7 @@ extension SimulationKernel {
     if !returnsTrajectory {
       (state, direction) = try simulator.pushforward(
         from: state, inputs: inputs, steps: steps,
-        along: RolloutDirection(initialState: direction, inputs: changes))
+        along: RolloutDirection(initialState: direction, inputs: changes), threads: threads(worlds: worlds))
       return [
         core.coordinates.changes(direction.positions, at: state.positions), direction.velocities,
         direction.activations,
@@ -64,7 +64,8 @@ extension SimulationKernel {
     for step in 0..<steps {
       (state, direction) = try simulator.pushforward(
         from: state, inputs: inputs.step(step), steps: 1,
-        along: RolloutDirection(initialState: direction, inputs: changes.step(step)))
+        along: RolloutDirection(initialState: direction, inputs: changes.step(step)),
+        threads: threads(worlds: worlds))
       let tangents = [
         core.coordinates.changes(direction.positions, at: state.positions), direction.velocities,
         direction.activations,
@@ -173,7 +174,7 @@ extension SimulationKernel {
       let cotangents = StateCotangents(
         positions: core.coordinates.tangentCotangents(parts[0], at: tape.result.finalState.positions),
         velocities: parts[1], activations: parts[2])
-      return try tape.gradient(final: cotangents, targets: targets)
+      return try tape.gradient(final: cotangents, targets: targets, threads: threads(worlds: worlds))
     }
     // The tape's trajectory begins with the initial state, which is no result.
     let padded = parts.map { part -> [Scalar] in
@@ -184,7 +185,7 @@ extension SimulationKernel {
     let cotangents = StateCotangents(
       positions: core.coordinates.tangentCotangents(padded[0], at: tape.result.trajectory!.positions),
       velocities: padded[1], activations: padded[2])
-    return try tape.gradient(trajectory: cotangents, targets: targets)
+    return try tape.gradient(trajectory: cotangents, targets: targets, threads: threads(worlds: worlds))
   }
 
   /// What is asked of tapes for some rows: one request for each tape, and more where several rows are the same world

@@ -71,7 +71,7 @@ extension SimulationKernel {
     if self.inputs.contains(.cartesianForces) { targets.insert(.cartesianForces) }
     let second = try simulator.hessianVectorProduct(
       from: state, inputs: inputs, steps: steps, along: direction,
-      targets: targets
+      targets: targets, threads: threads(worlds: rows.count)
     ) { final, tangents in
       let turning = coordinates.changes(tangents.positions, at: final.positions)
       return (

@@ -71,9 +71,11 @@ struct SimulationKernel: RowKernel {
         let simulator = try core.simulator(Scalar.self, run.parameters)
         if extent == .none {
           outcome = try simulator.rollout(
-            from: state, inputs: inputs, steps: steps, recordsTrajectory: returnsTrajectory)
+            from: state, inputs: inputs, steps: steps, recordsTrajectory: returnsTrajectory,
+            threads: threads(worlds: worlds))
         } else {
-          let tape = try simulator.record(from: state, inputs: inputs, steps: steps, memory: memory)
+          let tape = try simulator.record(
+            from: state, inputs: inputs, steps: steps, memory: memory, threads: threads(worlds: worlds))
           outcome = tape.result
           let number = TapeNumbers.next()
           objects[number] = KernelTape(kernel: self, tape: tape)
@@ -100,6 +102,12 @@ struct SimulationKernel: RowKernel {
       zip(results, types).map { DenseArray($0, shape: $1.shape) },
       extent == .none ? nil : DenseArray(notes, shape: [operands.rows, 2], objects: objects)
     )
+  }
+
+  /// One thread where the work takes less time than it takes to hand it out: a step in a loop of a few worlds.
+  func threads(worlds: Int) -> Int {
+    let work = worlds * steps * (core.model.velocityCount + 2)
+    return work < 2048 ? 1 : Simulator<Double>.defaultThreadCount
   }
 
   private func requireConvergent(_ diverged: [DivergedWorld], _ rows: Range<Int>) throws(TensorError) {
