@@ -51,7 +51,8 @@ import Testing
   }
 
   private func isSameDepth(_ found: [ReferenceContact], _ expected: [ReferenceContact]) -> Bool {
-    guard let depth = found.map(\.distance).min(), let other = expected.map(\.distance).min() else { return false }
+    guard let depth = found.map(\.distance).min(), let other = expected.map(\.distance).min()
+    else { return false }
     return abs(depth - other) < 1e-10
   }
 
