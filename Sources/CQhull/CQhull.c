@@ -52,11 +52,45 @@ static int *copy_triangles(qhT *qh, int count, int *triangle_count) {
   return triangles;
 }
 
+/// Corners with their neighbours, after `qh_vertexneighbors`, or null where memory is short or a point is unknown.
+static int *copy_neighbors(qhT *qh, int count, int *length) {
+  // Every triangle has three corners, and brings each of them at most two neighbours.
+  int *neighbors = malloc((2 * (size_t)qh->num_vertices + 6 * (size_t)qh->num_facets) * sizeof(int));
+  if (!neighbors) return NULL;
+  int filled = 0;
+  vertexT *vertex, *other, **otherp;
+  facetT *facet, **facetp;
+  FORALLvertices {
+    int corner = qh_pointid(qh, vertex->point);
+    int start = filled + 2;
+    int next = start;
+    FOREACHsetelement_(facetT, vertex->neighbors, facet) {
+      FOREACHsetelement_(vertexT, facet->vertices, other) {
+        int point = qh_pointid(qh, other->point);
+        if (point < 0 || point >= count || corner < 0 || corner >= count) {
+          free(neighbors);
+          return NULL;
+        }
+        int at = start;
+        while (at < next && neighbors[at] != point) at++;
+        if (point != corner && at == next) neighbors[next++] = point;
+      }
+    }
+    neighbors[filled] = corner;
+    neighbors[filled + 1] = next - start;
+    filled = next;
+  }
+  *length = filled;
+  return neighbors;
+}
+
 int cqhull_convex_hull(
-  const double *points, int count, int maximum_vertices, int **triangles, int *triangle_count, char *message,
-  int message_size) {
+  const double *points, int count, int maximum_vertices, int **triangles, int *triangle_count, int **neighbors,
+  int *neighbors_length, char *message, int message_size) {
   *triangles = NULL;
   *triangle_count = 0;
+  *neighbors = NULL;
+  *neighbors_length = 0;
   message[0] = 0;
   if (count < 4) {
     snprintf(message, (size_t)message_size, "a hull needs at least 4 points, here are %d", count);
@@ -94,8 +128,10 @@ int cqhull_convex_hull(
     qh_init_B(qh, copy, count, 3, False);
     qh_qhull(qh);
     qh_triangulate(qh);
+    qh_vertexneighbors(qh);
     *triangles = copy_triangles(qh, count, triangle_count);
-    code = *triangles ? CQHULL_OK : CQHULL_OUT_OF_MEMORY;
+    *neighbors = copy_neighbors(qh, count, neighbors_length);
+    code = *triangles && *neighbors ? CQHULL_OK : CQHULL_OUT_OF_MEMORY;
   }
   qh->NOerrexit = True;
   int short_count, short_total;
@@ -103,6 +139,12 @@ int cqhull_convex_hull(
   qh_memfreeshort(qh, &short_count, &short_total);
 
   fclose(errors);
+  if (code != CQHULL_OK) {
+    free(*triangles);
+    free(*neighbors);
+    *triangles = NULL;
+    *neighbors = NULL;
+  }
   if (code == CQHULL_FAILED) copy_error_line(report, message, message_size);
   if (code == CQHULL_OUT_OF_MEMORY) snprintf(message, (size_t)message_size, "out of memory");
   free(report);
@@ -111,4 +153,4 @@ int cqhull_convex_hull(
   return code;
 }
 
-void cqhull_free(int *triangles) { free(triangles); }
+void cqhull_free(int *indices) { free(indices); }

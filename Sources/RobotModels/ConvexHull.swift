@@ -11,6 +11,8 @@ struct ConvexHullError: Error, Equatable, Sendable, CustomStringConvertible {
 struct ConvexHull: Sendable, Equatable {
   /// Indices of the given points, counterclockwise seen from outside.
   var triangles: [SIMD3<Int32>]
+  /// Corner by corner, in the order in which Qhull keeps them: the corner, then those that it shares an edge with.
+  var neighbors: [[Int32]]
 
   /// Computes the hull by Qhull's quickhull.
   ///
@@ -35,16 +37,28 @@ struct ConvexHull: Sendable, Equatable {
     for point in points { coordinates += [point.x, point.y, point.z] }
     var found: UnsafeMutablePointer<CInt>? = nil
     var count: CInt = 0
+    var foundNeighbors: UnsafeMutablePointer<CInt>? = nil
+    var length: CInt = 0
     var message = [CChar](repeating: 0, count: 256)
     let code = cqhull_convex_hull(
-      coordinates, CInt(points.count), CInt(maximumVertexCount ?? -1), &found, &count, &message,
-      CInt(message.count))
-    guard code == CInt(CQHULL_OK), let found else {
+      coordinates, CInt(points.count), CInt(maximumVertexCount ?? -1), &found, &count, &foundNeighbors,
+      &length, &message, CInt(message.count))
+    guard code == CInt(CQHULL_OK), let found, let foundNeighbors else {
       let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
       throw ConvexHullError(description: "the convex hull cannot be computed: \(reason)")
     }
-    defer { cqhull_free(found) }
+    defer {
+      cqhull_free(found)
+      cqhull_free(foundNeighbors)
+    }
     triangles = (0..<Int(count)).map { SIMD3(found[3 * $0], found[3 * $0 + 1], found[3 * $0 + 2]) }
+    neighbors = []
+    var at = 0
+    while at < Int(length) {
+      let degree = Int(foundNeighbors[at + 1])
+      neighbors.append([foundNeighbors[at]] + (0..<degree).map { foundNeighbors[at + 2 + $0] })
+      at += 2 + degree
+    }
   }
 
   /// Refuses points without a volume, with MuJoCo's tolerance of 1e-15, before Qhull sees them.

@@ -39,6 +39,7 @@ extension CompiledMesh {
     mesh.vertices = specification.vertices.map { inverse.rotate($0 - properties.center) }
     mesh.triangles = specification.triangles
     mesh.hullTriangles = specification.hullTriangles
+    mesh.hullNeighbors = specification.hullNeighbors
     mesh.inertialPosition = properties.center
     mesh.inertialOrientation = axes.orientation
     measure = properties.mass

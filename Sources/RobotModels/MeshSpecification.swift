@@ -44,8 +44,9 @@ extension ModelSpecification.Mesh {
     var hull: [SIMD3<Int32>] = []
     if settings.needsHull || settings.inertia == .convex || data.triangles.isEmpty {
       do {
-        hull =
-          try ConvexHull(of: filePositions, maximumVertexCount: settings.maximumHullVertexCount).triangles
+        let found = try ConvexHull(of: filePositions, maximumVertexCount: settings.maximumHullVertexCount)
+        hull = found.triangles
+        hullNeighbors = found.neighbors
       } catch {
         if settings.inertia == .convex || data.triangles.isEmpty { throw self.error(error.description) }
         hullProblem = error.description

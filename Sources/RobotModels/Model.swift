@@ -219,6 +219,9 @@ public struct Mesh: Sendable, Equatable {
   public var triangles: [[Int32]] = []
   /// Hull faces, as indices into ``vertices``; empty where no hull was needed.
   public var hullTriangles: [[Int32]] = []
+  /// Hull corner by hull corner, in Qhull's order as MuJoCo keeps it: the corner's index, then those of the corners with
+  /// which it shares an edge of the triangulated hull; empty where no hull was needed.
+  public var hullNeighbors: [[Int32]] = []
   /// Pose of the inertial frame in the file's frame (after scaling).
   public var inertialPosition: Vector3<Double> = .zero
   public var inertialOrientation: Quaternion<Double> = .identity

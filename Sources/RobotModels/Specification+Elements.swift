@@ -11,6 +11,7 @@ extension ModelSpecification {
     var triangles: [[Int32]] = []
     /// Hull faces as indices into ``vertices``; empty where no hull was needed.
     var hullTriangles: [[Int32]] = []
+    var hullNeighbors: [[Int32]] = []
     /// Why a hull that was asked for does not exist; an error where a geom of the mesh can touch others.
     var hullProblem: String? = nil
     /// Volume (area where the mesh's inertia is a shell's), centre and inertia for unit density; nil where

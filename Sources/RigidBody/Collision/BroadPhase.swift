@@ -104,7 +104,9 @@ final class BroadPhase {
   private func isNear(_ index: Int, _ poses: UnsafePointer<GeomPose<Double>>) -> Bool {
     let candidate = plan.candidates.pointer(index)
     let (g1, g2) = (Int(candidate.pointee.geom1), Int(candidate.pointee.geom2))
-    let (r1, r2) = (plan.geoms.pointer(g1).pointee.boundingRadius, plan.geoms.pointer(g2).pointee.boundingRadius)
+    let (r1, r2) = (
+      plan.geoms.pointer(g1).pointee.boundingRadius, plan.geoms.pointer(g2).pointee.boundingRadius
+    )
     let offset = poses[g2].position - poses[g1].position
     if r1 == .infinity { return offset.dot(poses[g1].axis) <= r2 + candidate.pointee.cutoff }
     let bound = r1 + r2 + candidate.pointee.cutoff

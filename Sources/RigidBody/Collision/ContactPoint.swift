@@ -46,7 +46,15 @@ struct ContactPoint<L: Lane> {
     let one = L(1.0)
     let defaultAxis = Vector3(zero, select(isAcross, one, zero), select(isAcross, zero, one))
     let hint = defaultAxis.replacing(with: tangent, where: hasTangent)
-    let y = hint.multiplyAdd(one, x * -x.dot(hint)).normalized(orXBelow: 1e-15)
+    var across = hint - x * x.dot(hint)
+    // A tangent along the normal, as of a capsule that stands upright, leaves rounding: then the x axis is the hint.
+    let isAlong = across.norm .< L(16 * Double(L.Scalar.ulpOfOne))
+    if isAlong.anyTrue {
+      let isX = x.x.magnitude .> L(0.9)
+      let other = Vector3(select(isX, zero, one), select(isX, one, zero), zero)
+      across = across.replacing(with: other - x * x.dot(other), where: isAlong)
+    }
+    let y = across.normalized(orXBelow: 1e-15)
     return Matrix3(columns: x, y, x.cross(y))
   }
 

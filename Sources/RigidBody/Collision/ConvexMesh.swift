@@ -4,8 +4,11 @@ import RobotModels
 
 /// The convex hull of a mesh, ready for support points and for contacts of faces. Immutable and shared.
 final class ConvexMesh: Sendable {
-  /// Corners of the hull, in the geom's frame; rounded to single precision, in which MuJoCo keeps them.
+  /// Corners of the hull in MuJoCo's order, in the geom's frame; rounded to single precision, in which MuJoCo keeps them.
   let vertices: ConstantBuffer<Vector3<Double>>
+  /// The corner whose neighbours MuJoCo tries against a plane when a corner is lowest: that corner, but for meshes of fewer
+  /// than ten vertices, where MuJoCo takes the number of a vertex for the number of a corner.
+  let planeNeighborhoods: ConstantBuffer<Int32>
   /// Where the neighbours of each corner begin; one more entry than corners.
   let neighborStarts: ConstantBuffer<Int32>
   let neighbors: ConstantBuffer<Int32>
@@ -31,29 +34,28 @@ final class ConvexMesh: Sendable {
     }
     boundingRadius = bound.norm
     // A mesh without a hull (of fewer than four points) is searched point by point.
-    let used = Set(mesh.hullTriangles.joined())
-    let corners = used.isEmpty ? mesh.vertices.indices.map(Int32.init) : used.sorted()
-    let numbers = Dictionary(uniqueKeysWithValues: corners.enumerated().map { ($0.element, Int32($0.offset)) })
+    let hull = mesh.hullNeighbors
+    let corners = hull.isEmpty ? mesh.vertices.indices.map(Int32.init) : hull.map { $0[0] }
+    let numbers = Dictionary(
+      uniqueKeysWithValues: corners.enumerated().map { ($0.element, Int32($0.offset)) })
     let points = corners.map { corner in
       let v = mesh.vertices[Int(corner)]
       return Vector3(Double(Float(v.x)), Double(Float(v.y)), Double(Float(v.z)))
     }
     let triangles = mesh.hullTriangles.map { triangle in triangle.map { numbers[$0]! } }
 
-    var adjacent = [[Int32]](repeating: [], count: points.count)
-    for triangle in triangles {
-      for corner in triangle {
-        for other in triangle where other != corner && !adjacent[Int(corner)].contains(other) {
-          adjacent[Int(corner)].append(other)
-        }
-      }
-    }
+    let adjacent = hull.map { corner in corner.dropFirst().map { numbers[$0]! } }
     let faces = Self.joinedFaces(triangles, points)
     var facesOfVertex = [[Int32]](repeating: [], count: points.count)
     for (index, face) in faces.enumerated() {
       for corner in face.corners { facesOfVertex[Int(corner)].append(Int32(index)) }
     }
     vertices = ConstantBuffer(points)
+    planeNeighborhoods = ConstantBuffer(
+      corners.indices.map { corner in
+        let number = Int(corners[corner])
+        return Int32(mesh.vertices.count < 10 && number < corners.count ? number : corner)
+      })
     neighborStarts = ConstantBuffer(Self.starts(adjacent))
     neighbors = ConstantBuffer(adjacent.flatMap { $0 })
     faceStarts = ConstantBuffer(Self.starts(faces.map(\.corners)))

@@ -85,14 +85,38 @@ final class ExpandingPolytope {
       best = nearestFace()
     }
     // A whole circle of directions may be as good, or rounding ends the growth: the smallest bound stands.
-    let vertex = MinkowskiVertex(&shape1, &shape2, along: least.normal)
-    var found = result(best)
-    if least.height - found.depth > 1e-9 * scale {
-      found = Result(
-        normal: least.normal, depth: least.height, on1: vertex.on1, on2: vertex.on2,
-        corners: (vertex, vertex, vertex))
+    let found = result(best)
+    return least.height - found.depth > 1e-9 * scale ? descend(&shape1, &shape2, from: least.normal) : found
+  }
+
+  /// Lowers the bound of a direction by trying its neighbours, at a distance that shrinks.
+  private func descend(
+    _ shape1: inout ConvexShape, _ shape2: inout ConvexShape, from start: Vector3<Double>
+  ) -> Result {
+    var normal = start
+    var best = MinkowskiVertex(&shape1, &shape2, along: normal)
+    var step = 0.05
+    var turn = 0.0
+    while step > 1e-9 {
+      // Other directions each time, because the bound has ridges.
+      turn += 2.4
+      let frame = (Self.across(normal), normal.cross(Self.across(normal)))
+      let side1 = frame.0 * turn.cosine + frame.1 * turn.sine
+      let side2 = normal.cross(side1)
+      var isBetter = false
+      for side in 0..<4 {
+        let way = (side < 2 ? side1 : side2) * (side & 1 == 0 ? step : -step)
+        let candidate = (normal + way).normalized(orXBelow: 1e-300)
+        let vertex = MinkowskiVertex(&shape1, &shape2, along: candidate)
+        guard vertex.point.dot(candidate) < best.point.dot(normal) else { continue }
+        (normal, best, isBetter) = (candidate, vertex, true)
+        break
+      }
+      if !isBetter { step *= 0.8 }
     }
-    return found
+    return Result(
+      normal: normal, depth: best.point.dot(normal), on1: best.on1, on2: best.on2, corners: (best, best, best)
+    )
   }
 
   /// The deepest point: where the normal of the nearest face, from the origin, leaves the polytope. Flat and curved sides

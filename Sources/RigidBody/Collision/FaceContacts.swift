@@ -46,9 +46,11 @@ struct FaceContacts {
   ) -> Bool {
     guard let corners = deepest.corners else { return false }
     let feature1 = Feature(
-      (corners.0.vertex1, corners.1.vertex1, corners.2.vertex1), (corners.0.on1, corners.1.on1, corners.2.on1))
+      (corners.0.vertex1, corners.1.vertex1, corners.2.vertex1), (corners.0.on1, corners.1.on1, corners.2.on1)
+    )
     let feature2 = Feature(
-      (corners.0.vertex2, corners.1.vertex2, corners.2.vertex2), (corners.0.on2, corners.1.on2, corners.2.on2))
+      (corners.0.vertex2, corners.1.vertex2, corners.2.vertex2), (corners.0.on2, corners.1.on2, corners.2.on2)
+    )
     Self.findFaces(shape1, feature1, deepest.normal, &faces1)
     Self.findFaces(shape2, feature2, -deepest.normal, &faces2)
 
@@ -129,7 +131,8 @@ struct FaceContacts {
           let face = mesh.vertexFaces[k]
           if feature.count > 1, !has(mesh, Int(v.1), face) { continue }
           if feature.count > 2, !has(mesh, Int(v.2), face) { continue }
-          faces.append(CandidateFace(index: Int(face), normal: shape.pose.rotation * mesh.faceNormals[Int(face)]))
+          faces.append(
+            CandidateFace(index: Int(face), normal: shape.pose.rotation * mesh.faceNormals[Int(face)]))
         }
       }
       return
@@ -160,7 +163,8 @@ struct FaceContacts {
   }
 
   private static func column(_ shape: ConvexShape, _ axis: Int) -> Vector3<Double> {
-    axis == 0 ? shape.pose.rotation.column0 : axis == 1 ? shape.pose.rotation.column1 : shape.pose.rotation.column2
+    axis == 0
+      ? shape.pose.rotation.column0 : axis == 1 ? shape.pose.rotation.column1 : shape.pose.rotation.column2
   }
 
   private static func boxFace(_ shape: ConvexShape, _ face: Int) -> CandidateFace {
@@ -248,7 +252,11 @@ struct FaceContacts {
     let base = clipper[0]
     polygon.removeAll { $0.isFinite == false || normal.dot($0 - base) > 0 }
     guard !polygon.isEmpty else { return false }
-    if isEdge, polygon.count > 2 { keepFarthest() } else if polygon.count > Self.largestCount { keepQuadrilateral() }
+    if isEdge, polygon.count > 2 {
+      keepFarthest()
+    } else if polygon.count > Self.largestCount {
+      keepQuadrilateral()
+    }
     for corner in polygon {
       let distance = normal.dot(corner - base)
       // From the corner halfway to the other surface; the normal is within tolerance of the face's own.

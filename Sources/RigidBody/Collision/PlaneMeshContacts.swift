@@ -28,7 +28,8 @@ func planeMesh(
     list.append(next, where: next.distance < cutoff && isApart, limit: 3)
   }
   if mesh.neighbors.count > 0 {
-    for k in Int(mesh.neighborStarts[lowest])..<Int(mesh.neighborStarts[lowest + 1]) {
+    let center = Int(mesh.planeNeighborhoods[lowest])
+    for k in Int(mesh.neighborStarts[center])..<Int(mesh.neighborStarts[center + 1]) {
       consider(Int(mesh.neighbors[k]))
     }
   } else {

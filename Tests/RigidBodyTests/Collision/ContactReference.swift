@@ -71,11 +71,13 @@ struct ReferenceContact {
     stride(from: 0, to: values.count, by: 10).map { ReferenceContact(values[$0..<$0 + 10]) }
   }
 
-  /// The largest difference of any number.
+  /// The largest difference of any number. A second axis that is not orthogonal to the normal, as MuJoCo's is for a capsule
+  /// that stands on an inclined plane, is not compared.
   func error(_ other: Self) -> Double {
-    max(
+    let hasSecond = abs(other.second.dot(other.normal)) < 1e-9
+    return max(
       abs(distance - other.distance), (position - other.position).norm, (normal - other.normal).norm,
-      (second - other.second).norm)
+      hasSecond ? (second - other.second).norm : 0)
   }
 
   /// The largest error after matching each contact to the nearest one, or infinity where the counts differ.

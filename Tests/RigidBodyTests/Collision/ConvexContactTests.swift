@@ -16,9 +16,9 @@ import Testing
 
   /// Distances to 1e-6; in general position all contacts to 1e-3 in position and direction, but for a few cases.
   ///
-  /// MuJoCo's iteration sometimes stops early where surfaces are curved, and it misses contacts of concentric geoms; a
-  /// depth that is smaller than MuJoCo's is right, because any direction bounds the depth from above. Where several pairs
-  /// of faces or neighbours of a corner qualify, MuJoCo's choice depends on the order of its tables.
+  /// MuJoCo's iteration sometimes stops early where surfaces are curved (by up to 1.2e-4), and it misses contacts of
+  /// concentric geoms; that the distances here are right is shown by ``CollisionFuzzTests``. Where several pairs of faces
+  /// qualify, MuJoCo's choice depends on the order of its tables.
   @Test(arguments: names) func agreesWithMuJoCo(_ name: String) throws {
     var (generalCount, sameCount, otherDepths, missing) = (0, 0, 0, 0)
     var worst = 0.0
@@ -43,16 +43,17 @@ import Testing
         }
         if abs(deepest - other) < 1e-6 { worst = max(worst, abs(deepest - other)) } else { otherDepths += 1 }
         let hasManyFaces = found.count > 1 || expected.count > 1
-        #expect(deepest > other - 1e-6 || hasManyFaces, "group \(groupIndex) case \(index): \(deepest) \(other)")
+        #expect(
+          abs(deepest - other) < 1.2e-4 || hasManyFaces,
+          "group \(groupIndex) case \(index): \(deepest) \(other)")
         guard !reference.aligned else { continue }
         generalCount += 1
         if ReferenceContact.error(found, expected) < 1e-3 { sameCount += 1 }
       }
     }
-    print("\(name): \(sameCount) of \(generalCount), distance \(worst), \(otherDepths) others, \(missing) missing")
+    #expect(worst < 1e-6)
     #expect(otherDepths <= 8 && missing <= 10)
-    let share = name == "plane_mesh" ? 0.6 : 0.97
-    #expect(Double(sameCount) >= share * Double(generalCount), "\(sameCount) of \(generalCount)")
+    #expect(Double(sameCount) >= 0.97 * Double(generalCount), "\(sameCount) of \(generalCount)")
   }
 }
 
