@@ -10,10 +10,12 @@ struct ChunkedRollout<Scalar: SimulationScalar> {
   var threads: Int
   /// About how many pieces; one where nobody looks.
   var pieces = ProgressBar.isShown ? 50 : 1
+  /// What the progress bar says.
+  var label = "simulate"
 
   func run(from initial: BatchState<Scalar>) throws(CommandFailure) -> RolloutResult<Scalar> {
     let isSingle = initial.worldCount == 1
-    let bar = ProgressBar("simulate", total: initial.worldCount * steps, unit: "world steps")
+    let bar = ProgressBar(label, total: initial.worldCount * steps, unit: "world steps")
     defer { bar.finish() }
     return isSingle ? try runBySteps(from: initial, bar) : try runByWorlds(from: initial, bar)
   }
@@ -97,7 +99,7 @@ extension SimulationInputs {
   }
 
   /// The inputs of one world in a range of steps.
-  fileprivate func steps(_ steps: Range<Int>) -> SimulationInputs {
+  func steps(_ steps: Range<Int>) -> SimulationInputs {
     func part(_ input: InputSequence<Scalar>?) -> InputSequence<Scalar>? {
       guard var input, input.stepCount > 1 else { return input }
       let size = input.values.count / input.stepCount

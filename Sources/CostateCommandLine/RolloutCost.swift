@@ -17,32 +17,64 @@ struct RolloutCost {
   var threads: Int
   /// Bytes that intermediate results may take before steps are computed again instead.
   var memoryLimit = 1 << 30
+  /// Long rollouts are differentiated in pieces where somebody watches the progress; the result is the same.
+  var stepsPerPiece = ProgressBar.isShown ? 1000 : Int.max
 
   /// - Throws: `CommandFailure` (computation failed) if the world diverges, or where the cost has no derivative.
   func gradient<Scalar: SimulationScalar>(_ scalar: Scalar.Type) throws(CommandFailure) -> Result {
     let simulator = try setup.simulator(scalar)
+    let inputs = setup.inputs(scalar, controls: controls)
     let steps = controls.steps
-    let stored = simulator.retainedBytesPerWorldStep * steps
-    let distance = max(1, Int(Double(steps).squareRoot()))
+    let size = max(1, min(stepsPerPiece, steps))
+    let pieces =
+      steps == 0 ? [0..<0] : stride(from: 0, to: steps, by: size).map { $0..<min($0 + size, steps) }
+    // Every step is taken forward twice and back once, but for those of the last piece.
+    let bar = ProgressBar("gradient", total: 2 * steps - pieces.last!.count, unit: "steps")
+    defer { bar.finish() }
     return try reportingFailures {
-      let tape = try simulator.record(
-        from: setup.initialState(scalar), inputs: setup.inputs(scalar, controls: controls), steps: steps,
-        memory: stored <= memoryLimit ? .storeAll : .checkpoint(every: distance), threads: threads)
-      if let first = tape.result.divergedWorlds.first {
-        throw SimulationError.diverged(worlds: [first.world], step: first.step)
+      var states = [setup.initialState(scalar)]
+      for piece in pieces.dropLast() {
+        let result = try simulator.rollout(
+          from: states.last!, inputs: inputs.steps(piece), steps: piece.count, threads: threads)
+        try Self.requireFinite(result, in: piece)
+        states.append(result.finalState)
+        bar.advance(by: piece.count)
       }
-      let (value, cotangents) = try cost.valueAndCotangents(of: BatchState(tape.result.finalState))
-      let gradient = try tape.gradient(
-        final: StateCotangents(
-          positions: cotangents.positions.map { Scalar($0) },
-          velocities: cotangents.velocities.map { Scalar($0) },
-          activations: cotangents.activations.map { Scalar($0) }), threads: threads)
+      var value = 0.0
+      var cotangents = StateCotangents<Scalar>(positions: [], velocities: [])
+      var byControl: [[Scalar]] = []
+      for (piece, state) in zip(pieces, states).reversed() {
+        let stored = simulator.retainedBytesPerWorldStep * piece.count
+        let tape = try simulator.record(
+          from: state, inputs: inputs.steps(piece), steps: piece.count,
+          memory: stored <= memoryLimit ? .storeAll : .storeStates, threads: threads)
+        if piece.upperBound == steps {
+          try Self.requireFinite(tape.result, in: piece)
+          let last = try cost.valueAndCotangents(of: BatchState(tape.result.finalState))
+          value = last.value
+          cotangents = StateCotangents(
+            positions: last.cotangents.positions.map { Scalar($0) },
+            velocities: last.cotangents.velocities.map { Scalar($0) },
+            activations: last.cotangents.activations.map { Scalar($0) })
+        }
+        let gradient = try tape.gradient(final: cotangents, threads: threads)
+        cotangents = gradient.initialState
+        byControl.append(gradient.controls?.values ?? [])
+        bar.advance(by: piece.count)
+      }
       return Result(
-        cost: value, byPosition: gradient.initialState.positions.map { Double($0) },
-        byVelocity: gradient.initialState.velocities.map { Double($0) },
-        byActivation: gradient.initialState.activations.map { Double($0) },
-        byControl: gradient.controls?.values.map { Double($0) } ?? [])
+        cost: value, byPosition: cotangents.positions.map { Double($0) },
+        byVelocity: cotangents.velocities.map { Double($0) },
+        byActivation: cotangents.activations.map { Double($0) },
+        byControl: byControl.reversed().flatMap { $0.map { Double($0) } })
     }
+  }
+
+  private static func requireFinite<Scalar: SimulationScalar>(
+    _ result: RolloutResult<Scalar>, in piece: Range<Int>
+  ) throws(SimulationError) {
+    guard let first = result.divergedWorlds.first else { return }
+    throw .diverged(worlds: [first.world], step: piece.lowerBound + first.step)
   }
 
   /// The relative difference between a gradient and finite differences of rollouts in float64: along every
@@ -72,8 +104,10 @@ struct RolloutCost {
     var inputs = setup.inputs(Double.self)
     inputs.controls = InputSequence(values: controlled, worldCount: worlds, stepCount: controls.steps)
     let final = try reportingFailures {
-      try setup.simulator(Double.self)
-        .rollout(from: initial, inputs: inputs, steps: controls.steps, threads: threads).withoutDivergence()
+      try ChunkedRollout(
+        simulator: setup.simulator(Double.self), inputs: inputs, steps: controls.steps,
+        recordsTrajectory: false, threads: threads, label: "check"
+      ).run(from: initial).withoutDivergence()
     }
     var differences: [Double] = []
     for d in directions.indices {

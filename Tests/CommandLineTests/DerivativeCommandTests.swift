@@ -140,3 +140,35 @@ import Testing
     }
   }
 }
+
+/// What is computed in pieces while a progress bar is shown is what is computed in one piece.
+@Suite struct PieceTests {
+  @Test(arguments: [1, 3, 7, 20])
+  func gradientsInPieces(size: Int) throws {
+    let path = CommandLineTool.model("cartpole")
+    let model = try Model.load(path: path)
+    let setup = SimulationSetup(
+      path: path, model: model, ignored: try IgnoreList("constraints"), state: StateInput(defaultOf: model))
+    let expression = try CostExpression.parse("qpos[hinge]^2 + xpos[pole].x * qvel[0]", for: model)
+    var rollout = RolloutCost(
+      setup: setup, cost: FinalCost(model: model, expression: expression),
+      controls: Controls(constant: [0.3], steps: 20), threads: 1)
+    rollout.stepsPerPiece = .max
+    let whole = try rollout.gradient(Double.self)
+    rollout.stepsPerPiece = size
+    let pieces = try rollout.gradient(Double.self)
+    #expect(whole == pieces)
+    #expect(whole.byControl.count == 20 && whole.byControl.allSatisfy { $0 != 0 })
+  }
+
+  @Test(arguments: [0, 1, 16, 17, 33, 100], [1, 2, 7, 1000])
+  func rowsInPieces(rows: Int, pieces: Int) throws {
+    var sizes: [Int] = []
+    let numbers = try inPieces("test", rows: rows, unit: "rows", pieces: pieces) { range in
+      sizes.append(range.count)
+      return Array(range)
+    }
+    #expect(numbers == Array(0..<rows))
+    #expect(rows < 2 || !sizes.contains(1))
+  }
+}

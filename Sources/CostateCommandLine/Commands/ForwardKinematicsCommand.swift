@@ -42,10 +42,15 @@ struct ForwardKinematicsCommand: ParsableCommand {
     _ scalar: Scalar.Type, _ model: Model, _ frames: [Frame], _ configurations: Configurations
   ) throws(CommandFailure) -> [Double] {
     guard configurations.count > 0 else { return [] }
-    let elements = configurations.elements.map { Scalar($0) }
-    return try reportingKinematics(arguments.configurations) { () throws(KinematicsError) in
-      try ForwardKinematics<Scalar>(model, frames: frames).poses(at: elements, threads: common.threadCount)
-    }.map { Double($0) }
+    let kinematics = try reportingKinematics(arguments.configurations) { () throws(KinematicsError) in
+      try ForwardKinematics<Scalar>(model, frames: frames)
+    }
+    return try inPieces("fk", rows: configurations.count, unit: "configurations") {
+      rows throws(CommandFailure) in
+      try reportingKinematics(arguments.configurations) { () throws(KinematicsError) in
+        try kinematics.poses(at: configurations.rows(rows, as: scalar), threads: common.threadCount)
+      }.map { Double($0) }
+    }
   }
 
   private func json(_ frames: [Frame], _ configurations: Configurations, _ poses: [Double]) -> JSONValue {

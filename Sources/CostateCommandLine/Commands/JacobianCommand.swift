@@ -34,11 +34,15 @@ struct JacobianCommand: ParsableCommand {
     _ scalar: Scalar.Type, _ model: Model, _ frame: Frame, _ configurations: Configurations
   ) throws(CommandFailure) -> [Double] {
     guard configurations.count > 0 else { return [] }
-    let elements = configurations.elements.map { Scalar($0) }
-    return try reportingKinematics(arguments.configurations) { () throws(KinematicsError) in
-      try ForwardKinematics<Scalar>(model, frames: [frame]).jacobians(
-        at: elements, threads: common.threadCount)
-    }.map { Double($0) }
+    let kinematics = try reportingKinematics(arguments.configurations) { () throws(KinematicsError) in
+      try ForwardKinematics<Scalar>(model, frames: [frame])
+    }
+    return try inPieces("jacobian", rows: configurations.count, unit: "configurations") {
+      rows throws(CommandFailure) in
+      try reportingKinematics(arguments.configurations) { () throws(KinematicsError) in
+        try kinematics.jacobians(at: configurations.rows(rows, as: scalar), threads: common.threadCount)
+      }.map { Double($0) }
+    }
   }
 
   private func text(_ jacobians: [Double], _ configurations: Configurations, _ model: Model) -> String {

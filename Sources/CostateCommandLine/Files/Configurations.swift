@@ -6,6 +6,12 @@ struct Configurations: Equatable, Sendable {
   var elements: [Double]
   var count: Int
 
+  /// The numbers of some configurations.
+  func rows<Scalar: LaneScalar>(_ rows: Range<Int>, as scalar: Scalar.Type) -> [Scalar] {
+    let width = count == 0 ? 0 : elements.count / count
+    return elements[rows.lowerBound * width..<rows.upperBound * width].map { Scalar($0) }
+  }
+
   /// - Throws: `CommandFailure` (invalid input) that names the expected shape.
   init(path: String, for model: Model) throws(CommandFailure) {
     let array = try NumericArray(path: path)

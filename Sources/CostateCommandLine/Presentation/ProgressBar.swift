@@ -63,3 +63,33 @@ final class ProgressBar: Sendable {
     return "\(label) [\(bar)] \(Int(fraction * 100)) %  \(formatted(rate, digits: 3)) \(unit)/s  \(left) left"
   }
 }
+
+/// Rows that are computed in pieces, so that progress can be shown; in one piece where nobody looks.
+///
+/// - Parameters:
+///   - pieces: about how many.
+///   - body: the numbers of a range of rows, which must not depend on the others. No range has one row alone unless all
+///     have: a single row may be computed in other lanes, with other rounding.
+func inPieces<Number>(
+  _ label: String, rows: Int, unit: String, pieces: Int = ProgressBar.isShown ? 50 : 1,
+  _ body: (Range<Int>) throws(CommandFailure) -> [Number]
+) throws(CommandFailure) -> [Number] {
+  let size = max(16, (rows / pieces + 15) / 16 * 16)
+  guard pieces > 1, rows > size else { return try body(0..<rows) }
+  let bar = ProgressBar(label, total: rows, unit: unit)
+  defer { bar.finish() }
+  var numbers: [Number] = []
+  var start = 0
+  while start < rows {
+    let end = rows - start <= size + 1 ? rows : start + size
+    do {
+      numbers += try body(start..<end)
+    } catch {
+      // Once more in one piece, so that the error counts rows from the first.
+      return try body(0..<rows)
+    }
+    bar.advance(by: end - start)
+    start = end
+  }
+  return numbers
+}
