@@ -34,23 +34,25 @@ struct ModelFileResolver: Sendable {
         "'\(attribute)' of \(element.label) is the URI '\(shown)', which is never opened; "
           + "give a path relative to the model file")
     }
-    guard let root = directory.map(Self.canonical) else {
+    guard directory != nil || directories.allSatisfy({ Self.join($0, file).hasPrefix("/") }) else {
       throw element.error(
         at: attribute,
         "\(element.label) names the file '\(shown)', but a model given as text has no directory to look in; "
           + "pass its directory, or load the model from a file")
     }
+    let root = directory.map(Self.canonical)
     for folder in directories {
-      let path = Self.canonical(Self.join(root, Self.join(folder, file)))
+      let path = Self.canonical(Self.join(root ?? "", Self.join(folder, file)))
       guard Self.isRegularFile(path) else { continue }
-      let allowed = ([root] + extraDirectories.map(Self.canonical)).contains { Self.contains($0, path) }
+      let allowed = ([root].compactMap(\.self) + extraDirectories.map(Self.canonical))
+        .contains { Self.contains($0, path) }
       if !allowed {
         let isAbsolute = file.hasPrefix("/") || folder.hasPrefix("/")
         let kind = (path as NSString).pathExtension.lowercased()
         guard !isAbsolute, Self.kinds.contains(kind) else {
           throw element.error(
             at: attribute,
-            "'\(shown)' of \(element.label) leads out of the model's directory (\(root)); "
+            "'\(shown)' of \(element.label) leads out of the model's directory\(root.map { " (\($0))" } ?? ""); "
               + (isAbsolute
                 ? "use a path relative to the model file, or allow its directory as a package path"
                 : "only model and mesh files are opened there, not '.\(kind)'"))

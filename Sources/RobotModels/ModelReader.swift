@@ -19,7 +19,8 @@ extension Model {
   /// Loads a model file: MJCF (`<mujoco>` root) or URDF (`<robot>` root, or extension `.urdf`).
   ///
   /// Files that it names (includes, meshes) are read too: relative paths start from the file's directory, or
-  /// from those that its `<compiler>` element gives.
+  /// from those that its `<compiler>` element gives. Absolute paths are opened only inside the model's directory and the
+  /// package paths; what else climbs out of it must be a model or mesh file.
   ///
   /// - Throws: ``ModelError``: `unreadable` where a file cannot be read, `invalid` with file, line and column
   ///   where its content is not valid or not supported.
@@ -53,8 +54,8 @@ extension Model {
   /// - Parameters:
   ///   - urdf: the content of a URDF file.
   ///   - name: stands for the file in error messages.
-  ///   - directory: where files that the text names are looked up; without it, only package paths and absolute
-  ///     paths are.
+  ///   - directory: where files that the text names are looked up; without it, only package paths are, and absolute paths
+  ///     that lead into one of them.
   ///   - options: how the file is read.
   /// - Throws: ``ModelError``.
   public init(

@@ -11,9 +11,8 @@ struct URDFMeshes {
     var scale: Vector3<Double>
   }
 
-  /// Directory of the model file.
-  let directory: String?
-  let packagePaths: [String]
+  /// What may be opened.
+  let resolver: ModelFileResolver
   /// The directory that relative names start from, itself relative to the model's (MuJoCo's `meshdir`).
   var meshDirectory = ""
   /// Whether directories in file names are dropped (MuJoCo's `strippath`).
@@ -28,14 +27,14 @@ struct URDFMeshes {
 
   init(directory: String?, packagePaths: [String]) {
     // A file named without a directory lies in the current one.
-    self.directory = directory.map { $0.isEmpty ? "." : $0 }
-    self.packagePaths = packagePaths
+    resolver = ModelFileResolver(
+      directory: directory.map { $0.isEmpty ? "." : $0 }, extraDirectories: packagePaths)
   }
 
   /// The name of the mesh that a `<mesh>` element asks for.
   ///
-  /// - Throws: ``ModelError`` for a scale that is not valid, a path that leaves its package, and a mesh file whose
-  ///   content is not valid.
+  /// - Throws: ``ModelError`` for a scale that is not valid, a path that leaves its package or leads to what is never
+  ///   opened (see ``ModelFileResolver``), and a mesh file whose content is not valid.
   mutating func mesh(_ element: XMLTreeElement, isVisual: Bool) throws -> String {
     let file = try element.requiredString("filename")
     let scale = try element.vector3("scale") ?? Vector3(1, 1, 1)
@@ -75,13 +74,14 @@ struct URDFMeshes {
     var absent = ModelSpecification.Mesh(location: element.location)
     absent.name = name
     absent.file = file
+    let path = try find(file, for: element)
     let kind = (file as NSString).pathExtension.lowercased()
     guard kind == "stl" || kind == "obj" else {
       missing[name] = ("mesh '\(name)': '\(file.clippedForMessage)' is neither STL nor OBJ", false)
       loaded.append(absent)
       return
     }
-    guard let path = try find(file, for: element) else {
+    guard let path else {
       missing[name] = ("mesh '\(name)': the file '\(file.clippedForMessage)' is missing", false)
       loaded.append(absent)
       return
@@ -108,12 +108,12 @@ struct URDFMeshes {
     guard !file.utf8.contains(0) else {
       throw element.error(at: "filename", "a file name cannot hold a zero byte")
     }
-    if stripsPaths { return existing(inMeshDirectory: (file as NSString).lastPathComponent) }
+    if stripsPaths { return try path((file as NSString).lastPathComponent, for: element) }
     if let rest = file.dropping(prefix: "package://") {
       return try findInPackage(String(rest), for: element)
     }
     if let rest = file.dropping(prefix: "file://") {
-      return existing([rest.removingPercentEncoding ?? String(rest)])
+      return try path("/" + (rest.removingPercentEncoding ?? String(rest)), for: element)
     }
     guard !file.contains("://") else {
       throw element.error(
@@ -121,7 +121,7 @@ struct URDFMeshes {
         "'\(file.clippedForMessage)' is a kind of address that is not opened; expected package://, file:// or a path"
       )
     }
-    return existing(inMeshDirectory: file)
+    return try path(file, for: element)
   }
 
   private func findInPackage(_ rest: String, for element: XMLTreeElement) throws -> String? {
@@ -133,8 +133,8 @@ struct URDFMeshes {
           + "package://NAME/PATH without '..'")
     }
     let inPackage = parts.dropFirst().joined(separator: "/")
-    var folders = packagePaths
-    if let directory {
+    var folders = resolver.extraDirectories
+    if let directory = resolver.directory {
       var folder = URL(fileURLWithPath: directory).standardizedFileURL
       while true {
         folders.append(folder.path)
@@ -150,11 +150,19 @@ struct URDFMeshes {
       })
   }
 
-  private func existing(inMeshDirectory file: String) -> String? {
-    if file.hasPrefix("/") { return existing([file]) }
-    guard let directory else { return nil }
-    let folder = meshDirectory.hasPrefix("/") ? meshDirectory : directory + "/" + meshDirectory
-    return existing([folder + "/" + file])
+  private func path(_ file: String, for element: XMLTreeElement) throws -> String? {
+    // Without a directory there is nothing that a relative path could start from.
+    let isAbsolute = ModelFileResolver.join(meshDirectory, file).hasPrefix("/")
+    guard resolver.directory != nil || isAbsolute else { return nil }
+    if let path = try resolver.resolve(file, in: [meshDirectory], element: element, attribute: "filename") {
+      return path
+    }
+    let place = ModelFileResolver.join(
+      resolver.directory ?? "", ModelFileResolver.join(meshDirectory, file))
+    guard !FileManager.default.fileExists(atPath: place) else {
+      throw element.error(at: "filename", "'\(file.clippedForMessage)' is not a regular file")
+    }
+    return nil
   }
 
   private func existing(_ paths: [String]) -> String? {

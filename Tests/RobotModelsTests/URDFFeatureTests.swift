@@ -289,7 +289,7 @@ import Testing
       try folder.write(mesh, to: place)
     }
     var options = ModelReadingOptions()
-    options.packagePaths = [folder.path + "/elsewhere"]
+    options.packagePaths = [folder.path + "/elsewhere", folder.path + "/with space"]
     let text = robot(file.replacing("FOLDER", with: folder.path))
     let specification = try urdf(text, directory: folder.path + "/models", options: options)
     #expect(specification.unsupported.isEmpty)
@@ -298,9 +298,28 @@ import Testing
     #expect(specification.bodies[1].geoms[0].mesh == "m")
   }
 
+  @Test(arguments: [
+    ("file://FOLDER/elsewhere/m.stl", "leads out of the model's directory"),
+    ("FOLDER/elsewhere/m.stl", "allow its directory as a package path"),
+    ("../../../../../../../../etc/passwd", "only model and mesh files"),
+    ("file:///etc/passwd", "leads out of the model's directory"),
+    ("package://../elsewhere/m.stl", "without '..'"),
+    ("https://FOLDER/m.stl", "is a kind of address that is not opened"),
+  ])
+  func pathsThatEscapeAreRefused(file: String, says: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write(mesh, to: "elsewhere/m.stl")
+    try folder.write(mesh, to: "models/m.stl")
+    let text = robot(file.replacing("FOLDER", with: folder.path))
+    let error = #expect(throws: ModelError.self) { try urdf(text, directory: folder.path + "/models") }
+    #expect(error?.kind == .invalid)
+    #expect(error?.location.line == 1)
+    #expect(error?.message.contains(says) == true, "\(String(describing: error))")
+  }
+
   @Test func aModelInTheCurrentDirectoryFindsItsMeshes() {
     let meshes = URDFMeshes(directory: "", packagePaths: [])
-    #expect(meshes.directory == ".")
+    #expect(meshes.resolver.directory == ".")
   }
 
   @Test func aPackagePathMayBeThePackageItself() throws {
