@@ -15,6 +15,8 @@ public struct KernelJoint<Scalar: Sendable>: Sendable {
   public var positionAddress: Int32
   public var velocityAddress: Int32
   public var direction: Int32
+  /// The place of a hinge among the tree's hinges.
+  public var hinge: Int32
   public var isMimic: Bool
   public var hasPosition: Bool
   /// Anchor and axis in the link frame.
@@ -34,6 +36,9 @@ public struct KernelLink<Scalar: Sendable>: Sendable {
   public var jointEnd: Int32
   public var directionStart: Int32
   public var directionEnd: Int32
+  public var hasChildren: Bool
+  /// Whether none of its parent's children comes after it: the first that a sweep from the leaves meets.
+  public var isLastChild: Bool
   public var hasRotation: Bool
   public var rotation: Constant9<Scalar>
   public var position: Constant3<Scalar>
@@ -63,6 +68,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
   public let bodyOrientation: [Quaternion<Double>]
   public let positionCount: Int
   public let velocityCount: Int
+  public let hingeCount: Int
   public let hasMimic: Bool
   /// For each joint of the model, its kernel joint.
   public let jointOfModelJoint: [Int]
@@ -82,13 +88,15 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
     var directionLink: [Int32] = []
     var directionParent: [Int32] = []
     var lastDirection: [Int32] = []
+    var hingeCount = 0
     var jointOfModelJoint = [Int](repeating: 0, count: model.joints.count)
 
     func makeLink(_ parent: Int, rotation: Matrix3<Double>, position: Vector3<Double>) -> KernelLink<Scalar> {
       KernelLink(
         parent: Int32(parent), root: Int32(links.count), jointStart: Int32(joints.count),
         jointEnd: Int32(joints.count), directionStart: Int32(directionDegreeOfFreedom.count),
-        directionEnd: Int32(directionDegreeOfFreedom.count), hasRotation: rotation != .identity,
+        directionEnd: Int32(directionDegreeOfFreedom.count), hasChildren: false, isLastChild: false,
+        hasRotation: rotation != .identity,
         rotation: Constant9(rotation), position: Constant3(position), mass: 0,
         center: Constant3(.zero), inertia: Constant6(.zero))
     }
@@ -134,12 +142,13 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
           KernelJoint(
             kind: kind, link: Int32(linkIndex), modelJoint: Int32(jointIndex),
             positionAddress: Int32(joint.positionAddress), velocityAddress: Int32(joint.velocityAddress),
-            direction: Int32(directionDegreeOfFreedom.count),
+            direction: Int32(directionDegreeOfFreedom.count), hinge: Int32(hingeCount),
             isMimic: joint.mimic != nil,
             hasPosition: joint.position != .zero && joint.type != .slide && joint.type != .free,
             position: Constant3(joint.position), axis: Constant3(joint.axis),
             multiplier: Scalar(joint.mimic?.multiplier ?? 1),
             offset: Scalar((joint.mimic?.offset ?? 0) - reference)))
+        if joint.type == .hinge { hingeCount += 1 }
         for k in 0..<joint.type.velocityCount {
           directionParent.append(direction)
           direction = Int32(directionDegreeOfFreedom.count)
@@ -151,6 +160,12 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
       link.directionEnd = Int32(directionDegreeOfFreedom.count)
       links.append(link)
       lastDirection.append(direction)
+    }
+
+    for index in links.indices.dropFirst().reversed() {
+      let parent = Int(links[index].parent)
+      links[index].isLastChild = !links[parent].hasChildren
+      links[parent].hasChildren = true
     }
 
     // The inertia of a link is the sum of its bodies', about their common centre of mass.
@@ -198,6 +213,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
     self.jointOfModelJoint = jointOfModelJoint
     positionCount = model.positionCount
     velocityCount = model.velocityCount
+    self.hingeCount = hingeCount
     hasMimic = model.joints.contains { $0.mimic != nil }
   }
 }

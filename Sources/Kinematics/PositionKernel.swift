@@ -44,6 +44,28 @@ package func rotate<L: Lane>(_ r: Matrix3<L>, about a: Vector3<L>, _ sine: L, _ 
       Vector3(L.multiplyAdd(t.x, a.z, s.y), t.y * a.z - s.x, L.multiplyAdd(t.z, a.z, cosine)))
 }
 
+/// What to do with the sines and cosines of the hinges' angles, two numbers for each of the tree's hinges.
+public struct HingeAngles<L: Lane> {
+  @usableFromInline package let values: UnsafeMutablePointer<L>?
+  @usableFromInline package let areKnown: Bool
+
+  @inlinable init(values: UnsafeMutablePointer<L>?, areKnown: Bool) {
+    self.values = values
+    self.areKnown = areKnown
+  }
+
+  /// Compute them.
+  @inlinable package static var computed: Self { Self(values: nil, areKnown: false) }
+  /// Compute them, and keep them.
+  @inlinable package static func kept(in values: UnsafeMutablePointer<L>) -> Self {
+    Self(values: values, areKnown: false)
+  }
+  /// Take those that were kept.
+  @inlinable package static func known(_ values: UnsafeMutablePointer<L>) -> Self {
+    Self(values: values, areKnown: true)
+  }
+}
+
 /// Poses of all links, and the motion each joint direction causes, from joint positions.
 ///
 /// `poses` has one entry per link. `directions` has one entry per joint direction: the spatial velocity, in
@@ -51,12 +73,14 @@ package func rotate<L: Lane>(_ r: Matrix3<L>, about a: Vector3<L>, _ sine: L, _ 
 /// (Featherstone 2008, section 2.3; MuJoCo's `cdof` about another point). Free and ball joints rotate about
 /// the link's own axes. A mimic joint's direction is scaled by its multiplier.
 ///
+/// - Parameter angles: where sines and cosines of the hinges' angles are kept, or come from.
+///
 /// Inlinable, so that the kernels of other modules contain it for their lane types.
 ///
 /// - Complexity: O(links + joints), nothing is allocated.
 @inlinable
 package func positionPass<L: Lane>(
-  _ tree: KinematicTree<L.Scalar>, positions q: UnsafePointer<L>,
+  _ tree: KinematicTree<L.Scalar>, positions q: UnsafePointer<L>, angles: HingeAngles<L> = .computed,
   poses: UnsafeMutablePointer<Pose<L>>, directions: UnsafeMutablePointer<Motion<L>>
 ) {
   poses[0] = Pose(rotation: .identity, position: .zero)
@@ -69,8 +93,11 @@ package func positionPass<L: Lane>(
     var p = r * Vector3(broadcasting: link.pointee.position) + parent.pointee.position
     if link.pointee.hasRotation { r = r * Matrix3(broadcasting: link.pointee.rotation) }
 
-    // Joints in order. The angular part of a direction is left as the axis, its linear part as the anchor,
-    // until the tree's reference point is known.
+    // Joints in order. In the tree's root link, whose origin is the tree's reference point, the linear part of a direction
+    // is left as the anchor until that point is known.
+    let isRoot = Int(link.pointee.root) == l
+    let reference = poses[Int(link.pointee.root)].position
+    let scales = tree.hasMimic
     var j = Int(link.pointee.jointStart)
     let jointEnd = Int(link.pointee.jointEnd)
     while j < jointEnd {
@@ -97,17 +124,31 @@ package func positionPass<L: Lane>(
         d[0] = Motion(angular: r.column0, linear: anchor)
         d[1] = Motion(angular: r.column1, linear: anchor)
         d[2] = Motion(angular: r.column2, linear: anchor)
+        if !isRoot { setLinearPart(d, count: 3, reference) }
       case .slide:
         let axis = r * Vector3(broadcasting: joint.pointee.axis)
         let displacement = L.multiplyAdd(
           q[at], scalar: joint.pointee.multiplier, L(broadcasting: joint.pointee.offset))
         p = axis.multiplyAdd(displacement, p)
-        d[0] = Motion(angular: .zero, linear: axis)
+        d[0] = Motion(
+          angular: .zero, linear: scales ? axis * L(broadcasting: joint.pointee.multiplier) : axis)
       case .hingeX, .hingeY, .hingeZ, .hinge:
-        let angle = L.multiplyAdd(
-          q[at], scalar: joint.pointee.multiplier, L(broadcasting: joint.pointee.offset))
-        let sine = angle.sine
-        let cosine = angle.cosine
+        let sine: L
+        let cosine: L
+        let known = angles.values.map { $0 + 2 * Int(joint.pointee.hinge) }
+        if angles.areKnown {
+          sine = known.unsafelyUnwrapped[0]
+          cosine = known.unsafelyUnwrapped[1]
+        } else {
+          let angle = L.multiplyAdd(
+            q[at], scalar: joint.pointee.multiplier, L(broadcasting: joint.pointee.offset))
+          sine = angle.sine
+          cosine = angle.cosine
+          if let known {
+            known[0] = sine
+            known[1] = cosine
+          }
+        }
         let anchor =
           joint.pointee.hasPosition ? r * Vector3(broadcasting: joint.pointee.position) + p : p
         let axis: Vector3<L>
@@ -127,29 +168,29 @@ package func positionPass<L: Lane>(
           r = rotate(r, about: local, sine, cosine)
         }
         p = joint.pointee.hasPosition ? anchor - r * Vector3(broadcasting: joint.pointee.position) : p
-        d[0] = Motion(angular: axis, linear: anchor)
+        d[0] = Motion(
+          angular: axis, linear: isRoot ? anchor : (anchor - reference).cross(axis))
+        if scales && !isRoot { d[0] = d[0] * L(broadcasting: joint.pointee.multiplier) }
       }
       j += 1
     }
     poses[l] = Pose(rotation: r, position: p)
 
-    let reference = poses[Int(link.pointee.root)].position
-    j = Int(link.pointee.jointStart)
-    while j < jointEnd {
-      let joint = tree.joints.pointer(j)
-      let d = directions + Int(joint.pointee.direction)
-      switch joint.pointee.kind {
-      case .free:
-        setLinearPart(d + 3, count: 3, reference)
-      case .ball:
-        setLinearPart(d, count: 3, reference)
-      case .slide:
-        if tree.hasMimic { d[0] = d[0] * L(broadcasting: joint.pointee.multiplier) }
-      case .hingeX, .hingeY, .hingeZ, .hinge:
-        setLinearPart(d, count: 1, reference)
-        if tree.hasMimic { d[0] = d[0] * L(broadcasting: joint.pointee.multiplier) }
+    if isRoot {
+      j = Int(link.pointee.jointStart)
+      while j < jointEnd {
+        let joint = tree.joints.pointer(j)
+        let d = directions + Int(joint.pointee.direction)
+        switch joint.pointee.kind {
+        case .free: setLinearPart(d + 3, count: 3, p)
+        case .ball: setLinearPart(d, count: 3, p)
+        case .slide: break
+        case .hingeX, .hingeY, .hingeZ, .hinge:
+          setLinearPart(d, count: 1, p)
+          if scales { d[0] = d[0] * L(broadcasting: joint.pointee.multiplier) }
+        }
+        j += 1
       }
-      j += 1
     }
     l += 1
   }

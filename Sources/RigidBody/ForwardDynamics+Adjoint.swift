@@ -15,9 +15,10 @@ func forwardDynamicsAdjoint<L: Lane>(
   timestepCotangent: inout L
 ) {
   let n = plan.velocityCount
-  if record.retention == .withoutGeometry {
+  if record.retention == .anglesForGeometry {
     positionPass(
-      plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+      plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
+      directions: record.directions)
   }
   copyValues(scratch.lambda, scratch.accelerationCotangent, n)
   solveMassMatrix(
@@ -73,10 +74,12 @@ func forwardDynamicsAdjoint<L: Lane>(
     parameters: cotangents.parameters)
 
   // Actuators: their force passes the joints' limits only where it is within them.
-  copyValues(scratch.actuatorLambda, scratch.lambda, n)
+  let isOwn = plan.actuatorForceLimits.count > 0 || plan.hasActuatorCompensation
+  if isOwn { copyValues(scratch.actuatorLambda, scratch.lambda, n) }
   if plan.actuatorForceLimits.count > 0 { maskLimitedForces(plan, record, scratch, inputs, timestep: h) }
   actuationAdjoint(
-    plan, record, controls: inputs.controls, timestep: h, lambda: scratch.actuatorLambda,
+    plan, record, controls: inputs.controls, timestep: h,
+    lambda: isOwn ? scratch.actuatorLambda : scratch.lambda,
     dual: scratch.lambda, rateCotangents: scratch.rateCotangent, cotangents,
     timestepCotangent: &timestepCotangent)
   if plan.implicitFreeBodyCount > 0 {

@@ -74,7 +74,9 @@ func forwardDynamics<L: Lane>(
   _ inputs: StepInputs<L>, timestep h: L
 ) {
   let n = plan.velocityCount
-  positionPass(plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+  positionPass(
+    plan.tree, positions: record.positions, angles: record.newAngles, poses: record.poses,
+    directions: record.directions)
   inertiaPass(plan.tree, record)
   velocityPass(plan, record, scratch)
   inertialForcePass(plan, record, scratch)
@@ -139,7 +141,9 @@ func restore<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>,
   _ inputs: StepInputs<L>, timestep h: L
 ) {
-  positionPass(plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+  positionPass(
+    plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
+    directions: record.directions)
   inertiaPass(plan.tree, record)
   if plan.hasImplicitFluid { velocityPass(plan, record, scratch) }
   matrixPass(plan, record, scratch, inputs, timestep: h)

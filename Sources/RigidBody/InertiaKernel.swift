@@ -50,7 +50,7 @@ private func computedInertia<L: Lane>(
 func linkInertia<L: Lane>(
   _ tree: KinematicTree<L.Scalar>, _ record: borrowing StepRecord<L>, _ l: Int
 ) -> RigidInertia<L> {
-  record.retention != .withoutGeometry ? record.inertias[l] : computedInertia(tree, record, l)
+  record.retention != .anglesForGeometry ? record.inertias[l] : computedInertia(tree, record, l)
 }
 
 /// `I a + v x* I v`, the force that gives a body its acceleration, where `turning` is `ω x h`.

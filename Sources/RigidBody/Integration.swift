@@ -47,10 +47,15 @@ private func integrateRotation<L: Lane>(
 /// Cotangents of positions are in tangent coordinates: one number per degree of freedom, rotations as small turns
 /// in the turned frame. With `q⁺ = q exp(h v)` a small turn of `q` appears in `q⁺` turned back by `exp(h v)`, so
 /// `q̄ += exp(h v) q̄⁺`; and `v̄ += h Jr(h v)ᵀ q̄⁺`, `h̄ += v · Jr(h v)ᵀ q̄⁺`.
+///
+/// - Parameters:
+///   - next: `q̄⁺`.
+///   - positions: what `q̄` is added to; nil to put it in the place of `q̄⁺`.
 @inline(__always)
 func integratePositionsAdjoint<L: Lane>(
   _ tree: KinematicTree<L.Scalar>, velocities v: UnsafePointer<L>, timestep h: L,
-  next: UnsafePointer<L>, positions: UnsafeMutablePointer<L>, velocityCotangents: UnsafeMutablePointer<L>,
+  next: UnsafeMutablePointer<L>, positions: UnsafeMutablePointer<L>?,
+  velocityCotangents: UnsafeMutablePointer<L>,
   timestepCotangent: inout L
 ) {
   var j = 0
@@ -76,26 +81,32 @@ func integratePositionsAdjoint<L: Lane>(
 
 @inline(__always)
 private func integrateScalarAdjoint<L: Lane>(
-  _ i: Int, _ v: UnsafePointer<L>, _ h: L, _ next: UnsafePointer<L>, _ positions: UnsafeMutablePointer<L>,
-  _ velocities: UnsafeMutablePointer<L>, _ timestep: inout L
+  _ i: Int, _ v: UnsafePointer<L>, _ h: L, _ next: UnsafeMutablePointer<L>,
+  _ positions: UnsafeMutablePointer<L>?, _ velocities: UnsafeMutablePointer<L>, _ timestep: inout L
 ) {
   let g = next[i]
-  positions[i] += g
+  if let positions { positions[i] += g }
   velocities[i] = L.multiplyAdd(g, h, velocities[i])
   timestep = L.multiplyAdd(g, v[i], timestep)
 }
 
 @inline(__always)
 private func integrateRotationAdjoint<L: Lane>(
-  _ i: Int, _ v: UnsafePointer<L>, _ h: L, _ next: UnsafePointer<L>, _ positions: UnsafeMutablePointer<L>,
-  _ velocities: UnsafeMutablePointer<L>, _ timestep: inout L
+  _ i: Int, _ v: UnsafePointer<L>, _ h: L, _ next: UnsafeMutablePointer<L>,
+  _ positions: UnsafeMutablePointer<L>?, _ velocities: UnsafeMutablePointer<L>, _ timestep: inout L
 ) {
   let g = Vector3(next[i], next[i + 1], next[i + 2])
   let u = Vector3(v[i], v[i + 1], v[i + 2])
   let turn = u * h
   let back = Quaternion(rotationVector: turn).rotate(g)
   let byVector = rightJacobianTransposed(turn, times: g)
-  addVector(back, L(1.0), to: positions + i)
+  if let positions {
+    addVector(back, L(1.0), to: positions + i)
+  } else {
+    next[i] = back.x
+    next[i + 1] = back.y
+    next[i + 2] = back.z
+  }
   addVector(byVector, h, to: velocities + i)
   timestep += byVector.dot(u)
 }

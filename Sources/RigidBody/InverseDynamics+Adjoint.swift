@@ -26,10 +26,10 @@ import Lanes
 //   ∂L/∂q̇ = S·U + 2 Ṡ·A,     ∂L/∂q = Ṡ·U + (v x Ṡ + a x S)·A + (w x S)·F + S_ω·N.
 // No factorisation is differentiated and the cost is that of about one and a half inverse dynamics.
 
-/// Motions of the links at the joint accelerations `qacc`, dual motions at `lambda`, and the cotangents of each link's
-/// own motions.
+/// Motions of the links at the joint accelerations `qacc`, and dual motions at `lambda`.
 ///
-/// `addsForces` says that forces other than the inertial will be added to the links' cotangents.
+/// `addsForces` says that forces other than the inertial will be added to the cotangents of the links' own motions, which
+/// are then computed too.
 @inline(__always)
 func outwardAdjointPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
@@ -58,12 +58,17 @@ func outwardAdjointPass<L: Lane>(
         let s = record.directions[d].linear
         let rate = before.pointee.velocity.angular.cross(s)
         scratch.directionRates[d].linear = rate
-        after.pointee = before.pointee
-        after.pointee.acceleration.linear = s.multiplyAdd(
-          record.accelerations[dof],
-          rate.multiplyAdd(record.velocities[dof], before.pointee.acceleration.linear))
-        after.pointee.velocity.linear = s.multiplyAdd(record.velocities[dof], before.pointee.velocity.linear)
-        after.pointee.dual.linear = s.multiplyAdd(scratch.lambda[dof], before.pointee.dual.linear)
+        after.pointee.acceleration = Motion(
+          angular: before.pointee.acceleration.angular,
+          linear: s.multiplyAdd(
+            record.accelerations[dof],
+            rate.multiplyAdd(record.velocities[dof], before.pointee.acceleration.linear)))
+        after.pointee.velocity = Motion(
+          angular: before.pointee.velocity.angular,
+          linear: s.multiplyAdd(record.velocities[dof], before.pointee.velocity.linear))
+        after.pointee.dual = Motion(
+          angular: before.pointee.dual.angular,
+          linear: s.multiplyAdd(scratch.lambda[dof], before.pointee.dual.linear))
       case .hingeX, .hingeY, .hingeZ, .hinge:
         let s = record.directions[d]
         let rate = before.pointee.velocity.cross(s)
@@ -76,9 +81,12 @@ func outwardAdjointPass<L: Lane>(
       before = UnsafePointer(after)
       j += 1
     }
-    linkAdjoint(linkInertia(tree, record, l), scratch, l)
     scratch.upcoming.pointee.advance()
     if addsForces {
+      let own = linkAdjoint(linkInertia(tree, record, l), scratch.motions + l)
+      scratch.byDual[l] = own.byDual
+      scratch.byAcceleration[l] = own.byAcceleration
+      scratch.byCouple[l] = own.couple
       scratch.byVelocity[l] = .zero
       scratch.byTurning[l] = .zero
     }
@@ -137,26 +145,25 @@ private func advanceFree<L: Lane>(
 /// Cotangents F, A and C of one link's own motions.
 @inline(__always)
 private func linkAdjoint<L: Lane>(
-  _ inertia: RigidInertia<L>, _ scratch: borrowing AdjointScratch<L>, _ l: Int
-) {
-  let motion = scratch.motions + l
+  _ inertia: RigidInertia<L>, _ motion: UnsafePointer<LinkMotion<L>>
+) -> SubtreeCotangents<L> {
   let h = inertia.firstMoment
   let j = inertia.rotational
   let v = motion.pointee.velocity
   let w = motion.pointee.dual
   let turning = v.angular.cross(h)
-  scratch.byDual[l] = inertialForce(
+  let byDual = inertialForce(
     inertia, velocity: v, turning: turning, acceleration: motion.pointee.acceleration)
   let byAcceleration = inertia * w
-  scratch.byAcceleration[l] = byAcceleration
   let axis = w.angular.cross(v.angular)
   let half =
     (j * axis) - axis * ((j.xx + j.yy + j.zz) * 0.5) + v.linear.cross(byAcceleration.linear)
     - w.linear.cross(turning)
-  scratch.byCouple[l] = half + half
+  return SubtreeCotangents(byDual: byDual, byAcceleration: byAcceleration, couple: half + half)
 }
 
-/// Sums the links' cotangents over subtrees, and subtracts `∂L/∂q` and `∂L/∂q̇` from the cotangents of positions and
+/// Sums the links' cotangents over subtrees (those of the links themselves are computed here, unless other forces were to
+/// be added to them), and subtracts `∂L/∂q` and `∂L/∂q̇` from the cotangents of positions and
 /// velocities.
 @inline(__always)
 func inwardAdjointPass<L: Lane>(
@@ -169,8 +176,18 @@ func inwardAdjointPass<L: Lane>(
     let link = tree.links.pointer(l)
     let parent = Int(link.pointee.parent)
     scratch.upcoming.pointee.advance()
-    let own = SubtreeCotangents(
-      byDual: scratch.byDual[l], byAcceleration: scratch.byAcceleration[l], couple: scratch.byCouple[l])
+    var own: SubtreeCotangents<L>
+    if addsForces {
+      own = SubtreeCotangents(
+        byDual: scratch.byDual[l], byAcceleration: scratch.byAcceleration[l], couple: scratch.byCouple[l])
+    } else {
+      own = linkAdjoint(linkInertia(tree, record, l), scratch.motions + l)
+      if link.pointee.hasChildren {
+        own.byDual += scratch.byDual[l]
+        own.byAcceleration += scratch.byAcceleration[l]
+        own.couple += scratch.byCouple[l]
+      }
+    }
     let jointStart = Int(link.pointee.jointStart)
     var j = Int(link.pointee.jointEnd) - 1
     while j >= jointStart {
@@ -223,7 +240,14 @@ func inwardAdjointPass<L: Lane>(
       }
       j -= 1
     }
-    if parent > 0 {
+    if parent == 0 {
+      scratch.byAcceleration[l] = own.byAcceleration
+    } else if !addsForces && link.pointee.isLastChild {
+      // Nothing is there yet.
+      scratch.byDual[parent] = own.byDual
+      scratch.byAcceleration[parent] = own.byAcceleration
+      scratch.byCouple[parent] = own.couple
+    } else {
       scratch.byDual[parent] += own.byDual
       scratch.byAcceleration[parent] += own.byAcceleration
       scratch.byCouple[parent] += own.couple

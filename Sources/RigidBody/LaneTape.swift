@@ -40,7 +40,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     // Geometry of tapes that do not stay in a core's cache is computed again: that takes less time than memory does.
     let retention: Retention =
       memory == .storeStates
-      ? .statesOnly : groups * recordBytes > 512 << 10 ? .withoutGeometry : .everything
+      ? .anglesAndStates : groups * recordBytes > 512 << 10 ? .anglesForGeometry : .everything
     let storageBytes = GroupStorage<L>.byteCount(plan, steps: steps, memory: memory, retention)
     let block = TapeMemory(byteCount: groups * storageBytes, pool: simulator.tapeMemory)
     var final = initial
@@ -225,10 +225,12 @@ final class GroupStorage<L: Lane> {
     let byteCount = Self.byteCount(plan, steps: steps, memory: memory, retention)
     arena = block.map { Arena(in: $0.base + offset, byteCount: byteCount) } ?? Arena(byteCount: byteCount)
     recordBase = .allocate(capacity: max(recordCount, 1))
-    let geometry = retention == .everything ? nil : Geometry<L>(plan, &arena)
-    let matrices = retention == .statesOnly ? Matrices<L>(plan, &arena) : nil
-    for i in 0..<recordCount {
-      (recordBase + i).initialize(to: StepRecord(plan, &arena, geometry: geometry, matrices: matrices))
+    let geometry = retention.hasGeometry ? nil : Geometry<L>(plan, &arena)
+    let matrices = retention.hasMatrices ? nil : Matrices<L>(plan, &arena)
+    // The sweep goes backward through the steps: in memory it goes forward, as the hardware expects.
+    for i in (0..<recordCount).reversed() {
+      (recordBase + i).initialize(
+        to: StepRecord(plan, &arena, retention, geometry: geometry, matrices: matrices))
     }
     for _ in 0..<counts.checkpoints { checkpoints.append(StateBuffers(plan, &arena)) }
   }
@@ -251,8 +253,8 @@ final class GroupStorage<L: Lane> {
   ) -> Int {
     let counts = counts(plan, steps: steps, memory: memory)
     return counts.records * StepRecord<L>.byteCount(plan, retention)
-      + (retention == .everything ? 0 : Geometry<L>.byteCount(plan))
-      + (retention == .statesOnly ? Matrices<L>.byteCount(plan) : 0)
+      + (retention.hasGeometry ? 0 : Geometry<L>.byteCount(plan))
+      + (retention.hasMatrices ? 0 : Matrices<L>.byteCount(plan))
       + counts.checkpoints * StateBuffers<L>.byteCount(plan)
   }
 
@@ -264,7 +266,7 @@ final class GroupStorage<L: Lane> {
   func prefetch(step: Int) -> PacedPrefetch {
     // Each stage's sweep passes every link twice.
     PacedPrefetch(
-      records(forStep: step).pointee.positions, byteCount: stepBytes,
+      records(forStep: step)[plan.stageCount - 1].positions, byteCount: stepBytes,
       pieces: 2 * plan.stageCount * plan.tree.linkCount)
   }
 

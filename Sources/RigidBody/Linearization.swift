@@ -192,7 +192,7 @@ private func setUnitCotangents<L: Lane>(_ values: UnsafeMutablePointer<L>, count
 @specialized(where L == SIMD8<Double>)
 @specialized(where L == SIMD16<Float>)
 private func integratedRows<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, velocities: UnsafePointer<L>, next: UnsafePointer<L>,
+  _ plan: DynamicsPlan<L.Scalar>, velocities: UnsafePointer<L>, next: UnsafeMutablePointer<L>,
   positions: UnsafeMutablePointer<L>, _ velocityCotangents: UnsafeMutablePointer<L>
 ) {
   var unused = L(0.0)

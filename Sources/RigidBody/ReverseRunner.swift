@@ -139,7 +139,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     if storage.storesAll {
       scratch.upcoming.pointee = step > 0 ? storage.prefetch(step: step - 1) : PacedPrefetch()
       let records = storage.records(forStep: step)
-      guard storage.retention != .everything else { return records }
+      guard !storage.retention.hasGeometry else { return records }
       for stage in 0..<plan.stageCount {
         (ownRecords + stage).initialize(to: records[stage].with(geometry, matrices))
       }

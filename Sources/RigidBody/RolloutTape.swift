@@ -7,8 +7,9 @@ import Synchronization
 public enum RolloutMemory: Sendable, Equatable {
   /// Keeps every step's intermediate results (``Simulator/retainedBytesPerWorldStep`` bytes).
   case storeAll
-  /// Keeps every step's state, acceleration and activation rates (``Simulator/stateBytesPerWorldStep`` bytes) and computes
-  /// poses and the factored mass matrix again, half of a step. The gradient is the same to the last bit.
+  /// Keeps every step's state, acceleration, activation rates, and sines and cosines of joint angles
+  /// (``Simulator/stateBytesPerWorldStep`` bytes), and computes poses and the factored mass matrix again, half of a step.
+  /// The gradient is the same to the last bit.
   case storeStates
   /// Keeps every k-th state (``Simulator/checkpointBytesPerWorld`` bytes) and computes the steps between again, k at a
   /// time. The gradient is the same to the last bit.

@@ -38,12 +38,12 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
 
   /// Bytes that one step retains for the reverse sweep, per world, when all steps of a long rollout are stored.
   public var retainedBytesPerWorldStep: Int {
-    plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan, .withoutGeometry) / Scalar.Group.laneCount
+    plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan, .anglesForGeometry) / Scalar.Group.laneCount
   }
 
   /// Bytes that one step retains, per world, when states and accelerations are stored.
   public var stateBytesPerWorldStep: Int {
-    plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan, .statesOnly) / Scalar.Group.laneCount
+    plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan, .anglesAndStates) / Scalar.Group.laneCount
   }
 
   /// Bytes of one stored state per world: what each checkpoint takes.

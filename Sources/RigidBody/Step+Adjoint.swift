@@ -23,12 +23,9 @@ func stepReverse<L: Lane>(
   if stages == 1 {
     // q⁺ = q ⊕ h v⁺, v⁺ = v + h â.
     addScaled(first.velocities, first.accelerations, h, n, scratch.meanVelocity)
-    copyValues(scratch.firstPositions, cotangents.positions, n)
-    zero(cotangents.positions, n)
     integratePositionsAdjoint(
-      plan.tree, velocities: scratch.meanVelocity, timestep: h, next: scratch.firstPositions,
-      positions: cotangents.positions, velocityCotangents: cotangents.velocities,
-      timestepCotangent: &timestepCotangent)
+      plan.tree, velocities: scratch.meanVelocity, timestep: h, next: cotangents.positions, positions: nil,
+      velocityCotangents: cotangents.velocities, timestepCotangent: &timestepCotangent)
     var i = 0
     while i < n {
       let g = cotangents.velocities[i]
@@ -41,14 +38,11 @@ func stepReverse<L: Lane>(
       rateCotangents: scratch.rateCotangent, timestepCotangent: &timestepCotangent)
   } else {
     meanOfStages(n, scratch.meanVelocity) { records[$0].velocities }
-    copyValues(scratch.firstPositions, cotangents.positions, n)
-    zero(cotangents.positions, n)
     // Cotangent of the mean velocity; that of the mean acceleration is h v̄⁺, of the mean rate in rateCotangent.
     zero(scratch.stageVelocities, n)
     integratePositionsAdjoint(
-      plan.tree, velocities: scratch.meanVelocity, timestep: h, next: scratch.firstPositions,
-      positions: cotangents.positions, velocityCotangents: scratch.stageVelocities,
-      timestepCotangent: &timestepCotangent)
+      plan.tree, velocities: scratch.meanVelocity, timestep: h, next: cotangents.positions, positions: nil,
+      velocityCotangents: scratch.stageVelocities, timestepCotangent: &timestepCotangent)
     copyValues(scratch.firstPositions, scratch.stageVelocities, n)
     meanOfStages(n, scratch.meanVelocity) { records[$0].accelerations }
     var i = 0
@@ -71,7 +65,7 @@ func stepReverse<L: Lane>(
   var stage = stages - 1
   while stage >= 0 {
     let record = records[stage]
-    if record.retention == .statesOnly { restore(plan, record, forward, inputs, timestep: h) }
+    if !record.retention.hasMatrices { restore(plan, record, forward, inputs, timestep: h) }
     if stages == 1 {
       forwardDynamicsAdjoint(
         plan, record, scratch, inputs, timestep: h, cotangents, timestepCotangent: &timestepCotangent)

@@ -44,8 +44,18 @@ struct Matrices<L: Lane> {
 
 /// How much of a forward evaluation is kept for the reverse sweep, which computes the rest again, to the same bits.
 ///
-/// Geometry is half of everything and costs little to compute; with the matrices it is half of a step.
-enum Retention { case everything, withoutGeometry, statesOnly }
+/// Geometry is half of everything and costs little to compute; with the matrices it is half of a step. Half of the time that
+/// poses take goes into sines and cosines, which take little memory.
+enum Retention {
+  case everything
+  /// Sines and cosines of the hinges' angles instead of poses, directions and inertias.
+  case anglesForGeometry
+  /// Also without matrices.
+  case anglesAndStates
+
+  var hasGeometry: Bool { self == .everything }
+  var hasMatrices: Bool { self != .anglesAndStates }
+}
 
 /// What one evaluation of the forward dynamics retains for the reverse sweep.
 struct StepRecord<L: Lane> {
@@ -57,6 +67,8 @@ struct StepRecord<L: Lane> {
   let accelerations: UnsafeMutablePointer<L>
   /// Time derivatives of the activations.
   let activationRates: UnsafeMutablePointer<L>
+  /// Sines and cosines of the hinges' angles, where they are retained.
+  private let angles: UnsafeMutablePointer<L>?
   private var geometry: Geometry<L>
   private var matrices: Matrices<L>
   let retention: Retention
@@ -66,20 +78,25 @@ struct StepRecord<L: Lane> {
   var inertias: UnsafeMutablePointer<RigidInertia<L>> { geometry.inertias }
   var factor: UnsafeMutablePointer<L> { matrices.factor }
   var freeMatrices: UnsafeMutablePointer<L> { matrices.freeMatrices }
+  /// What a forward evaluation does with the hinges' angles.
+  var newAngles: HingeAngles<L> { angles.map { .kept(in: $0) } ?? .computed }
+  /// Where the reverse sweep has them from.
+  var retainedAngles: HingeAngles<L> { angles.map { .known($0) } ?? .computed }
 
   /// - Parameters:
-  ///   - geometry: memory for the geometry that the record shares with others; nil if it has its own.
-  ///   - matrices: likewise for the matrices; given only where geometry is.
+  ///   - geometry: memory for geometry that is not retained, which the record shares with others.
+  ///   - matrices: likewise for the matrices.
   init(
-    _ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena, geometry: Geometry<L>? = nil,
-    matrices: Matrices<L>? = nil
+    _ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena, _ retention: Retention = .everything,
+    geometry: Geometry<L>? = nil, matrices: Matrices<L>? = nil
   ) {
+    self.retention = retention
     positions = arena.take(L.self, plan.positionCount)
     velocities = arena.take(L.self, plan.velocityCount)
     activations = arena.take(L.self, plan.activationCount)
     accelerations = arena.take(L.self, plan.velocityCount)
     activationRates = arena.take(L.self, plan.activationCount)
-    retention = geometry == nil ? .everything : matrices == nil ? .withoutGeometry : .statesOnly
+    angles = retention.hasGeometry ? nil : arena.take(L.self, 2 * plan.tree.hingeCount)
     self.matrices = matrices ?? Matrices(plan, &arena)
     self.geometry = geometry ?? Geometry(plan, &arena)
   }
@@ -87,8 +104,8 @@ struct StepRecord<L: Lane> {
   /// The same record with other memory for what it does not retain.
   func with(_ geometry: Geometry<L>, _ matrices: Matrices<L>) -> Self {
     var result = self
-    if retention != .everything { result.geometry = geometry }
-    if retention == .statesOnly { result.matrices = matrices }
+    if !retention.hasGeometry { result.geometry = geometry }
+    if !retention.hasMatrices { result.matrices = matrices }
     return result
   }
 
@@ -99,8 +116,9 @@ struct StepRecord<L: Lane> {
     measure.take(L.self, plan.activationCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
-    return measure.byteCount + (retention == .statesOnly ? 0 : Matrices<L>.byteCount(plan))
-      + (retention == .everything ? Geometry<L>.byteCount(plan) : 0)
+    if !retention.hasGeometry { measure.take(L.self, 2 * plan.tree.hingeCount) }
+    return measure.byteCount + (retention.hasMatrices ? Matrices<L>.byteCount(plan) : 0)
+      + (retention.hasGeometry ? Geometry<L>.byteCount(plan) : 0)
   }
 }
 
