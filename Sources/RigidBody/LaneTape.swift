@@ -138,8 +138,11 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
               count: groups, threads: threads, makeContext: { ReverseRunner<L>(plan, accumulator) },
               body: { runner, group in
                 let (inputs, gradient, final, trajectory, storage) = shared.value
+                // Workers take groups in turn: likely the next one of this worker.
+                let next = group + max(1, threads)
                 runner.reverse(
-                  storage[group]!, inputs: inputs, gradient: gradient, final: final, trajectory: trajectory,
+                  storage[group]!, following: next < storage.count ? storage[next] : nil, inputs: inputs,
+                  gradient: gradient, final: final, trajectory: trajectory,
                   steps: steps, group: group, worldCount: worlds,
                   diverged: Array(diverged[group * L.laneCount..<(group + 1) * L.laneCount]),
                   accumulator: accumulator)

@@ -52,8 +52,12 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   }
   deinit { ownRecords.deallocate() }
 
+  /// The reverse sweep of one group.
+  ///
+  /// - Parameter following: the storage that is wanted next, to be brought closer in good time.
   func reverse(
-    _ storage: GroupStorage<L>, inputs: InputPointers<Scalar>, gradient: BatchPointers<Scalar>,
+    _ storage: GroupStorage<L>, following: GroupStorage<L>?, inputs: InputPointers<Scalar>,
+    gradient: BatchPointers<Scalar>,
     final: CotangentPointers<Scalar>?, trajectory: CotangentPointers<Scalar>?, steps: Int, group: Int,
     worldCount: Int, diverged: [Int], accumulator: GradientAccumulator<Scalar>
   ) {
@@ -66,6 +70,11 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     for step in stride(from: steps - 1, through: 0, by: -1) {
       if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: step + 1) }
       let records = stepRecords(storage, step, steps, inputs, group, worldCount)
+      if storage.storesAll {
+        scratch.upcoming.pointee =
+          step > 0
+          ? storage.prefetch(step: step - 1) : following?.prefetch(step: steps - 1) ?? PacedPrefetch()
+      }
       let stepInputs = forward.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
       stepReverse(
         plan, records, scratch, forward.scratch, stepInputs, timestep: h, cotangents(step: step, steps: steps)
@@ -137,7 +146,6 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     _ worldCount: Int
   ) -> UnsafePointer<StepRecord<L>> {
     if storage.storesAll {
-      scratch.upcoming.pointee = step > 0 ? storage.prefetch(step: step - 1) : PacedPrefetch()
       let records = storage.records(forStep: step)
       guard !storage.retention.hasGeometry else { return records }
       for stage in 0..<plan.stageCount {
