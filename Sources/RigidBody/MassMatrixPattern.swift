@@ -47,23 +47,8 @@ final class MassMatrixPattern: Sendable {
       parent[row] = Int32(next)
       if tree.hasMimic { couplings[next].formUnion(couplings[row].subtracting([next])) }
     }
-    var length = [Int32](repeating: 1, count: n)
-    var address = [Int32](repeating: 0, count: n)
-    var total: Int32 = 0
-    for row in 0..<n where parent[row] >= 0 { length[row] = length[Int(parent[row])] + 1 }
-    // The last row comes first: that is the order in which the factorisation and the solution go through memory.
-    var columns: [Int32] = []
-    for row in (0..<n).reversed() {
-      address[row] = total
-      total += length[row]
-      var column = Int32(row)
-      while column >= 0 {
-        columns.append(column)
-        column = parent[Int(column)]
-      }
-    }
-    entryCount = Int(total)
-    self.columns = ConstantBuffer(columns)
+    let layout = Layout(parent: parent)
+    let address = layout.address
     var pairs: [DirectionPair] = []
     var pairStart: [Int32] = []
     if tree.hasMimic {
@@ -86,9 +71,47 @@ final class MassMatrixPattern: Sendable {
       }
     }
     self.parent = ConstantBuffer(parent)
-    rowAddress = ConstantBuffer(address)
-    rowLength = ConstantBuffer(length)
+    rowAddress = ConstantBuffer(layout.address)
+    rowLength = ConstantBuffer(layout.length)
+    columns = ConstantBuffer(layout.columns)
+    entryCount = layout.columns.count
     directionPairs = ConstantBuffer(pairs)
     self.pairStart = ConstantBuffer(pairStart)
+  }
+
+  /// The pattern of a model without mimic joints in which `parents` holds the next degree of freedom on the way to the
+  /// root (-1 at a root), smaller than the degree of freedom itself.
+  init(parents: [Int32]) {
+    let layout = Layout(parent: parents)
+    count = parents.count
+    parent = ConstantBuffer(parents)
+    rowAddress = ConstantBuffer(layout.address)
+    rowLength = ConstantBuffer(layout.length)
+    columns = ConstantBuffer(layout.columns)
+    entryCount = layout.columns.count
+    directionPairs = ConstantBuffer([])
+    pairStart = ConstantBuffer([])
+  }
+
+  /// Rows along the way to the root. The last row comes first: that is the order in which the factorisation and the
+  /// solution go through memory.
+  private struct Layout {
+    var length: [Int32]
+    var address: [Int32]
+    var columns: [Int32] = []
+
+    init(parent: [Int32]) {
+      length = [Int32](repeating: 1, count: parent.count)
+      address = [Int32](repeating: 0, count: parent.count)
+      for row in parent.indices where parent[row] >= 0 { length[row] = length[Int(parent[row])] + 1 }
+      for row in parent.indices.reversed() {
+        address[row] = Int32(columns.count)
+        var column = Int32(row)
+        while column >= 0 {
+          columns.append(column)
+          column = parent[Int(column)]
+        }
+      }
+    }
   }
 }
