@@ -66,6 +66,8 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   /// Whether dampers act at all, and whether the integrator takes them implicitly.
   let dampersActive: Bool
   let dampsImplicitly: Bool
+  /// Whether the integrator adds terms to the mass matrix.
+  let isImplicit: Bool
   /// Springs of all joints, those with stiffness first: the others take part in parameter gradients only.
   let springs: ConstantBuffer<KernelSpring<Scalar>>
   let activeSpringCount: Int
@@ -83,11 +85,14 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   let activationCount: Int
   let bodyCount: Int
   let actuationDisabled: Bool
+  /// Contacts, limits, equalities and friction loss; nil where there are none.
+  let constraints: (any ConstraintSetup)?
 
   var positionCount: Int { tree.positionCount }
   var velocityCount: Int { tree.velocityCount }
 
-  init(_ model: Model, features: IgnoredFeatures) {
+  init(_ model: Model, features: IgnoredFeatures, constraints: (any ConstraintSetup)? = nil) {
+    self.constraints = constraints
     let options = model.options
     tree = KinematicTree(model)
     pattern = MassMatrixPattern(tree)
@@ -114,6 +119,7 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     case .rungeKutta4, .implicit: implicit = false
     }
     dampsImplicitly = implicit
+    isImplicit = options.integrator == .implicitFast || implicit && damping.contains { $0 != 0 }
     implicitDamping = ConstantBuffer(implicit ? damping : [Scalar](repeating: 0, count: damping.count))
 
     let springs = springsOn ? Self.springs(model) : []

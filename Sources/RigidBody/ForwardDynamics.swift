@@ -107,11 +107,44 @@ func forwardDynamics<L: Lane>(
   }
   addSpringForces(plan, positions: record.positions, to: tau)
 
+  if let constraints = scratch.constraints {
+    constrain(plan, record, scratch, inputs, constraints, smoothForce: tau)
+    guard plan.isImplicit else {
+      copyValues(tau, record.constrainedAccelerations, n)
+      return
+    }
+  }
   matrixPass(plan, record, scratch, inputs, timestep: h)
   if plan.implicitFreeBodyCount > 0 { copyValues(scratch.bias, tau, n) }
   solveMassMatrix(plan.pattern, factor: record.factor, tau)
   if plan.implicitFreeBodyCount > 0 {
     solveFreeBodies(plan, record, transposed: false, rightHandSide: scratch.bias, tau)
+  }
+}
+
+/// Accelerations under constraints, and their forces added to the smooth ones.
+@inline(__always)
+private func constrain<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>,
+  _ inputs: StepInputs<L>, _ constraints: ConstraintStage<L>, smoothForce tau: UnsafeMutablePointer<L>
+) {
+  let n = plan.velocityCount
+  massMatrixPass(plan, record, scratch, addsFluid: false, fluidScale: L(0.0))
+  var i = 0
+  while i < n {
+    record.factor[Int(plan.pattern.rowAddress[i])] += L(broadcasting: plan.armature[i])
+    i += 1
+  }
+  copyValues(constraints.massMatrix, record.factor, plan.pattern.entryCount)
+  factorMassMatrix(plan.pattern, record.factor)
+  copyValues(constraints.smoothAccelerations, tau, n)
+  solveMassMatrix(plan.pattern, factor: record.factor, constraints.smoothAccelerations)
+  constraints.solve(record, smoothForce: tau)
+  copyValues(record.constrainedAccelerations, constraints.accelerations, n)
+  i = 0
+  while i < n {
+    tau[i] += constraints.constraintForce[i]
+    i += 1
   }
 }
 

@@ -61,6 +61,7 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     loadLanes(
       source.activations, rows(plan.activationCount), count: plan.activationCount, into: state.activations,
       tangent: tangent)
+    state.warmStart.update(repeating: L(0.0), count: plan.warmStartCount)
     resetInputs()
     if !tangent { resetDivergence() }
   }

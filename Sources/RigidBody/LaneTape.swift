@@ -288,4 +288,5 @@ func copyState<L: Lane>(_ plan: DynamicsPlan<L.Scalar>, _ source: StateBuffers<L
   copyValues(target.positions, source.positions, plan.positionCount)
   copyValues(target.velocities, source.velocities, plan.velocityCount)
   copyValues(target.activations, source.activations, plan.activationCount)
+  copyValues(target.warmStart, source.warmStart, plan.warmStartCount)
 }

@@ -33,7 +33,12 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
     }
     self.model = model
     self.ignored = ignored
-    plan = DynamicsPlan(model, features: ignored)
+    do throws(RigidBodyError) {
+      plan = DynamicsPlan(
+        model, features: ignored, constraints: try ModelConstraints<Scalar>(model, ignoring: ignored))
+    } catch {
+      throw .invalidRequest("\(error)")
+    }
   }
 
   /// Bytes that one step retains for the reverse sweep, per world, when all steps of a long rollout are stored.

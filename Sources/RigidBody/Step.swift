@@ -7,8 +7,11 @@ struct StateBuffers<L: Lane> {
   let positions: UnsafeMutablePointer<L>
   let velocities: UnsafeMutablePointer<L>
   let activations: UnsafeMutablePointer<L>
+  /// With constraints, the accelerations at which their solver starts.
+  let warmStart: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+    warmStart = arena.take(L.self, plan.warmStartCount)
     positions = arena.take(L.self, plan.positionCount)
     velocities = arena.take(L.self, plan.velocityCount)
     activations = arena.take(L.self, plan.activationCount)
@@ -16,6 +19,7 @@ struct StateBuffers<L: Lane> {
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
     var measure = ArenaMeasure()
+    measure.take(L.self, plan.warmStartCount)
     measure.take(L.self, plan.positionCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
@@ -34,6 +38,8 @@ enum RungeKutta4 {
 extension DynamicsPlan {
   /// Evaluations of the forward dynamics in one step.
   var stageCount: Int { integrator == .rungeKutta4 ? 4 : 1 }
+
+  var warmStartCount: Int { constraints == nil ? 0 : velocityCount }
 }
 
 /// One step of the model's integrator: `state` is replaced by the next state.
@@ -54,6 +60,9 @@ func stepForward<L: Lane>(
   copyValues(first.activations, state.activations, plan.activationCount)
   // One call site for the stages keeps the large kernel from being compiled four times.
   var stage = 0
+  if let constraints = scratch.constraints {
+    copyValues(constraints.accelerations, state.warmStart, plan.velocityCount)
+  }
   while stage < plan.stageCount {
     if stage > 0 {
       let before = records[stage - 1]
@@ -67,6 +76,9 @@ func stepForward<L: Lane>(
     }
     forwardDynamics(plan, records[stage], scratch, inputs, timestep: h)
     stage += 1
+  }
+  if let constraints = scratch.constraints {
+    copyValues(state.warmStart, constraints.accelerations, plan.velocityCount)
   }
   if plan.stageCount == 1 {
     addScaled(first.velocities, first.accelerations, h, plan.velocityCount, state.velocities)

@@ -67,6 +67,8 @@ struct StepRecord<L: Lane> {
   let accelerations: UnsafeMutablePointer<L>
   /// Time derivatives of the activations.
   let activationRates: UnsafeMutablePointer<L>
+  /// With constraints, what their solver found: accelerations before the implicit terms of the integrator.
+  let constrainedAccelerations: UnsafeMutablePointer<L>
   /// Sines and cosines of the hinges' angles, where they are retained.
   private let angles: UnsafeMutablePointer<L>?
   private var geometry: Geometry<L>
@@ -96,6 +98,7 @@ struct StepRecord<L: Lane> {
     activations = arena.take(L.self, plan.activationCount)
     accelerations = arena.take(L.self, plan.velocityCount)
     activationRates = arena.take(L.self, plan.activationCount)
+    constrainedAccelerations = arena.take(L.self, plan.warmStartCount)
     angles = retention.hasGeometry ? nil : arena.take(L.self, 2 * plan.tree.hingeCount)
     self.matrices = matrices ?? Matrices(plan, &arena)
     self.geometry = geometry ?? Geometry(plan, &arena)
@@ -116,6 +119,7 @@ struct StepRecord<L: Lane> {
     measure.take(L.self, plan.activationCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
+    measure.take(L.self, plan.warmStartCount)
     if !retention.hasGeometry { measure.take(L.self, 2 * plan.tree.hingeCount) }
     return measure.byteCount + (retention.hasMatrices ? Matrices<L>.byteCount(plan) : 0)
       + (retention.hasGeometry ? Geometry<L>.byteCount(plan) : 0)
@@ -148,6 +152,8 @@ struct Scratch<L: Lane> {
   let bias: UnsafeMutablePointer<L>
   let compensation: UnsafeMutablePointer<L>
   let activationScratch: UnsafeMutablePointer<L>
+  /// Solves the model's constraints, where it has some and the lane type has a solver.
+  let constraints: ConstraintStage<L>?
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     velocities = arena.take(Motion<L>.self, plan.tree.linkCount)
@@ -158,6 +164,7 @@ struct Scratch<L: Lane> {
     bias = arena.take(L.self, plan.velocityCount)
     compensation = arena.take(L.self, plan.velocityCount)
     activationScratch = arena.take(L.self, plan.activationCount)
+    constraints = plan.constraints?.makeStage(L.self, plan)
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {

@@ -17,26 +17,21 @@ extension Model {
     }
     let constraints = !options.disabled.contains(.constraint)
     if constraints, !options.disabled.contains(.limit) {
-      for joint in joints where joint.limited {
-        add(.limit, ModelCompiler.label("joint", joint.name), ["limited"])
-      }
-      for tendon in tendons where tendon.limited {
+      for tendon in tendons where tendon.limited && !tendon.isFixed {
         add(.limit, ModelCompiler.label("tendon", tendon.name), ["limited"])
       }
     }
-    if constraints, !options.disabled.contains(.contact), let contacts = possibleContacts {
-      list.append(contacts)
+    if constraints, !options.disabled.contains(.contact) {
+      if let contacts = unsupportedContacts { list.append(contacts) }
+      if options.enabled.contains(.override) { add(.contact, "option", ["override"]) }
     }
     if constraints, !options.disabled.contains(.frictionLoss) {
-      for joint in joints where hasFrictionLoss(joint) {
-        add(.frictionLoss, ModelCompiler.label("joint", joint.name), ["frictionloss"])
-      }
-      for tendon in tendons where tendon.frictionLoss > 0 {
+      for tendon in tendons where tendon.frictionLoss > 0 && !tendon.isFixed {
         add(.frictionLoss, ModelCompiler.label("tendon", tendon.name), ["frictionloss"])
       }
     }
     if constraints, !options.disabled.contains(.equality) {
-      for equality in equalities where equality.active {
+      for equality in equalities where equality.active && !isSimulated(equality) {
         add(.equality, ModelCompiler.label("equality", equality.name), [equality.type.rawValue])
       }
     }
@@ -58,10 +53,13 @@ extension Model {
     return list
   }
 
-  private func hasFrictionLoss(_ joint: Joint) -> Bool {
-    guard joint.mimic == nil else { return false }
-    let address = joint.velocityAddress
-    return degreesOfFreedom[address..<address + joint.type.velocityCount].contains { $0.frictionLoss > 0 }
+  private func isSimulated(_ equality: Equality) -> Bool {
+    switch equality.type {
+    case .joint: true
+    case .tendon:
+      ([equality.object1] + (equality.object2.map { [$0] } ?? [])).allSatisfy { tendons[$0].isFixed }
+    case .connect, .weld, .other: false
+    }
   }
 
   private func moves(_ geom: Geom) -> Bool { !bodies[bodies[geom.body].weldedTo].joints.isEmpty }

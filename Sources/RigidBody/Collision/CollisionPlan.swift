@@ -20,8 +20,8 @@ final class CollisionPlan: Sendable {
   /// - Throws: ``RigidBodyError/unsupported(_:)`` for geoms or options that collision does not know; see
   ///   ``ContactCandidates``.
   /// - Complexity: O(candidates log candidates + triangles of meshes).
-  init(_ model: Model) throws(RigidBodyError) {
-    let found = try ContactCandidates(model)
+  init(_ model: Model, skipsUnsupported: Bool = false) throws(RigidBodyError) {
+    let found = try ContactCandidates(model, skipsUnsupported: skipsUnsupported)
     var meshes = [ConvexMesh?](repeating: nil, count: model.meshes.count)
     var isUsed = [Bool](repeating: false, count: model.geoms.count)
     for candidate in found.candidates {
@@ -29,9 +29,7 @@ final class CollisionPlan: Sendable {
         isUsed[index] = true
         let geom = model.geoms[index]
         guard geom.type == .mesh else { continue }
-        guard let mesh = geom.mesh, !model.meshes[mesh].vertices.isEmpty else {
-          throw .unsupported("contact of geom \(index) ('\(geom.name)'), whose mesh has no vertices,")
-        }
+        let mesh = geom.mesh!
         if meshes[mesh] == nil { meshes[mesh] = ConvexMesh(model.meshes[mesh]) }
       }
     }

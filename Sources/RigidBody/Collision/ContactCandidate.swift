@@ -105,12 +105,15 @@ struct ContactCandidates: Sendable {
     }
   }
 
-  /// - Throws: ``RigidBodyError/unsupported(_:)`` for a pair of geoms with a height field or a signed distance field, and
-  ///   for overridden contact parameters.
+  /// - Parameter skipsUnsupported: whether pairs that are not supported are left out.
+  /// - Throws: ``RigidBodyError/unsupported(_:)`` for a pair of geoms with a height field, a signed distance field or a mesh
+  ///   without vertices, and for overridden contact parameters.
   /// - Complexity: O(pairs log pairs).
-  init(_ model: Model) throws(RigidBodyError) {
+  init(_ model: Model, skipsUnsupported: Bool = false) throws(RigidBodyError) {
     guard model.options.disabled.isDisjoint(with: [.contact, .constraint]) else { return }
-    if model.options.enabled.contains(.override) { throw .unsupported("the option flag 'override'") }
+    if model.options.enabled.contains(.override), !skipsUnsupported {
+      throw .unsupported("the option flag 'override'")
+    }
     func packed(_ a: Int, _ b: Int) -> Int { min(a, b) << 32 | max(a, b) }
     var keys: [Key] = []
     var found: [ContactCandidate] = []
@@ -123,12 +126,16 @@ struct ContactCandidates: Sendable {
       let isSwapped = model.geoms[a].type.collisionOrder > model.geoms[b].type.collisionOrder
       let (geom1, geom2) = isSwapped ? (b, a) : (a, b)
       let (one, two) = (model.geoms[geom1], model.geoms[geom2])
-      // Planes never touch.
-      if one.type == .plane, two.type == .plane { return }
-      guard let kind = PairKind(one.type, two.type) else {
+      // Planes touch neither each other nor fields.
+      if one.type == .plane, [.plane, .hfield, .sdf].contains(two.type) { return }
+      let hasShapes = [one, two].allSatisfy { geom in
+        geom.type != .mesh || geom.mesh.map { !model.meshes[$0].vertices.isEmpty } ?? false
+      }
+      guard hasShapes, let kind = PairKind(one.type, two.type) else {
+        if skipsUnsupported { return }
         throw .unsupported(
           "contact between geoms \(geom1) ('\(one.name)', \(one.type.rawValue)) and \(geom2) "
-            + "('\(two.name)', \(two.type.rawValue))")
+            + "('\(two.name)', \(two.type.rawValue))\(hasShapes ? "" : ", of which a mesh has no vertices,")")
       }
       let number = numbers[mixture] ?? Int32(sets.count)
       if number == sets.count {

@@ -1,0 +1,123 @@
+import Kinematics
+import Lanes
+import RobotModels
+
+/// The constraints of a model, in the precision of its plan.
+protocol ConstraintSetup: AnyObject, Sendable {
+  /// One thread's memory for solving them in lanes of one type; nil for types in which they are not solved.
+  func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>?
+}
+
+/// Solving the constraints of one lane group in one state. A class of its own, so that the kernels of all lane types do not
+/// contain the solver.
+class ConstraintStage<L: Lane> {
+  /// The mass matrix with armature, not factored.
+  final let massMatrix: UnsafeMutablePointer<L>
+  /// On entry of ``solve(_:smoothForce:)`` where it starts, on return the accelerations.
+  final let accelerations: UnsafeMutablePointer<L>
+  /// `Jᵀ f`.
+  final let constraintForce: UnsafeMutablePointer<L>
+  final let smoothAccelerations: UnsafeMutablePointer<L>
+  private var arena: Arena
+
+  init(_ plan: DynamicsPlan<L.Scalar>) {
+    let n = plan.velocityCount
+    var measure = ArenaMeasure()
+    measure.take(L.self, plan.pattern.entryCount)
+    for _ in 0..<3 { measure.take(L.self, n) }
+    arena = Arena(byteCount: measure.byteCount)
+    massMatrix = arena.take(L.self, plan.pattern.entryCount)
+    accelerations = arena.take(L.self, n)
+    constraintForce = arena.take(L.self, n)
+    smoothAccelerations = arena.take(L.self, n)
+  }
+
+  /// Finds the accelerations at the record's positions, velocities, poses and directions, with the mass matrix and smooth
+  /// accelerations in this object.
+  func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
+    preconditionFailure("abstract")
+  }
+}
+
+/// The constraints of a model and their solver.
+final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
+  let plan: ConstraintPlan<Scalar>
+  let solver: PrimalSolver<Scalar>
+
+  /// Nil where the model has none.
+  ///
+  /// - Throws: ``RigidBodyError/unsupported(_:)`` for contacts that collision does not know.
+  init?(_ model: Model, ignoring ignored: IgnoredFeatures) throws(RigidBodyError) {
+    let tree = KinematicTree<Scalar>(model)
+    plan = try ConstraintPlan(model, tree, ignoring: ignored)
+    guard !plan.isEmpty else { return nil }
+    solver = PrimalSolver(
+      plan.pattern, MassMatrixPattern(tree),
+      options: ConstraintSolverOptions(model, precision: Scalar.self))
+  }
+
+  func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>? {
+    switch self {
+    case let own as ModelConstraints<Double>:
+      if lane == Double.self {
+        return ConstraintEngine<Double>(own, plan as! DynamicsPlan<Double>) as? ConstraintStage<L>
+      }
+      guard lane == SIMD8<Double>.self else { return nil }
+      return ConstraintEngine<SIMD8<Double>>(own, plan as! DynamicsPlan<Double>) as? ConstraintStage<L>
+    case let own as ModelConstraints<Float>:
+      guard lane == SIMD16<Float>.self else { return nil }
+      return ConstraintEngine<SIMD16<Float>>(own, plan as! DynamicsPlan<Float>) as? ConstraintStage<L>
+    default: return nil
+    }
+  }
+}
+
+/// Rows, solver and their memory.
+final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneScalar {
+  let constraints: ModelConstraints<L.Scalar>
+  let assembler: ConstraintAssembler<L>
+  let workspace: ConstraintSolverWorkspace<L>
+  private(set) var solution: ConstraintSolution<L>
+  private var arena: Arena
+  private var slotArena = Arena(byteCount: 64)
+  private var slotCapacity = 0
+
+  init(_ constraints: ModelConstraints<L.Scalar>, _ plan: DynamicsPlan<L.Scalar>) {
+    self.constraints = constraints
+    assembler = ConstraintAssembler(constraints.plan)
+    workspace = ConstraintSolverWorkspace(constraints.solver)
+    let units = constraints.plan.pattern.unitRows.count
+    let sparse = constraints.plan.pattern.sparseRows.count
+    var measure = ArenaMeasure()
+    measure.take(L.self, units)
+    measure.take(L.self, sparse)
+    arena = Arena(byteCount: measure.byteCount)
+    let unitForce = arena.take(L.self, units)
+    let sparseForce = arena.take(L.self, sparse)
+    solution = ConstraintSolution(
+      acceleration: dangling(), constraintForce: dangling(), unitForce: unitForce, sparseForce: sparseForce,
+      contactForce: dangling())
+    super.init(plan)
+    reserve(slots: 1)
+    solution.acceleration = accelerations
+    solution.constraintForce = constraintForce
+  }
+
+  override func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
+    assembleConstraints(
+      assembler, poses: record.poses, directions: record.directions, positions: record.positions,
+      velocities: record.velocities)
+    reserve(slots: assembler.system.slotCount)
+    solveConstraints(
+      constraints.solver, workspace, assembler.system, massMatrix: massMatrix,
+      smoothAcceleration: smoothAccelerations, smoothForce: smoothForce, solution, factorsHessian: false)
+  }
+
+  private func reserve(slots: Int) {
+    guard slots > slotCapacity else { return }
+    slotCapacity = max(slots, 2 * slotCapacity, 8)
+    let stride = ConstraintSystem<L>.contactStride
+    slotArena = Arena(byteCount: Arena.byteCount(L.self, slotCapacity * stride))
+    solution.contactForce = slotArena.take(L.self, slotCapacity * stride)
+  }
+}
