@@ -283,27 +283,6 @@ struct ArticulatedTree {
     return (freedoms, bodies)
   }
 
-  /// `t M⁻¹ tᵀ` for rows t over degrees of freedom.
-  func inverseInertias(along rows: [[Int: Double]]) -> [Double] {
-    guard !rows.isEmpty else { return [] }
-    var own = [Int](repeating: -1, count: freedomCount)
-    for (index, direction) in directions.enumerated() where !direction.isMimic {
-      own[direction.freedom] = index
-    }
-    func product(_ row: [Int: Double], _ accelerations: [Double]) -> Double {
-      row.reduce(0) { $0 + $1.value * accelerations[$1.key] }
-    }
-    let responses = ties.map { respond(to: $0.row).directions }
-    var system = ties.map { tie in responses.map { product(tie.row, $0) } }
-    for index in ties.indices { system[index][index] += ties[index].compliance }
-    let factor = CholeskyFactor(system)
-    return rows.map { freedoms in
-      let row = Dictionary(uniqueKeysWithValues: freedoms.map { (own[$0.key], $0.value) })
-      let form = product(row, respond(to: row).directions)
-      return form - factor.inverseForm(responses.map { product(row, $0) })
-    }
-  }
-
   /// Woodbury: a tie with row t and compliance c takes Y (c + T Y)⁻¹ Yᵀ off the inverse, Y = M⁻¹ Tᵀ.
   private func correctForTies(_ freedoms: inout [Double], _ bodies: inout [[Double]]) {
     let responses = ties.map { respond(to: $0.row) }

@@ -8,8 +8,8 @@ import Lanes
 
 extension Model {
   /// Computes the constants that follow from the others: ``Body/subtreeMass``, ``Body/inverseWeight0``,
-  /// ``DegreeOfFreedom/inverseWeight0``, ``DegreeOfFreedom/inertia0``, ``Tendon/inverseWeight0`` of fixed tendons and
-  /// ``meanInertia``, as MuJoCo's `mj_setConst` does.
+  /// ``DegreeOfFreedom/inverseWeight0``, ``DegreeOfFreedom/inertia0`` and ``meanInertia``, as MuJoCo's
+  /// `mj_setConst` does.
   ///
   /// Call it after changing masses, inertias, poses or armatures where constraints are to follow the change. A
   /// mean inertia that the file states is replaced too. A joint that moves no mass gets weights of 1e15.
@@ -18,8 +18,8 @@ extension Model {
   /// Algorithms, 2008, chapter 7) and one pass outwards that propagates each body's inverse inertia; mimic joints
   /// and tendons with armature correct them through a small dense system.
   ///
-  /// - Complexity: O(bodies + degrees of freedom), O(bodies) for each fixed tendon, and O(bodies · k²) for k mimic joints and
-  ///   tendons with armature.
+  /// - Complexity: O(bodies + degrees of freedom), and O(bodies · k²) for k mimic joints and tendons with
+  ///   armature.
   public mutating func recomputeDerivedConstants() { _ = deriveConstants() }
 
   /// - Returns: the joints whose movement meets no inertia.
@@ -31,9 +31,6 @@ extension Model {
     let tree = ArticulatedTree(self)
     setInertia0(tree)
     setInverseWeights(tree)
-    let fixed = tendons.indices.filter { tendons[$0].isFixed }
-    let weights = tree.inverseInertias(along: fixed.map { momentArms(of: tendons[$0]) })
-    for (index, weight) in zip(fixed, weights) { tendons[index].inverseWeight0 = weight }
     return tree.masslessJoints
   }
 

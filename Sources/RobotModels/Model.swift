@@ -332,8 +332,6 @@ public struct Tendon: Sendable, Equatable {
   public var damping: Double = 0
   public var armature: Double = 0
   public var frictionLoss: Double = 0
-  /// Of a fixed tendon, its inverse inertia at ``Model/defaultPosition`` (`tendon_invweight0`).
-  public var inverseWeight0: Double = 0
   public var springLength: [Double] = [-1, -1]
   public var limitSolverReference: [Double] = [0.02, 1]
   public var limitSolverImpedance: [Double] = [0.9, 0.95, 0.001, 0.5, 2]
