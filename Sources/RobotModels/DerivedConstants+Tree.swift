@@ -257,6 +257,30 @@ struct ArticulatedTree {
     return (accelerations, motions)
   }
 
+  /// `J M⁻¹ Jᵀ` of a row over degrees of freedom.
+  func inverseInertia(along row: [Int: Double]) -> Double {
+    var own: [Int: Double] = [:]
+    for (index, direction) in directions.enumerated() where !direction.isMimic {
+      if let arm = row[direction.freedom] { own[index] = arm }
+    }
+    let response = respond(to: own).directions
+    let plain = own.reduce(0) { $0 + $1.value * response[$1.key] }
+    guard !ties.isEmpty else { return plain }
+    let responses = ties.map { respond(to: $0.row).directions }
+    return plain
+      - tieFactor(responses).inverseForm(
+        responses.map { column in own.reduce(0) { $0 + $1.value * column[$1.key] } })
+  }
+
+  /// The factor of c + T Y, see ``correctForTies(_:_:)``.
+  private func tieFactor(_ responses: [[Double]]) -> CholeskyFactor {
+    var system = ties.map { tie in
+      responses.map { response in tie.row.reduce(0) { $0 + $1.value * response[$1.key] } }
+    }
+    for index in ties.indices { system[index][index] += ties[index].compliance }
+    return CholeskyFactor(system)
+  }
+
   /// Diagonal of the inverse mass matrix, and for each body the mean inverse inertia of its centre of mass:
   /// translation, rotation.
   func inverseInertias() -> (freedoms: [Double], bodies: [[Double]]) {
@@ -286,11 +310,7 @@ struct ArticulatedTree {
   /// Woodbury: a tie with row t and compliance c takes Y (c + T Y)⁻¹ Yᵀ off the inverse, Y = M⁻¹ Tᵀ.
   private func correctForTies(_ freedoms: inout [Double], _ bodies: inout [[Double]]) {
     let responses = ties.map { respond(to: $0.row) }
-    var system = ties.map { tie in
-      responses.map { response in tie.row.reduce(0) { $0 + $1.value * response.directions[$1.key] } }
-    }
-    for index in ties.indices { system[index][index] += ties[index].compliance }
-    let factor = CholeskyFactor(system)
+    let factor = tieFactor(responses.map(\.directions))
     for (index, direction) in directions.enumerated() where !direction.isMimic {
       freedoms[direction.freedom] -= factor.inverseForm(responses.map { $0.directions[index] })
     }

@@ -8,8 +8,8 @@ import Lanes
 
 extension Model {
   /// Computes the constants that follow from the others: ``Body/subtreeMass``, ``Body/inverseWeight0``,
-  /// ``DegreeOfFreedom/inverseWeight0``, ``DegreeOfFreedom/inertia0`` and ``meanInertia``, as MuJoCo's
-  /// `mj_setConst` does.
+  /// ``DegreeOfFreedom/inverseWeight0``, ``DegreeOfFreedom/inertia0``, ``Tendon/inverseWeight0`` and
+  /// ``meanInertia``, as MuJoCo's `mj_setConst` does.
   ///
   /// Call it after changing masses, inertias, poses or armatures where constraints are to follow the change. A
   /// mean inertia that the file states is replaced too. A joint that moves no mass gets weights of 1e15.
@@ -72,6 +72,9 @@ extension Model {
       } else {
         bodies[index].inverseWeight0 = inverse.bodies[index]
       }
+    }
+    for index in tendons.indices where tendons[index].isFixed {
+      tendons[index].inverseWeight0 = tree.inverseInertia(along: momentArms(of: tendons[index]))
     }
   }
 

@@ -7,7 +7,7 @@ public import Lanes
 ///
 /// A model is a value. Changing a field of a copy (a mass, a damping) changes just that field: constants
 /// derived from it when the model was compiled (``Body/inverseWeight0``,
-/// ``DegreeOfFreedom/inverseWeight0``, ``meanInertia``) stay as they were until
+/// ``DegreeOfFreedom/inverseWeight0``, ``Tendon/inverseWeight0``, ``meanInertia``) stay as they were until
 /// ``recomputeDerivedConstants()`` is called.
 public struct Model: Sendable, Equatable {
   public var name: String
@@ -337,6 +337,8 @@ public struct Tendon: Sendable, Equatable {
   public var limitSolverImpedance: [Double] = [0.9, 0.95, 0.001, 0.5, 2]
   public var frictionSolverReference: [Double] = [0.02, 1]
   public var frictionSolverImpedance: [Double] = [0.9, 0.95, 0.001, 0.5, 2]
+  /// Inverse inertia that a fixed tendon meets at ``Model/defaultPosition`` (`tendon_invweight0`).
+  public var inverseWeight0: Double = 0
   public init() {}
 }
 

@@ -6,8 +6,10 @@ final class ContactDetector {
   let plan: CollisionPlan
   private let broadPhase: BroadPhase
   private let convex: ConvexCollider
-  private let points = UnsafeMutablePointer<ContactPoint<Double>>.allocate(
+  /// The points of the pair that was collided last, and of a convex pair what its deepest point is spanned by.
+  let points = UnsafeMutablePointer<ContactPoint<Double>>.allocate(
     capacity: PairKind.largestPointCount)
+  private(set) var features = ConvexFeatures()
 
   init(_ plan: CollisionPlan) {
     self.plan = plan
@@ -34,26 +36,7 @@ final class ContactDetector {
     _ index: Int, _ poses: UnsafePointer<GeomPose<Double>>, into contacts: inout [Contact]
   ) {
     let candidate = plan.candidates[index]
-    let (g1, g2) = (Int(candidate.geom1), Int(candidate.geom2))
-    let (geom1, geom2) = (plan.geoms.pointer(g1), plan.geoms.pointer(g2))
-    var features = ConvexFeatures()
-    var count: Int
-    if candidate.kind.isAnalytic {
-      count = Int(
-        RigidBody.collide(
-          candidate.kind, poses[g1], geom1.pointee.size, poses[g2], geom2.pointee.size,
-          cutoff: candidate.cutoff, into: points))
-    } else {
-      var list = ContactPointList(in: points)
-      if candidate.kind == .planeMesh {
-        planeMesh(poses[g1], poses[g2], geom2.pointee.mesh!, cutoff: candidate.cutoff, into: &list)
-      } else {
-        convex.collide(
-          geom1.pointee, poses[g1], geom2.pointee, poses[g2], cutoff: candidate.cutoff, into: &list)
-        features = convex.features
-      }
-      count = Int(list.count)
-    }
+    let count = collide(index, poses[Int(candidate.geom1)], poses[Int(candidate.geom2)])
     for number in 0..<count {
       let point = points[number]
       contacts.append(
@@ -61,5 +44,29 @@ final class ContactDetector {
           candidate: Int32(index), number: Int32(number), distance: point.distance, position: point.position,
           frame: point.frame, branch: Int32(point.branch), features: features))
     }
+  }
+
+  /// Collides one candidate, whether near or not: sets ``points`` and ``features``.
+  ///
+  /// - Returns: how many points there are.
+  func collide(_ index: Int, _ pose1: GeomPose<Double>, _ pose2: GeomPose<Double>) -> Int {
+    let candidate = plan.candidates[index]
+    let geom1 = plan.geoms.pointer(Int(candidate.geom1))
+    let geom2 = plan.geoms.pointer(Int(candidate.geom2))
+    features = ConvexFeatures()
+    if candidate.kind.isAnalytic {
+      return Int(
+        RigidBody.collide(
+          candidate.kind, pose1, geom1.pointee.size, pose2, geom2.pointee.size, cutoff: candidate.cutoff,
+          into: points))
+    }
+    var list = ContactPointList(in: points)
+    if candidate.kind == .planeMesh {
+      planeMesh(pose1, pose2, geom2.pointee.mesh!, cutoff: candidate.cutoff, into: &list)
+    } else {
+      convex.collide(geom1.pointee, pose1, geom2.pointee, pose2, cutoff: candidate.cutoff, into: &list)
+      features = convex.features
+    }
+    return Int(list.count)
   }
 }
