@@ -55,10 +55,10 @@ extension Model {
 
   private func isSimulated(_ equality: Equality) -> Bool {
     switch equality.type {
-    case .joint: true
+    case .joint, .connect, .weld: true
     case .tendon:
       ([equality.object1] + (equality.object2.map { [$0] } ?? [])).allSatisfy { tendons[$0].isFixed }
-    case .connect, .weld, .other: false
+    case .other: false
     }
   }
 

@@ -125,11 +125,13 @@ final class ConstraintLanes<L: Lane> where L.Scalar: LaneScalar {
     var sparseRows: [SparseRow] = []
     var support: [Int32] = []
     for row in sparse {
-      sparseRows.append(SparseRow(start: Int32(support.count), count: Int32(row.support.count), kind: row.kind))
+      sparseRows.append(
+        SparseRow(start: Int32(support.count), count: Int32(row.support.count), kind: row.kind))
       support += row.support.map(Int32.init)
     }
     let pattern = ConstraintPattern(
-      unitRows: ConstantBuffer(unit), sparseRows: ConstantBuffer(sparseRows), support: ConstantBuffer(support),
+      unitRows: ConstantBuffer(unit), sparseRows: ConstantBuffer(sparseRows),
+      support: ConstantBuffer(support),
       isElliptic: lanes[0].isElliptic, velocityCount: n)
 
     // Slots: by dimension, then by number.

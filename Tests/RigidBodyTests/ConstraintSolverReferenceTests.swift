@@ -163,7 +163,9 @@ struct ConstraintSolverReference: Decodable {
     worst = max(worst, relativeDistance(outcome.constraintForce, reference.constraint_force))
     let scale = reference.contacts.flatMap(\.force).map(abs).max() ?? 1
     let expectedRows = reference.unit.force + reference.sparse.force
-    if !expectedRows.isEmpty { worst = max(worst, relativeDistance(outcome.rowForces, expectedRows, floor: scale)) }
+    if !expectedRows.isEmpty {
+      worst = max(worst, relativeDistance(outcome.rowForces, expectedRows, floor: scale))
+    }
     for (force, contact) in zip(outcome.contactForces, reference.contacts) {
       worst = max(worst, relativeDistance(force, contact.force, floor: 1e-3 * scale))
     }

@@ -116,13 +116,17 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
   /// The root link of a direction's tree.
   let directionRoot: ConstantBuffer<Int32>
 
-  /// - Parameter tree: the model's tree.
+  /// - Parameters:
+  ///   - tree: the model's tree.
+  ///   - skipsUnsupported: whether contacts that are not supported are left out.
   /// - Throws: ``RigidBodyError/unsupported(_:)`` for constraints on spatial tendons, equalities of other kinds than connect,
   ///   weld, joint and tendon, and for what ``CollisionPlan`` does not know.
   /// - Complexity: O(pairs log pairs + rows).
-  init(_ model: Model, tree: KinematicTree<Scalar>) throws(RigidBodyError) {
+  init(
+    _ model: Model, tree: KinematicTree<Scalar>, skipsUnsupported: Bool = false
+  ) throws(RigidBodyError) {
     self.tree = tree
-    collision = try CollisionPlan(model)
+    collision = try CollisionPlan(model, skipsUnsupported: skipsUnsupported)
     contacts = ContactPlan(model, tree, collision)
     var builder = ConstraintRowBuilder<Scalar>(model, tree)
     try builder.addRows()

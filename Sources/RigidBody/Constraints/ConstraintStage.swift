@@ -49,7 +49,8 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
   /// - Throws: ``RigidBodyError/unsupported(_:)`` for contacts that collision does not know.
   init?(_ model: Model, ignoring ignored: IgnoredFeatures) throws(RigidBodyError) {
     let tree = KinematicTree<Scalar>(model)
-    plan = try ConstraintPlan(model, tree, ignoring: ignored)
+    plan = try ConstraintPlan(
+      model.leavingOut(ignored), tree: tree, skipsUnsupported: ignored.contains(.unsupported))
     guard !plan.isEmpty else { return nil }
     solver = PrimalSolver(
       plan.pattern, MassMatrixPattern(tree),
@@ -69,6 +70,35 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
       return ConstraintEngine<SIMD16<Float>>(own, plan as! DynamicsPlan<Float>) as? ConstraintStage<L>
     default: return nil
     }
+  }
+}
+
+extension Model {
+  /// The model without constraints that a simulation leaves out.
+  fileprivate func leavingOut(_ ignored: IgnoredFeatures) -> Model {
+    var model = self
+    let flags: [(IgnoredFeatures, DisabledFeatures)] = [
+      (.contact, .contact), (.limit, .limit), (.equality, .equality), (.frictionLoss, .frictionLoss),
+    ]
+    for (feature, flag) in flags where ignored.contains(feature) { model.options.disabled.insert(flag) }
+    func isLeftOut(_ tendon: Tendon) -> Bool {
+      ignored.contains(.tendon) || ignored.contains(.unsupported) && !tendon.isFixed
+    }
+    for index in model.tendons.indices where isLeftOut(model.tendons[index]) {
+      model.tendons[index].limited = false
+      model.tendons[index].frictionLoss = 0
+    }
+    for index in model.equalities.indices where model.equalities[index].type == .tendon {
+      let equality = model.equalities[index]
+      let tendons = [equality.object1] + (equality.object2.map { [$0] } ?? [])
+      if tendons.contains(where: { isLeftOut(model.tendons[$0]) }) { model.equalities[index].active = false }
+    }
+    if ignored.contains(.unsupported) {
+      for index in model.equalities.indices where model.equalities[index].type == .other {
+        model.equalities[index].active = false
+      }
+    }
+    return model
   }
 }
 
@@ -104,12 +134,12 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   }
 
   override func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
-    assembleConstraints(
-      assembler, poses: record.poses, directions: record.directions, positions: record.positions,
+    let system = assembler.assemble(
+      poses: record.poses, directions: record.directions, positions: record.positions,
       velocities: record.velocities)
-    reserve(slots: assembler.system.slotCount)
+    reserve(slots: system.slotCount)
     solveConstraints(
-      constraints.solver, workspace, assembler.system, massMatrix: massMatrix,
+      constraints.solver, workspace, system, massMatrix: massMatrix,
       smoothAcceleration: smoothAccelerations, smoothForce: smoothForce, solution, factorsHessian: false)
   }
 

@@ -105,7 +105,8 @@ final class ConstraintSolverWorkspace<L: Lane> where L.Scalar: LaneScalar {
     guard slots > slotCapacity else { return }
     let capacity = max(slots, 2 * slotCapacity, 8)
     let sizes = [
-      SolverMemory<L>.stride, SolverMemory<L>.stride, SolverMemory<L>.curvatureStride, SolverMemory<L>.lineStride,
+      SolverMemory<L>.stride, SolverMemory<L>.stride, SolverMemory<L>.curvatureStride,
+      SolverMemory<L>.lineStride,
     ]
     var measure = ArenaMeasure()
     for size in sizes { measure.take(L.self, size * capacity) }

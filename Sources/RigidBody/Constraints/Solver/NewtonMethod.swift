@@ -83,7 +83,8 @@ private func descendByDiagonal<L: Lane>(
   var i = 0
   while i < problem.count {
     let gradient = memory.gradient[i]
-    memory.search[i] = memory.search[i].replacing(with: -gradient / hessian.diagonal[i].magnitude, where: mask)
+    memory.search[i] = memory.search[i].replacing(
+      with: -gradient / hessian.diagonal[i].magnitude, where: mask)
     replaced = L.multiplyAdd(gradient, memory.search[i], replaced)
     i = i &+ 1
   }

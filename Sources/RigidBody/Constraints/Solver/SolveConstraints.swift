@@ -85,7 +85,8 @@ struct SolverState<L: Lane> {
 
 /// Lists which degrees of freedom the rows couple.
 @inline(__always)
-func coupleRows<L: Lane>(_ problem: SolverProblem<L>, _ pass: SolverPass<L>, _ hessian: ConstraintHessian<L>) {
+func coupleRows<L: Lane>(_ problem: SolverProblem<L>, _ pass: SolverPass<L>, _ hessian: ConstraintHessian<L>)
+{
   hessian.beginCouplings()
   var r = 0
   while r < pass.rows.count {

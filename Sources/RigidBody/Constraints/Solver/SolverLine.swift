@@ -214,7 +214,8 @@ extension SolverPass {
       // Beyond the limit F the cost is F |x| − ½ F² / D.
       let safe = L(1.0).replacing(with: weight, where: zero .< weight)
       let excess = (limit * x.magnitude - 0.5 * (limit * (limit / safe)))
-      cost += (0.5 * (clamped * x)).replacing(with: excess, where: .!(pull.magnitude .< limit) .& (zero .< weight))
+      cost += (0.5 * (clamped * x)).replacing(
+        with: excess, where: .!(pull.magnitude .< limit) .& (zero .< weight))
       r = r &+ 1
     }
     while r < rows.count {

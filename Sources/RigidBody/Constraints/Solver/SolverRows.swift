@@ -144,7 +144,9 @@ extension SolverPass {
 
   /// Adds `Jᵀ f` of all rows to `output`; with `alsoSetting` zero-filled before by the caller.
   @inline(__always)
-  func addTransposed(rowForce: UnsafePointer<L>, slotForce: UnsafePointer<L>, to output: UnsafeMutablePointer<L>) {
+  func addTransposed(
+    rowForce: UnsafePointer<L>, slotForce: UnsafePointer<L>, to output: UnsafeMutablePointer<L>
+  ) {
     var r = 0
     while r < rows.count {
       let source = Int(memory.rowSource[r])
@@ -157,7 +159,8 @@ extension SolverPass {
         let row = pattern.sparseRows.pointer(source &- unitCount)
         let start = Int(row.pointee.start)
         addScattered(
-          system.sparseJacobian + start, force, output, pattern.support.pointer(start), Int(row.pointee.count))
+          system.sparseJacobian + start, force, output, pattern.support.pointer(start), Int(row.pointee.count)
+        )
       }
       r = r &+ 1
     }
