@@ -83,7 +83,8 @@ VARIANTS = {
         j1=' frictionloss="0.3" solreffriction="0.05 0.8" solimpfriction="0.7 0.9 0.1 0.4 3"', j3=' frictionloss="1.5"',
         j4=' frictionloss="0.2" solreffriction="-10 -4"'),
     "variant_fixed_tendon_rows": chain(TENDONS),
-    "variant_tendon_armature": chain(TENDONS.replace('name="t2"', 'name="t2" armature="0.3"')),
+    "variant_tendon_armature": chain(
+        TENDONS.replace('name="t2"', 'name="t2" armature="0.3"').replace('"j6"', '"j1"')),
     "variant_equalities": chain(EQUALITIES),
     "variant_tendon_equalities": chain(TENDONS + TENDON_EQUALITIES),
     "variant_all_rows": chain(TENDONS + EQUALITIES + TENDON_EQUALITIES, **LIMITS),

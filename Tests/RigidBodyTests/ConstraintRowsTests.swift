@@ -99,6 +99,7 @@ import Testing
       #expect(actual.contacts.map(\.candidate) == expected.contacts.map(\.candidate))
       guard actual.rows.count == expected.rows.count else { continue }
       for (mine, theirs) in zip(actual.rows, expected.rows) {
+        if L.Scalar.self == Float.self, hasNoDirection(single.assembler, expected, theirs) { continue }
         #expect(jacobianError(mine.jacobian, theirs.jacobian) < tolerance, "lane \(lane), row \(theirs)")
         #expect(abs(mine.position - theirs.position) < tolerance)
         #expect(abs(mine.reference - theirs.reference) < tolerance * max(1, abs(theirs.reference)))
@@ -112,6 +113,20 @@ import Testing
   private func jacobianError(_ actual: [Double], _ expected: [Double]) -> Double {
     let difference = zip(actual, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
     return difference / max(1, expected.reduce(0) { $0 + $1 * $1 }.squareRoot())
+  }
+
+  /// Whether two capsules' axes meet, so that rounding decides where the normal points.
+  private func hasNoDirection(
+    _ assembler: ConstraintAssembler<Double>, _ report: ConstraintReport, _ row: ConstraintReport.Row
+  ) -> Bool {
+    guard row.type.rawValue >= ConstraintRowType.frictionlessContact.rawValue else { return false }
+    let contact = report.contacts[row.id]
+    let collision = assembler.plan.collision
+    let candidate = collision.candidates[contact.candidate]
+    guard candidate.kind == .capsuleCapsule else { return false }
+    let radii =
+      collision.geoms[Int(candidate.geom1)].size.x + collision.geoms[Int(candidate.geom2)].size.x
+    return contact.distance + radii < 1e-4
   }
 
   /// Whether rounding in single precision may choose other contacts.
