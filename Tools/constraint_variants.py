@@ -72,6 +72,19 @@ def contacts(option, extra=CONTACT_PAIRS):
     return f'<mujoco><option {option}/><worldbody>{CONTACT_BODIES}</worldbody>{extra}</mujoco>'
 
 
+def pile():
+    """So many pairs that geoms are swept; contacts of all dimensions."""
+    bodies = []
+    for i in range(30):
+        x, y, z = (0.17 * (i % 4), 0.17 * (i // 4 % 4), 0.08 + 0.15 * (i // 16))
+        geom = ['type="sphere" size="0.09" condim="4"', 'type="capsule" size="0.06 0.06" euler="30 50 0"',
+                'type="box" size="0.08 0.07 0.09"', 'type="sphere" size="0.1" condim="6" priority="1"',
+                'type="capsule" size="0.05 0.08" condim="1" priority="2" euler="0 80 0"'][i % 5]
+        bodies.append(f'<body pos="{x:.3f} {y:.3f} {z:.3f}" euler="{7 * i} {11 * i} 0"><freejoint/><geom {geom}/></body>')
+    return (f'<mujoco><option cone="elliptic"/><worldbody><geom type="plane" size="5 5 1"/>{"".join(bodies)}</worldbody>'
+            '</mujoco>')
+
+
 def flag(name):
     return chain(TENDONS + EQUALITIES + TENDON_EQUALITIES, j1=' frictionloss="0.3"' + LIMITS["j1"], j2=LIMITS["j2"]).replace(
         'timestep="0.004"/>', f'timestep="0.004"><flag {name}="disable"/></option>')
@@ -93,6 +106,7 @@ VARIANTS = {
     "variant_contacts_elliptic": contacts('cone="elliptic" impratio="10"'),
     "variant_contacts_unnamed": contacts('cone="elliptic"', ""),
     "variant_contacts_sparse": contacts('cone="pyramidal" jacobian="sparse"'),
+    "variant_pile": pile(),
     "variant_without_constraints": flag("constraint"),
     "variant_without_equalities": flag("equality"),
     "variant_without_friction_loss": flag("frictionloss"),

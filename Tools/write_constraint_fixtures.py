@@ -102,7 +102,7 @@ def main():
             write_model(key, count=3 if "humanoid" in key else 4)
     for name, xml in VARIANTS.items():
         if not wanted or name in wanted:
-            write_model(name, xml)
+            write_model(name, xml, count=2 if name == "variant_pile" else 6)
 
 
 if __name__ == "__main__":
