@@ -25,14 +25,14 @@ private func project<L: Lane>(
 
 /// Adjoint of actuation.
 ///
-/// `lambda` is the cotangent of the joints' total actuator forces. `accelerations` and `dual` (the cotangent of the
-/// whole force) enter where the integrator takes the actuators' damping implicitly: its term of the residual is
+/// `lambda` is the cotangent of the joints' total actuator forces. `implicitTerms` enter where the integrator takes the actuators' damping implicitly: its term of the residual is
 /// `-h c (d·λ̂)(d·â)` with direction `d` and coefficient `c` of ``velocityCoefficient(_:_:control:)``.
 /// `rateCotangents` are those of the activation rates.
 @inline(__always)
 func actuationAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, controls: UnsafePointer<L>,
-  timestep h: L, lambda: UnsafePointer<L>, dual: UnsafePointer<L>, rateCotangents: UnsafePointer<L>,
+  timestep h: L, lambda: UnsafePointer<L>, _ implicitTerms: ImplicitTerms<L>,
+  rateCotangents: UnsafePointer<L>,
   _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
 ) {
   let implicit = plan.integrator == .implicitFast
@@ -84,13 +84,14 @@ func actuationAdjoint<L: Lane>(
       }
       if implicit && (a.pointee.hasAffineGain || a.pointee.hasAffineBias) {
         let coefficient = velocityCoefficient(a, state, control: controls[i])
-        let alongDual = project(a, state, dual)
-        let alongRate = project(a, state, record.accelerations)
+        let alongDual = project(a, state, implicitTerms.dual)
+        let alongRate = project(a, state, implicitTerms.accelerations)
         let both = alongDual * alongRate
         // The residual holds −h c (d·λ)(d·â); the cotangents are those of its negative.
         timestepCotangent = L.multiplyAdd(coefficient, both, timestepCotangent)
-        addDirectionCotangent(a, dual, h * coefficient * alongRate, &byLinear, &byAngular)
-        addDirectionCotangent(a, record.accelerations, h * coefficient * alongDual, &byLinear, &byAngular)
+        addDirectionCotangent(a, implicitTerms.dual, h * coefficient * alongRate, &byLinear, &byAngular)
+        addDirectionCotangent(
+          a, implicitTerms.accelerations, h * coefficient * alongDual, &byLinear, &byAngular)
         var byCoefficient = h * both
         if a.pointee.clampsForce {
           let atLimit =

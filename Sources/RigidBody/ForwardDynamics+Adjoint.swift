@@ -27,11 +27,31 @@ func forwardDynamicsAdjoint<L: Lane>(
     solveFreeBodies(
       plan, record, transposed: true, rightHandSide: scratch.accelerationCotangent, scratch.lambda)
   }
+  smoothAdjoint(
+    plan, record, scratch, inputs, timestep: h,
+    ImplicitTerms(dual: scratch.lambda, accelerations: record.accelerations), cotangents,
+    timestepCotangent: &timestepCotangent)
+}
 
+/// What the terms are evaluated at that an integrator adds to the mass matrix: `h λ̂ᵀ D â`.
+struct ImplicitTerms<L: Lane> {
+  let dual: UnsafeMutablePointer<L>
+  let accelerations: UnsafeMutablePointer<L>
+}
+
+/// Adds the cotangents of `−λᵀ (RNEA(q, v, a) − tau) + h λ̂ᵀ D â`, with λ in `scratch` and a in the record.
+@inline(__always)
+func smoothAdjoint<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  _ inputs: StepInputs<L>, timestep h: L, _ implicit: ImplicitTerms<L>, _ cotangents: borrowing Cotangents<L>,
+  timestepCotangent: inout L
+) {
+  let n = plan.velocityCount
   let addsForces =
     inputs.cartesianForces != nil || plan.fluidBodies.count > 0
     || plan.compensatedBodies.count > 0 && !plan.hasActuatorCompensation
-  outwardAdjointPass(plan, record, scratch, addsForces: addsForces)
+  outwardAdjointPass(
+    plan, record, scratch, addsForces: addsForces, gravity: Vector3(broadcasting: plan.gravity))
   if cotangents.parameters != nil { inertiaCotangents(plan, record, scratch, cotangents) }
   if let applied = inputs.cartesianForces {
     cartesianForcesAdjoint(plan, record, scratch, applied: applied, cotangents)
@@ -59,11 +79,11 @@ func forwardDynamicsAdjoint<L: Lane>(
   while i < n {
     let lambda = scratch.lambda[i]
     cotangents.velocities[i] = L.multiplyAdd(-lambda, scalar: plan.damping[i], cotangents.velocities[i])
-    let product = lambda * record.accelerations[i]
+    let product = implicit.dual[i] * implicit.accelerations[i]
     timestepCotangent = L.multiplyAdd(-product, scalar: plan.implicitDamping[i], timestepCotangent)
     if let target = cotangents.appliedForces { target[i] += lambda }
     if let parameters = cotangents.parameters {
-      parameters.armature[i] -= product
+      parameters.armature[i] -= lambda * record.accelerations[i]
       if plan.dampersActive { parameters.damping[i] -= lambda * record.velocities[i] }
       if plan.dampsImplicitly { parameters.damping[i] -= product * h }
     }
@@ -80,10 +100,10 @@ func forwardDynamicsAdjoint<L: Lane>(
   actuationAdjoint(
     plan, record, controls: inputs.controls, timestep: h,
     lambda: isOwn ? scratch.actuatorLambda : scratch.lambda,
-    dual: scratch.lambda, rateCotangents: scratch.rateCotangent, cotangents,
+    implicit, rateCotangents: scratch.rateCotangent, cotangents,
     timestepCotangent: &timestepCotangent)
   if plan.implicitFreeBodyCount > 0 {
-    freeBodyAdjoint(plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+    freeBodyAdjoint(plan, record, implicit, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
   }
   if plan.hasActuatorCompensation { actuatorCompensationAdjoint(plan, record, scratch, cotangents) }
 }
@@ -147,7 +167,8 @@ private func actuatorCompensationAdjoint<L: Lane>(
     i += 1
   }
   // The same passes as for the whole, with the compensating forces alone.
-  outwardAdjointPass(plan, record, scratch, addsForces: true)
+  outwardAdjointPass(
+    plan, record, scratch, addsForces: true, gravity: Vector3(broadcasting: plan.gravity))
   var l = 0
   while l < tree.linkCount {
     scratch.byDual[l] = .zero
@@ -163,7 +184,7 @@ private func actuatorCompensationAdjoint<L: Lane>(
 
 /// Cotangents of the links' inertial parameters: `L = w·I a + (w x v)·I v` is linear in them.
 @inline(__always)
-private func inertiaCotangents<L: Lane>(
+func inertiaCotangents<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
   _ cotangents: borrowing Cotangents<L>
 ) {

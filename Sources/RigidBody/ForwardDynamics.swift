@@ -129,28 +129,36 @@ private func constrain<L: Lane>(
   _ inputs: StepInputs<L>, _ constraints: ConstraintStage<L>, smoothForce tau: UnsafeMutablePointer<L>
 ) {
   let n = plan.velocityCount
-  massMatrixPass(plan, record, scratch, addsFluid: false, fluidScale: L(0.0))
-  var i = 0
-  while i < n {
-    record.factor[Int(plan.pattern.rowAddress[i])] += L(broadcasting: plan.armature[i])
-    i += 1
-  }
+  armaturedMassMatrix(plan, record, scratch)
   copyValues(constraints.massMatrix, record.factor, plan.pattern.entryCount)
   factorMassMatrix(plan.pattern, record.factor)
   copyValues(constraints.smoothAccelerations, tau, n)
   solveMassMatrix(plan.pattern, factor: record.factor, constraints.smoothAccelerations)
   constraints.solve(record, smoothForce: tau)
   copyValues(record.constrainedAccelerations, constraints.accelerations, n)
-  i = 0
+  var i = 0
   while i < n {
     tau[i] += constraints.constraintForce[i]
     i += 1
   }
 }
 
+/// The mass matrix with armature in `record.factor`, not factored.
+@inline(__always)
+func armaturedMassMatrix<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>
+) {
+  massMatrixPass(plan, record, scratch, addsFluid: false, fluidScale: L(0.0))
+  var i = 0
+  while i < plan.velocityCount {
+    record.factor[Int(plan.pattern.rowAddress[i])] += L(broadcasting: plan.armature[i])
+    i += 1
+  }
+}
+
 /// The factor of `M̂`; reads poses, directions and inertias, and with an implicit fluid the links' velocities.
 @inline(__always)
-private func matrixPass<L: Lane>(
+func matrixPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>,
   _ inputs: StepInputs<L>, timestep h: L
 ) {

@@ -35,6 +35,7 @@ extension Simulator where Scalar == Double {
     from initial: BatchState<Double>, inputs: SimulationInputs<Double> = SimulationInputs(), steps: Int,
     along direction: RolloutDirection, threads: Int = defaultThreadCount
   ) throws(SimulationError) -> (finalState: BatchState<Double>, tangent: StateTangents<Double>) {
+    try requireForwardMode()
     try validate(initial, inputs, direction, steps: steps)
     let run = DualRollout(self, initial, inputs, direction, steps)
     try run.forward(threads: threads, keepsRecords: false)
@@ -75,6 +76,7 @@ extension Simulator where Scalar == Double {
       cotangents: StateCotangents<Double>, derivatives: StateCotangents<Double>
     )
   ) throws(SimulationError) -> RolloutSecondDerivative {
+    try requireForwardMode()
     try validate(initial, inputs, direction, steps: steps)
     let recordBytes = StepRecord<DualRollout.L>.byteCount(plan) * plan.stageCount / DualRollout.L.laneCount
     try checkTrajectoryFits(worlds: initial.worldCount, steps: steps, retainedBytes: recordBytes)

@@ -9,7 +9,7 @@ import Lanes
 /// and all but `l` turn with the body.
 @inline(__always)
 func freeBodyAdjoint<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ implicit: ImplicitTerms<L>,
   timestep h: L, _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
 ) {
   var i = 0
@@ -21,9 +21,9 @@ func freeBodyAdjoint<L: Lane>(
     let inertia = linkInertia(plan.tree, record, link)
     let m = inertia.firstMoment
     let w = rotation * vector(record.velocities + (dof + 3))
-    let alpha = rotation * vector(record.accelerations + (dof + 3))
-    let l = vector(scratch.lambda + dof)
-    let n = rotation * vector(scratch.lambda + (dof + 3))
+    let alpha = rotation * vector(implicit.accelerations + (dof + 3))
+    let l = vector(implicit.dual + dof)
+    let n = rotation * vector(implicit.dual + (dof + 3))
     let force = alpha.cross(w.cross(m)) + w.cross(alpha.cross(m))
     let jw = inertia.rotational * w
     let jAlpha = inertia.rotational * alpha

@@ -1,6 +1,7 @@
 import Kinematics
 import Lanes
 import RobotModels
+import Synchronization
 
 /// Collects the gradients of inputs and parameters from all lane groups, in an order that does not depend on threads.
 final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
@@ -8,6 +9,8 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   let appliedForces: InputAccumulator<Scalar>?
   let cartesianForces: InputAccumulator<Scalar>?
   let targets: GradientTargets
+  /// A contact candidate that has no derivative, or -1.
+  let undifferentiableContact = Mutex<Int32>(-1)
   private let simulator: Simulator<Scalar>
   private let parameterSums: UnsafeMutableBufferPointer<ParameterSums?>
 
@@ -55,9 +58,11 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
       }
       parameters = total
     }
-    return RolloutGradient(
+    var result = RolloutGradient(
       initialState: initialState, controls: controls?.sequence(), appliedForces: appliedForces?.sequence(),
       cartesianForces: cartesianForces?.sequence(), parameters: parameters, divergedWorlds: diverged)
+    result.undifferentiableContact = undifferentiableContact.withLock { $0 }
+    return result
   }
 }
 

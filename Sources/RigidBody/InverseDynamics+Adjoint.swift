@@ -33,12 +33,11 @@ import Lanes
 @inline(__always)
 func outwardAdjointPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  addsForces: Bool
+  addsForces: Bool, gravity: Vector3<L>
 ) {
   let tree = plan.tree
   scratch.motions[0] = LinkMotion(
-    velocity: .zero, acceleration: Motion(angular: .zero, linear: -Vector3(broadcasting: plan.gravity)),
-    dual: .zero)
+    velocity: .zero, acceleration: Motion(angular: .zero, linear: -gravity), dual: .zero)
   var l = 1
   while l < tree.linkCount {
     let link = tree.links.pointer(l)

@@ -39,7 +39,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     let recordBytes = steps * plan.stageCount * StepRecord<L>.byteCount(plan)
     // Geometry of tapes that do not stay in a core's cache is computed again: that takes less time than memory does.
     let retention: Retention =
-      memory == .storeStates
+      memory == .storeStates || plan.constraints != nil
       ? .anglesAndStates : groups * recordBytes > 512 << 10 ? .anglesForGeometry : .everything
     let storageBytes = GroupStorage<L>.byteCount(plan, steps: steps, memory: memory, retention)
     let block = TapeMemory(byteCount: groups * storageBytes, pool: simulator.tapeMemory)

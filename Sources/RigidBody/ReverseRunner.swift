@@ -1,6 +1,7 @@
 import Kinematics
 import Lanes
 import RobotModels
+import Synchronization
 
 /// Memory for running the reverse sweep of one lane group at a time; each thread has its own.
 final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
@@ -84,6 +85,10 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
     collectParameters(accumulator, group: group, lanes: lanes, skipping: skipped)
     storeState(gradient, group, worldCount, skipping: skipped)
+    if let constraints = forward.scratch.constraints, constraints.undifferentiableContact >= 0 {
+      accumulator.undifferentiableContact.withLock { $0 = constraints.undifferentiableContact }
+      constraints.undifferentiableContact = -1
+    }
   }
 
   /// Forgets everything before a group's sweep.

@@ -55,6 +55,8 @@ public struct RolloutGradient<Scalar: SimulationScalar>: Sendable {
   public var parameters: ParameterGradient?
   /// Worlds that diverged; their gradients are zero and they are left out of what is shared.
   public var divergedWorlds: [DivergedWorld]
+  /// A contact that the way back met and cannot differentiate, or -1.
+  var undifferentiableContact: Int32 = -1
 }
 
 extension RolloutGradient {
@@ -121,14 +123,44 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
     if let trajectory {
       try simulator.check(trajectory, rows: worlds * (stepCount + 1), "cotangents of the trajectory")
     }
+    try simulator.requireDifferentiable()
     let gradient = implementation.reverse(
       final: final, trajectory: trajectory, targets: targets, threads: threads)
+    try simulator.requireDifferentiable(contact: gradient.undifferentiableContact)
     try gradient.requireFinite("gradient")
     return gradient
   }
 }
 
 extension Simulator {
+  /// - Throws: ``SimulationError/invalidRequest(_:)`` for what has no derivative, whatever the state.
+  func requireDifferentiable() throws(SimulationError) {
+    guard let constraints = plan.constraints else { return }
+    if let problem = constraints.gradientProblem {
+      throw .invalidRequest("no gradient: \(problem); leave them out with `ignoring: .equality`")
+    }
+    if plan.hasImplicitFluid {
+      throw .invalidRequest(
+        "no gradient: with constraints, implicitfast's fluid forces have no derivative yet; use Euler or RK4")
+    }
+  }
+
+  func requireDifferentiable(contact: Int32) throws(SimulationError) {
+    guard contact >= 0, let constraints = plan.constraints else { return }
+    throw .invalidRequest(
+      "no gradient: the geometry of the contact between \(constraints.describe(contact: contact, model)) has no "
+        + "derivative yet; `contactGeometry: .frozen` leaves geometry out")
+  }
+
+  /// - Throws: ``SimulationError/invalidRequest(_:)`` for models with constraints.
+  func requireForwardMode() throws(SimulationError) {
+    guard plan.constraints == nil else {
+      throw .invalidRequest(
+        "forward mode and Hessian-vector products are of smooth dynamics; leave constraints out with "
+          + "`ignoring: .constraints`, or use gradients and step Jacobians")
+    }
+  }
+
   /// Rolls out and remembers what a gradient needs.
   ///
   /// - Throws: ``SimulationError`` for arrays of the wrong length, inputs that are not finite, a checkpoint distance

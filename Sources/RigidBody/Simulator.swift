@@ -20,7 +20,14 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   /// - Throws: ``SimulationError/unsupported(model:elements:)`` with every element of `Model.unsupported` that
   ///   `ignoring` does not cover; and ``SimulationError/invalidRequest(_:)`` for an integrator that does not exist here
   ///   (`implicit`) or a timestep that is not positive.
-  public init(_ model: Model, ignoring ignored: IgnoredFeatures = []) throws(SimulationError) {
+  ///
+  /// - Parameters:
+  ///   - ignored: what is left out.
+  ///   - contactGeometry: what gradients take of contacts.
+  public init(
+    _ model: Model, ignoring ignored: IgnoredFeatures = [],
+    contactGeometry: ContactGeometryGradient = .exact
+  ) throws(SimulationError) {
     let missing = model.unsupported.filter { !ignored.covers($0.category) }
     guard missing.isEmpty else { throw .unsupported(model: model.name, elements: missing) }
     guard model.options.integrator != .implicit else {
@@ -35,7 +42,9 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
     self.ignored = ignored
     do throws(RigidBodyError) {
       plan = DynamicsPlan(
-        model, features: ignored, constraints: try ModelConstraints<Scalar>(model, ignoring: ignored))
+        model, features: ignored,
+        constraints:
+          try ModelConstraints<Scalar>(model, ignoring: ignored, geometry: contactGeometry))
     } catch {
       throw .invalidRequest("\(error)")
     }

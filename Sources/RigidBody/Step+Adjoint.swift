@@ -65,10 +65,17 @@ func stepReverse<L: Lane>(
   var stage = stages - 1
   while stage >= 0 {
     let record = records[stage]
-    if !record.retention.hasMatrices { restore(plan, record, forward, inputs, timestep: h) }
+    if forward.constraints == nil && !record.retention.hasMatrices {
+      restore(plan, record, forward, inputs, timestep: h)
+    }
     if stages == 1 {
-      forwardDynamicsAdjoint(
-        plan, record, scratch, inputs, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+      if let constraints = forward.constraints {
+        timestepCotangent += constraints.adjoint(
+          record, scratch, forward, inputs, timestep: h, cotangents)
+      } else {
+        forwardDynamicsAdjoint(
+          plan, record, scratch, inputs, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+      }
     } else {
       let weight = RungeKutta4.weight(stage)
       // Cotangents of this stage's outputs: its weight in the mean, and what the following stage asked for.
@@ -85,8 +92,12 @@ func stepReverse<L: Lane>(
         activations: scratch.stageActivations, controls: cotangents.controls,
         appliedForces: cotangents.appliedForces, cartesianForces: cotangents.cartesianForces,
         parameters: cotangents.parameters)
-      forwardDynamicsAdjoint(
-        plan, record, scratch, inputs, timestep: h, own, timestepCotangent: &timestepCotangent)
+      if let constraints = forward.constraints {
+        timestepCotangent += constraints.adjoint(record, scratch, forward, inputs, timestep: h, own)
+      } else {
+        forwardDynamicsAdjoint(
+          plan, record, scratch, inputs, timestep: h, own, timestepCotangent: &timestepCotangent)
+      }
       if stage > 0 {
         // q = q₀ ⊕ c v', v = v₀ + c a', act = act₀ + c rate' with c = ahead · h and ' the stage before.
         let before = records[stage - 1]

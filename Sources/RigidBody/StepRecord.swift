@@ -61,10 +61,10 @@ enum Retention {
 struct StepRecord<L: Lane> {
   /// Inputs.
   let positions: UnsafeMutablePointer<L>
-  let velocities: UnsafeMutablePointer<L>
+  private(set) var velocities: UnsafeMutablePointer<L>
   let activations: UnsafeMutablePointer<L>
   /// Solution of `factor * acceleration = force`.
-  let accelerations: UnsafeMutablePointer<L>
+  private(set) var accelerations: UnsafeMutablePointer<L>
   /// Time derivatives of the activations.
   let activationRates: UnsafeMutablePointer<L>
   /// With constraints, what their solver found: accelerations before the implicit terms of the integrator.
@@ -102,6 +102,16 @@ struct StepRecord<L: Lane> {
     angles = retention.hasGeometry ? nil : arena.take(L.self, 2 * plan.tree.hingeCount)
     self.matrices = matrices ?? Matrices(plan, &arena)
     self.geometry = geometry ?? Geometry(plan, &arena)
+  }
+
+  /// The same state with other accelerations, and velocities if given.
+  func with(
+    accelerations: UnsafeMutablePointer<L>, velocities: UnsafeMutablePointer<L>? = nil
+  ) -> Self {
+    var result = self
+    result.accelerations = accelerations
+    if let velocities { result.velocities = velocities }
+    return result
   }
 
   /// The same record with other memory for what it does not retain.

@@ -2,10 +2,23 @@ import Kinematics
 import Lanes
 import RobotModels
 
+/// What gradients take of contacts.
+public enum ContactGeometryGradient: Sendable, Hashable {
+  /// Contact points, normals and frames as functions of the configuration: the derivative of what is simulated.
+  case exact
+  /// Contact points, normals and frames held fixed, as is common in the literature. For comparison: it can be wrong by
+  /// the size of the derivative itself.
+  case frozen
+}
+
 /// The constraints of a model, in the precision of its plan.
 protocol ConstraintSetup: AnyObject, Sendable {
   /// One thread's memory for solving them in lanes of one type; nil for types in which they are not solved.
   func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>?
+  /// What the constraints have no derivative of, whatever the state; nil if all is differentiated.
+  var gradientProblem: String? { get }
+  /// Names the geoms of a candidate.
+  func describe(contact: Int32, _ model: Model) -> String
 }
 
 /// Solving the constraints of one lane group in one state. A class of its own, so that the kernels of all lane types do not
@@ -18,6 +31,8 @@ class ConstraintStage<L: Lane> {
   /// `Jᵀ f`.
   final let constraintForce: UnsafeMutablePointer<L>
   final let smoothAccelerations: UnsafeMutablePointer<L>
+  /// A candidate whose contact the adjoint met and cannot differentiate, or -1.
+  final var undifferentiableContact: Int32 = -1
   private var arena: Arena
 
   init(_ plan: DynamicsPlan<L.Scalar>) {
@@ -37,17 +52,32 @@ class ConstraintStage<L: Lane> {
   func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
     preconditionFailure("abstract")
   }
+
+  /// Reverse of forward dynamics under constraints, from the cotangent of the accelerations in `scratch`; see
+  /// ConstrainedDynamics+Adjoint.swift.
+  ///
+  /// - Returns: The cotangent of the timestep.
+  func adjoint(
+    _ record: StepRecord<L>, _ scratch: AdjointScratch<L>, _ forward: Scratch<L>, _ inputs: StepInputs<L>,
+    timestep: L, _ cotangents: Cotangents<L>
+  ) -> L {
+    preconditionFailure("abstract")
+  }
 }
 
 /// The constraints of a model and their solver.
 final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
   let plan: ConstraintPlan<Scalar>
   let solver: PrimalSolver<Scalar>
+  let geometry: ContactGeometryGradient
 
   /// Nil where the model has none.
   ///
   /// - Throws: ``RigidBodyError/unsupported(_:)`` for contacts that collision does not know.
-  init?(_ model: Model, ignoring ignored: IgnoredFeatures) throws(RigidBodyError) {
+  init?(
+    _ model: Model, ignoring ignored: IgnoredFeatures, geometry: ContactGeometryGradient
+  ) throws(RigidBodyError) {
+    self.geometry = geometry
     let tree = KinematicTree<Scalar>(model)
     plan = try ConstraintPlan(
       model.leavingOut(ignored), tree: tree, skipsUnsupported: ignored.contains(.unsupported))
@@ -55,6 +85,18 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
     solver = PrimalSolver(
       plan.pattern, MassMatrixPattern(tree),
       options: ConstraintSolverOptions(model, precision: Scalar.self))
+  }
+
+  var gradientProblem: String? {
+    plan.linkEqualities.count == 0 ? nil : "connect and weld constraints have no derivative yet"
+  }
+
+  func describe(contact: Int32, _ model: Model) -> String {
+    let candidate = plan.collision.candidates[Int(contact)]
+    return [candidate.geom1, candidate.geom2].map { index in
+      let geom = model.geoms[Int(index)]
+      return "geom \(index) ('\(geom.name)', \(geom.type.rawValue))"
+    }.joined(separator: " and ")
   }
 
   func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>? {
@@ -102,6 +144,32 @@ extension Model {
   }
 }
 
+/// Where the constants of a sparse row are.
+struct SparsePlace: Sendable {
+  enum Kind: Sendable { case form, ballLimit, link }
+  var kind: Kind
+  /// Index among the rows of its kind.
+  var index: Int
+}
+
+extension ConstraintPlan {
+  var sparsePlaces: [SparsePlace] {
+    var places = [SparsePlace](repeating: SparsePlace(kind: .link, index: 0), count: pattern.sparseRows.count)
+    for (index, row) in formRows.array.enumerated() {
+      places[Int(row.row)] = SparsePlace(kind: .form, index: index)
+    }
+    for (index, limit) in ballLimits.array.enumerated() {
+      places[Int(limit.row)] = SparsePlace(kind: .ballLimit, index: index)
+    }
+    for (index, equality) in linkEqualities.array.enumerated() {
+      for r in 0..<(equality.isWeld ? 6 : 3) {
+        places[Int(equality.row) + r] = SparsePlace(kind: .link, index: index)
+      }
+    }
+    return places
+  }
+}
+
 /// Rows, solver and their memory.
 final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneScalar {
   let constraints: ModelConstraints<L.Scalar>
@@ -111,6 +179,12 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   private var arena: Arena
   private var slotArena = Arena(byteCount: 64)
   private var slotCapacity = 0
+  private unowned let dynamics: DynamicsPlan<L.Scalar>
+  let adjointMemory: ConstraintAdjointMemory<L>
+  /// Whether gradients take contact points and frames for functions of the configuration.
+  var includesGeometry: Bool { constraints.geometry == .exact }
+  /// What each sparse row is.
+  let sparsePlaces: [SparsePlace]
 
   init(_ constraints: ModelConstraints<L.Scalar>, _ plan: DynamicsPlan<L.Scalar>) {
     self.constraints = constraints
@@ -121,7 +195,10 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     var measure = ArenaMeasure()
     measure.take(L.self, units)
     measure.take(L.self, sparse)
-    arena = Arena(byteCount: measure.byteCount)
+    arena = Arena(byteCount: measure.byteCount + ConstraintAdjointMemory<L>.byteCount(plan))
+    adjointMemory = ConstraintAdjointMemory(plan, &arena)
+    dynamics = plan
+    sparsePlaces = constraints.plan.sparsePlaces
     let unitForce = arena.take(L.self, units)
     let sparseForce = arena.take(L.self, sparse)
     solution = ConstraintSolution(
@@ -134,13 +211,27 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   }
 
   override func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
+    let system = assemble(record)
+    solveConstraints(
+      constraints.solver, workspace, system, massMatrix: massMatrix,
+      smoothAcceleration: smoothAccelerations, smoothForce: smoothForce, solution, factorsHessian: false)
+  }
+
+  /// The rows of a record's state.
+  func assemble(_ record: borrowing StepRecord<L>) -> ConstraintSystem<L> {
     let system = assembler.assemble(
       poses: record.poses, directions: record.directions, positions: record.positions,
       velocities: record.velocities)
     reserve(slots: system.slotCount)
-    solveConstraints(
-      constraints.solver, workspace, system, massMatrix: massMatrix,
-      smoothAcceleration: smoothAccelerations, smoothForce: smoothForce, solution, factorsHessian: false)
+    return system
+  }
+
+  override func adjoint(
+    _ record: StepRecord<L>, _ scratch: AdjointScratch<L>, _ forward: Scratch<L>, _ inputs: StepInputs<L>,
+    timestep: L, _ cotangents: Cotangents<L>
+  ) -> L {
+    constrainedDynamicsAdjoint(
+      self, dynamics, record, scratch, forward, inputs, timestep: timestep, cotangents)
   }
 
   private func reserve(slots: Int) {
