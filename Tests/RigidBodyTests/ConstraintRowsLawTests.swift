@@ -118,6 +118,98 @@ import Testing
     }
   }
 
+  /// Lanes in which different pairs of the gripper's links touch have what each world has alone.
+  @Test func mimicJointsInLanes() throws {
+    let model = try Model(urdf: Self.gripper, name: "gripper.urdf")
+    var states: [(qpos: [Double], qvel: [Double])] = []
+    for k in 0..<8 {
+      let part = Double(k)
+      states.append((qpos: [0.6 - 0.15 * part, 0.006 * part], qvel: [0.3 * part - 1, 0.5]))
+    }
+    let group = try ConstraintRowsProblem<SIMD8<Double>>(model)
+    let single = try ConstraintRowsProblem<Double>(model)
+    group.assemble(states)
+    var counts: Set<Int> = []
+    for (lane, state) in states.enumerated() {
+      single.assemble([state])
+      let expected = ConstraintReport(single.assembler, lane: 0)
+      let actual = ConstraintReport(group.assembler, lane: lane)
+      counts.insert(expected.contacts.count)
+      #expect(actual.rows.map(\.type) == expected.rows.map(\.type))
+      for (mine, theirs) in zip(actual.rows, expected.rows) {
+        #expect(relativeError(mine.jacobian, theirs.jacobian) < 1e-12)
+        #expect(abs(mine.reference - theirs.reference) < 1e-12 * max(1, abs(theirs.reference)))
+        #expect(abs(mine.weight - theirs.weight) < 1e-12 * theirs.weight)
+      }
+    }
+    #expect(counts.count > 1)
+  }
+
+  /// Forces of pyramids' edges have the same effect as the force in the contact's frame.
+  @Test func forcesOfEdges() throws {
+    let file = try #require(
+      ConstraintRowsTests.files.first { $0.testDescription == "variant_contacts_pyramidal" })
+    let model = try file.decode(ReferenceModel.self).load()
+    let state = try file.decode(ConstraintRowsReference.self).states[0]
+    let problem = try ConstraintRowsProblem<Double>(model)
+    problem.assemble([(state.qpos, state.qvel)])
+    let system = problem.assembler.system
+    let n = model.velocityCount
+    var random = SeededRandom(seed: 7)
+    var acceleration = random.uniform(-20, 20, count: n)
+    var contactForce = [Double](repeating: 0, count: 6 * system.slotCount)
+    var expected = [Double](repeating: 0, count: n)
+    for slot in 0..<system.slotCount {
+      let layout = system.slots[slot]
+      let (size, count) = (Int(layout.dimension), Int(layout.supportCount))
+      func entry(_ d: Int, _ k: Int) -> Double {
+        system.contactJacobian[Int(layout.jacobianStart) + d * count + k]
+      }
+      func dof(_ k: Int) -> Int { Int(system.contactSupport[Int(layout.supportStart) + k]) }
+      let y = (0..<size).map { d in
+        (0..<count).reduce(-system.contactReference[6 * slot + d]) {
+          $0 + entry(d, $1) * acceleration[dof($1)]
+        }
+      }
+      let weight = system.contactWeight[6 * slot]
+      if size == 1 { contactForce[6 * slot] = max(0, -weight * y[0]) }
+      for d in 1..<size {
+        let friction = system.contactFriction[6 * slot + d]
+        for sign in [1.0, -1.0] {
+          let force = max(0, -weight * (y[0] + sign * friction * y[d]))
+          contactForce[6 * slot] += force
+          contactForce[6 * slot + d] += sign * friction * force
+        }
+      }
+      for d in 0..<size {
+        for k in 0..<count { expected[dof(k)] += entry(d, k) * contactForce[6 * slot + d] }
+      }
+    }
+    var (unit, sparse, total) = ([0.0], [0.0], [Double](repeating: 0, count: n))
+    unit = [Double](repeating: 0, count: problem.plan.unitRows.count + 1)
+    sparse = [Double](repeating: 0, count: problem.plan.pattern.sparseRows.count + 1)
+    let report = acceleration.withUnsafeMutableBufferPointer { a in
+      contactForce.withUnsafeMutableBufferPointer { f in
+        unit.withUnsafeMutableBufferPointer { u in
+          sparse.withUnsafeMutableBufferPointer { s in
+            total.withUnsafeMutableBufferPointer { t in
+              ConstraintReport(
+                problem.assembler, lane: 0,
+                solution: ConstraintSolution(
+                  acceleration: a.baseAddress!, constraintForce: t.baseAddress!, unitForce: u.baseAddress!,
+                  sparseForce: s.baseAddress!, contactForce: f.baseAddress!))
+            }
+          }
+        }
+      }
+    }
+    var actual = [Double](repeating: 0, count: n)
+    for row in report.rows { for k in 0..<n { actual[k] += row.jacobian[k] * row.force } }
+    #expect(relativeError(actual, expected) < 1e-12)
+    #expect(report.contacts.allSatisfy { $0.force.count == $0.dimension })
+    #expect(report.contacts.contains { $0.force[0] > 0 })
+  }
+
   /// A world that is not finite changes no other world, and leaves nothing behind.
   @Test(arguments: ["variant_contacts_pyramidal", "variant_pile", "variant_all_rows"])
   func worldsAreIndependent(_ name: String) throws {
