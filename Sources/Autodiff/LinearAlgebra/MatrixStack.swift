@@ -28,10 +28,10 @@ struct MatrixStack {
 /// What all primitives on stacks of matrices share.
 protocol MatrixPrimitive: Primitive {}
 extension MatrixPrimitive {
-  package func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) -> (
+  package func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
   ) {
-    let results = bind(self, zip(operands, isBatched).map { $0.batched($1, size) })
+    let results = try bindOrThrow(self, zip(operands, isBatched).map { $0.batched($1, size) })
     return (results, results.map { _ in true })
   }
   func requireMatrices(_ type: TensorType, isSquare: Bool) throws(TensorError) {

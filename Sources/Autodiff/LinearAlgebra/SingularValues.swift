@@ -32,40 +32,47 @@ package struct SingularValueDecomposition: MatrixPrimitive {
     let type = operands[0].elementType
     return [try u.converted(to: type), try s.converted(to: type), try v.converted(to: type)]
   }
-  /// With M = Uᵀ dA V and F_ij = 1 / (s_j² − s_i²), zero where singular values are equal:
-  /// ds = diag M, dU = U (F ∘ (M S + S Mᵀ)) + (I − U Uᵀ) dA V S⁻¹, dV = V (F ∘ (S M + Mᵀ S)) + (I − V Vᵀ) dAᵀ U S⁻¹
-  /// (Townsend 2016).
-  package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
-    let results = bind(self, primals)
-    guard let t = tangents[0], results.count == 3 else { return (results, results.map { _ in nil }) }
+  /// With M = Uᵀ dA V, its symmetric half S and its antisymmetric half N: ds = diag S, dU = U (K + H) + (I − U Uᵀ) dA V S⁻¹ and
+  /// dV = V (K − H) + (I − V Vᵀ) dAᵀ U S⁻¹, K_ij = S_ij / (s_j − s_i), H_ij = N_ij / (s_i + s_j) (Townsend 2016, in halves). K turns
+  /// both sides together and follows ``SpectralRule``; H, the polar factor's U Vᵀ, is regular at equal values.
+  package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (
+    results: [Tensor], tangents: [Tensor?]
+  ) {
+    let results = try bindOrThrow(self, primals)
+    guard let t = tangents[0] else { return (results, results.map { _ in nil }) }
     let (u, s, vt) = (results[0], results[1], results[2])
     let v = vt.matrixTransposed
     let inner = matmul(matmul(u.matrixTransposed, t), v)
     let row = s.expandingAxis(-2)
     let column = s.expandingAxis(-1)
-    let f = reciprocalOrZero((row - column) * (row + column))
     let innerT = inner.matrixTransposed
-    let inverse = reciprocalOrZero(row)
-    var du = matmul(u, f * (inner * row + column * innerT))
-    var dv = matmul(v, f * (column * inner + innerT * row))
+    let changes = try bindOrThrow(SpectralRule.differential, [s, (inner + innerT) * 0.5])
+    func quotient(_ x: Tensor, _ d: Tensor) throws -> Tensor {
+      let divisor = d.broadcast(to: x.shape)
+      return try bindOrThrow(SpectralRule.requireNonzero, [divisor, x])[0] * reciprocalOrZero(divisor)
+    }
+    let apart = try quotient((inner - innerT) * 0.5, row + column)
+    var du = matmul(u, changes[1] + apart)
+    var dv = matmul(v, changes[1] - apart)
     let (m, n) = (t.shape[t.rank - 2], t.shape[t.rank - 1])
     if m > n {
       let x = matmul(t, v)
-      du = du + (x - matmul(u, matmul(u.matrixTransposed, x))) * inverse
+      du = du + (try quotient(x - matmul(u, matmul(u.matrixTransposed, x)), row))
     }
     if n > m {
       let x = matmul(t.matrixTransposed, u)
-      dv = dv + (x - matmul(v, matmul(vt, x))) * inverse
+      dv = dv + (try quotient(x - matmul(v, matmul(vt, x)), row))
     }
-    return (results, [du, inner.diagonal, dv.matrixTransposed])
+    return (results, [du, changes[0], dv.matrixTransposed])
   }
 }
 
 /// U, s and Vᵀ with A = U diag(s) Vᵀ, reduced; singular values descend.
 ///
-/// Derivatives of singular vectors that share a singular value do not exist. Where singular values coincide, first
-/// derivatives are right for functions that treat the equal values alike (their sum) and for functions of the spaces that
-/// their vectors span, but not for functions that join values with vectors, such as U f(S) Vᵀ. Singular values are differentiable where they are distinct and not zero.
+/// Where singular values are equal, what ``symmetricEigen(_:)`` says of eigenvalues holds: in reverse mode their sum, the
+/// projectors of the spaces that their vectors span, and the polar factor U Vᵀ have their derivatives, and the rest is refused.
+/// Singular values are differentiable where they are distinct and not zero; vectors of values that are zero are refused where their
+/// derivative does not exist.
 public func singularValueDecomposition(_ a: Tensor) -> (u: Tensor, s: Tensor, vt: Tensor) {
   let results = bind(SingularValueDecomposition(), [a])
   guard results.count == 3 else { return (results[0], results[0], results[0]) }

@@ -23,17 +23,17 @@ package struct SymmetricEigen: MatrixPrimitive {
     let type = operands[0].elementType
     return [try values.converted(to: type), try vectors.converted(to: type)]
   }
-  /// With M = Vᵀ dA V: dλ = diag M, dV = V (F ∘ M), F_ij = 1 / (λ_j − λ_i). Within a repeated eigenvalue the
-  /// eigenvectors are not differentiable; F is taken as zero there, which is right for functions of their span and
-  /// for functions that treat the equal values alike; how these part (the off-diagonal entries of M) is lost.
-  package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
-    let results = bind(self, primals)
-    guard let t = tangents[0], results.count == 2 else { return (results, results.map { _ in nil }) }
+  /// With M = Vᵀ dA V: dλ = diag M, dV = V K, K_ij = M_ij / (λ_j − λ_i); ``SpectralRule`` says what holds where values are equal.
+  package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (
+    results: [Tensor], tangents: [Tensor?]
+  ) {
+    let results = try bindOrThrow(self, primals)
+    guard let t = tangents[0] else { return (results, results.map { _ in nil }) }
     let (values, vectors) = (results[0], results[1])
     let symmetric = t.lowerTriangle() + t.lowerTriangle(offset: -1).matrixTransposed
     let inner = matmul(matmul(vectors.matrixTransposed, symmetric), vectors)
-    let gap = values.expandingAxis(-2) - values.expandingAxis(-1)
-    return (results, [inner.diagonal, matmul(vectors, inner * reciprocalOrZero(gap))])
+    let changes = try bindOrThrow(SpectralRule.differential, [values, inner])
+    return (results, [changes[0], matmul(vectors, changes[1])])
   }
 }
 
@@ -45,10 +45,13 @@ func reciprocalOrZero(_ x: Tensor) -> Tensor {
 
 /// Eigenvalues (ascending) and eigenvectors (columns) of the symmetric part of each matrix.
 ///
-/// Derivatives of eigenvectors that share an eigenvalue do not exist. Where eigenvalues coincide, first derivatives are right
-/// for functions that treat the equal values alike and for functions of the space that their vectors span (its
-/// projector), but not for functions that join values with vectors, such as V f(Λ) Vᵀ: how the equal values part along
-/// a direction is missing. Use a function of the matrix itself there (``inverse(_:)``, ``solve(_:_:)``, ``cholesky(_:)``).
+/// Where eigenvalues are equal (closer than 1e-10 of the largest; 1e-5 in single precision), single values and vectors are not
+/// differentiable. Reverse mode gives the derivative of functions of the values alone that treat the equal ones alike (their sum), and
+/// of functions of the vectors alone that depend on the space which those of equal values span (its projector). Everything else is
+/// refused with reason ``TensorError/Reason/unsupportedDerivative``: what treats them differently, what joins values with vectors
+/// such as V f(Λ) Vᵀ (for which there is ``symmetricMatrixFunction(_:_:)``), second derivatives, and forward mode along
+/// directions in which the equal values part. A function that joins the vectors with the matrix itself (the diagonal of
+/// Vᵀ A V in place of the values) cannot be recognised: take the values from here.
 public func symmetricEigen(_ a: Tensor) -> (values: Tensor, vectors: Tensor) {
   guard a.rank >= 2 else {
     let result = TensorError(.shape, "symmetricEigen", "needs matrices; the shape is \(a.shape)").report()

@@ -20,6 +20,8 @@ extension Program {
         operandFlags.contains(true)
         ? try primitive.batch(operands, operandFlags, size: size)
         : (try bindOrThrow(primitive, operands), equation.results.map { _ in false })
+      // Rules look at shapes, which a mistake does not have.
+      for result in results { if case .failed(let error) = result.representation { throw error } }
       for (k, id) in equation.results.enumerated() where last[id] >= 0 {
         values[id] = results[k]
         flags[id] = resultFlags[k]
