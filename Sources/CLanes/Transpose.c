@@ -70,6 +70,10 @@ DEFINE_SOME(d, double, d8)
   }                                                                                                   \
   void costate_transpose_##SUFFIX(const T *from, ptrdiff_t rows, ptrdiff_t columns,                   \
                                   ptrdiff_t from_stride, T *to, ptrdiff_t to_stride) {                \
+    if (from_stride == 3 && columns == 3 && B == 8) {                                                 \
+      ptrdiff_t done = split_threes_##SUFFIX(from, rows, to, to_stride);                              \
+      from += 3 * done, to += done, rows -= done;                                                     \
+    }                                                                                                 \
     if (rows == 1 || columns == 1) {                                                                  \
       for (ptrdiff_t r = 0; r < rows; r++)                                                            \
         for (ptrdiff_t c = 0; c < columns; c++) to[c * to_stride + r] = from[r * from_stride + c];    \
@@ -91,6 +95,57 @@ DEFINE_SOME(d, double, d8)
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpsabi"
+// Rows of three numbers that follow each other: each column in two selections from the three vectors of eight rows.
+static inline ptrdiff_t split_threes_d(const double *from, ptrdiff_t rows, double *to, ptrdiff_t to_stride) {
+  ptrdiff_t r = 0;
+  for (; r + 8 <= rows; r += 8) {
+    d8 x = *(const d8 *)(from + 3 * r), y = *(const d8 *)(from + 3 * r + 8), z = *(const d8 *)(from + 3 * r + 16);
+    d8 a = __builtin_shufflevector(x, y, 0, 3, 6, 9, 12, 15, -1, -1);
+    d8 b = __builtin_shufflevector(x, y, 1, 4, 7, 10, 13, -1, -1, -1);
+    d8 c = __builtin_shufflevector(x, y, 2, 5, 8, 11, 14, -1, -1, -1);
+    *(d8 *)(to + r) = __builtin_shufflevector(a, z, 0, 1, 2, 3, 4, 5, 10, 13);
+    *(d8 *)(to + to_stride + r) = __builtin_shufflevector(b, z, 0, 1, 2, 3, 4, 8, 11, 14);
+    *(d8 *)(to + 2 * to_stride + r) = __builtin_shufflevector(c, z, 0, 1, 2, 3, 4, 9, 12, 15);
+  }
+  return r;
+}
+static inline ptrdiff_t split_threes_f(const float *from, ptrdiff_t rows, float *to, ptrdiff_t to_stride) {
+  (void)from, (void)rows, (void)to, (void)to_stride;
+  return 0;
+}
+
 DEFINE_TRANSPOSE(f, float, f16, 16, 4, LOW_F, HIGH_F)
 DEFINE_TRANSPOSE(d, double, d8, 8, 3, LOW_D, HIGH_D)
+
+static inline ptrdiff_t join_threes(const double *const *from, ptrdiff_t rows, double *to) {
+  ptrdiff_t r = 0;
+  for (; r + 8 <= rows; r += 8) {
+    d8 a = *(const d8 *)(from[0] + r), b = *(const d8 *)(from[1] + r), c = *(const d8 *)(from[2] + r);
+    d8 x = __builtin_shufflevector(a, b, 0, 8, -1, 1, 9, -1, 2, 10);
+    d8 y = __builtin_shufflevector(a, b, -1, 3, 11, -1, 4, 12, -1, 5);
+    d8 z = __builtin_shufflevector(a, b, 13, -1, 6, 14, -1, 7, 15, -1);
+    *(d8 *)(to + 3 * r) = __builtin_shufflevector(x, c, 0, 1, 8, 3, 4, 9, 6, 7);
+    *(d8 *)(to + 3 * r + 8) = __builtin_shufflevector(y, c, 10, 1, 2, 11, 4, 5, 12, 7);
+    *(d8 *)(to + 3 * r + 16) = __builtin_shufflevector(z, c, 0, 13, 2, 3, 14, 5, 6, 15);
+  }
+  return r;
+}
+
+void costate_interleave_d(const double *const *from, ptrdiff_t columns, ptrdiff_t rows, double *to,
+                          ptrdiff_t to_stride) {
+  ptrdiff_t r = columns == 3 && to_stride == 3 ? join_threes(from, rows, to) : 0;
+  for (; r + 8 <= rows; r += 8) {
+    for (ptrdiff_t c = 0; c < columns; c += 8) {
+      int n = columns - c < 8 ? (int)(columns - c) : 8;
+      d8 a[8];
+      _Pragma("clang loop unroll(full)") for (int k = 0; k < 8; k++)
+        a[k] = k < n ? *(const d8 *)(from[c + k] + r) : (d8)0;
+      shuffle_d(a);
+      _Pragma("clang loop unroll(full)") for (int k = 0; k < 8; k++)
+        store_some_d(to + (r + k) * to_stride + c, a[k], n);
+    }
+  }
+  for (; r < rows; r++)
+    for (ptrdiff_t c = 0; c < columns; c++) to[r * to_stride + c] = from[c][r];
+}
 #pragma clang diagnostic pop

@@ -1,3 +1,5 @@
+import CLanes
+
 // Rows of one world each, spread over lanes and collected again.
 
 /// Spreads `lanes` rows of `count` numbers over lanes; the lanes past them repeat the last row, or are zero.
@@ -55,4 +57,13 @@ package func areFinite<L: Lane>(_ values: UnsafePointer<L>, count: Int) -> Bool 
     k = k &+ 1
   }
   return ((sums.0 + sums.1) + (sums.2 + sums.3)).isFinite.allTrue
+}
+
+/// `rows[r * stride + c] = columns[c][r]` for all `r < count`: collects rows from columns that lie anywhere.
+@inline(__always)
+package func interleave(
+  _ columns: UnsafeBufferPointer<UnsafePointer<Double>?>, count: Int, into rows: UnsafeMutablePointer<Double>,
+  stride: Int
+) {
+  costate_interleave_d(columns.baseAddress, columns.count, count, rows, stride)
 }

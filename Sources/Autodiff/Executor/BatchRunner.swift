@@ -3,11 +3,12 @@ import Lanes
 
 extension RegisterProgram {
   /// Runs for `count` lanes; on several threads where that pays.
-  func runBatch(count: Int, inputs: [LaneArray], outputs: [LaneArray]) {
+  /// - Parameter isSingle: arrays are of float32.
+  func runBatch(count: Int, inputs: [LaneArray], outputs: [LaneArray], isSingle: Bool = false) {
     // Work below this many instructions times lanes takes less time than starting threads.
     let isLarge = count * max(instructions.count, loads.count + stores.count) > 1 << 19
     let threads = isLarge ? ProcessInfo.processInfo.activeProcessorCount : 1
-    let sources = Shared(value: Pointers(inputs: inputs, outputs: outputs))
+    let sources = Shared(value: Pointers(inputs: inputs, outputs: outputs, isSingle: isSingle))
     if threads == 1 {
       sources.value.run(self, 0..<count)
       return
@@ -22,13 +23,16 @@ extension RegisterProgram {
   private struct Pointers: @unchecked Sendable {
     var inputs: [LaneArray]
     var outputs: [LaneArray]
+    var isSingle: Bool
 
     func run(_ code: RegisterProgram, _ lanes: Range<Int>) {
       if lanes.isEmpty { return }
       inputs.withUnsafeBufferPointer { sources in
         outputs.withUnsafeBufferPointer { targets in
           let empty = UnsafePointer<LaneArray>(bitPattern: 8)!
-          code.run(lanes: lanes, inputs: sources.baseAddress ?? empty, outputs: targets.baseAddress ?? empty)
+          code.run(
+            lanes: lanes, inputs: sources.baseAddress ?? empty, outputs: targets.baseAddress ?? empty,
+            isSingle: isSingle)
         }
       }
     }

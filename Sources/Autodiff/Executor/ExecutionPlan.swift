@@ -11,18 +11,20 @@ struct ExecutionPlan: Sendable {
   private static let groupLimit = 64
 
   init(_ program: Program) {
-    var open: [[Int]: [Int]] = [:]
-    /// Shape of the open group that a value is defined in.
-    var home: [Int32: [Int]] = [:]
+    var open: [TensorType: [Int]] = [:]
+    /// Shape and arithmetic of the open group that a value is defined in.
+    var home: [Int32: TensorType] = [:]
     var order: [Step] = []
     var uses = [Int32](repeating: 0, count: program.types.count)
     for equation in program.equations { for id in program.operands(of: equation) { uses[Int(id)] += 1 } }
     for id in program.outputs { uses[Int(id)] += 1 }
 
-    func flush(_ shape: [Int]) {
-      guard let members = open.removeValue(forKey: shape) else { return }
+    func flush(_ kind: TensorType) {
+      guard let members = open.removeValue(forKey: kind) else { return }
       for index in members { home[program.equations[index].firstResult] = nil }
-      if members.count > 1, let group = Self.fuse(program, members, uses) {
+      if members.count > 1,
+        let group = Self.fuse(program, members, uses, isSingle: kind.elementType == .float32)
+      {
         order.append(.group(group))
       } else {
         order.append(contentsOf: members.map { .operation($0) })
@@ -32,20 +34,24 @@ struct ExecutionPlan: Sendable {
       let ids = program.operands(of: equation)
       let primitive = program.primitive(of: equation)
       let result = program.types[Int(equation.firstResult)]
-      let accepted = FusedGroup.accepts(primitive, ids.map { program.types[Int($0)] }, result)
-      for id in ids {
-        if let shape = home[id], !accepted || shape != result.shape { flush(shape) }
+      let kind = FusedGroup.arithmetic(primitive, ids.map { program.types[Int($0)] }, result).map {
+        TensorType($0, result.shape)
       }
-      guard accepted else {
+      for id in ids {
+        if let other = home[id], kind != other { flush(other) }
+      }
+      guard let kind else {
         order.append(.operation(index))
         continue
       }
-      if (open[result.shape]?.count ?? 0) >= Self.groupLimit { flush(result.shape) }
-      open[result.shape, default: []].append(index)
-      home[equation.firstResult] = result.shape
+      if (open[kind]?.count ?? 0) >= Self.groupLimit { flush(kind) }
+      open[kind, default: []].append(index)
+      home[equation.firstResult] = kind
     }
     // What is left has no dependences between groups.
-    for shape in open.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) { flush(shape) }
+    for kind in open.keys.sorted(by: { (open[$0]![0], $0.shape.count) < (open[$1]![0], $1.shape.count) }) {
+      flush(kind)
+    }
 
     // Release after the last step that reads a value.
     var last = [Int32: Int]()
@@ -62,7 +68,9 @@ struct ExecutionPlan: Sendable {
     steps = Array(zip(order, released))
   }
 
-  private static func fuse(_ program: Program, _ members: [Int], _ uses: [Int32]) -> FusedGroup? {
+  private static func fuse(_ program: Program, _ members: [Int], _ uses: [Int32], isSingle: Bool)
+    -> FusedGroup?
+  {
     var graph = ScalarGraph(limit: 4096)
     var node: [Int32: Int32] = [:]
     var inputs: [Int32] = []
@@ -104,7 +112,8 @@ struct ExecutionPlan: Sendable {
     let code = RegisterAllocation(graph, outputs.map { [node[$0]!] }).program
     let types = outputs.map { program.types[Int($0)] }
     return FusedGroup(
-      code: code, inputs: inputs, outputs: outputs, types: types, count: types.first?.count ?? 0)
+      code: code, inputs: inputs, outputs: outputs, types: types, count: types.first?.count ?? 0,
+      isSingle: isSingle)
   }
 
   func run(_ program: Program, _ arguments: [DenseArray]) throws(TensorError) -> [DenseArray] {

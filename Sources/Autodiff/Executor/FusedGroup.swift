@@ -7,15 +7,26 @@ struct FusedGroup: Sendable {
   var outputs: [Int32]
   var types: [TensorType]
   var count: Int
+  /// True if the group computes in float32.
+  var isSingle: Bool
 
-  /// True if a primitive can be part of a group, for operands and results of these types.
-  static func accepts(_ primitive: any Primitive, _ operands: [TensorType], _ result: TensorType) -> Bool {
-    let isSimple = { (type: TensorType) in type.elementType == .float64 || type.elementType == .bool }
-    guard result.count > 1, isSimple(result), operands.allSatisfy(isSimple) else { return false }
-    if primitive is Comparison && operands[0].elementType == .bool { return false }
-    return primitive is Unary || primitive is Binary || primitive is Comparison || primitive is Logical
-      || primitive is Select
-      || primitive is Convert
+  /// The arithmetic that an operation on operands of these types is part of; nil if it cannot be in a group.
+  static func arithmetic(_ primitive: any Primitive, _ operands: [TensorType], _ result: TensorType)
+    -> ElementType?
+  {
+    guard result.count > 1 else { return nil }
+    var arithmetic = ElementType.bool
+    for type in operands + [result] where type.elementType != .bool {
+      guard type.elementType != .int32, arithmetic == .bool || arithmetic == type.elementType else {
+        return nil
+      }
+      arithmetic = type.elementType
+    }
+    if primitive is Comparison && operands[0].elementType == .bool { return nil }
+    let isElementwise =
+      primitive is Unary || primitive is Binary || primitive is Comparison || primitive is Logical
+      || primitive is Select || primitive is Convert
+    return isElementwise ? (arithmetic == .bool ? .float64 : arithmetic) : nil
   }
 
   func run(_ values: inout [DenseArray?]) {
@@ -28,7 +39,7 @@ struct FusedGroup: Sendable {
     let sources = arrays.map { $0.0.laneArray(stride: $0.1) }
     let targets = results.map { $0.laneArray(stride: 1) }
     withExtendedLifetime((arrays, results)) {
-      code.runBatch(count: count, inputs: sources, outputs: targets)
+      code.runBatch(count: count, inputs: sources, outputs: targets, isSingle: isSingle)
     }
     for (id, value) in zip(outputs, results) { values[Int(id)] = value }
   }

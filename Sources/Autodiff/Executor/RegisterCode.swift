@@ -44,11 +44,18 @@ final class RegisterProgram: @unchecked Sendable {
     var element: Int32
     var register: UInt32
   }
+  /// Loads or stores of neighbouring elements of one array; those of loads are to neighbouring registers.
+  struct Run: Sendable {
+    var array: Int32
+    var places: Range<Int>
+  }
   let instructions: UnsafeBufferPointer<Instruction>
   /// The first registers hold these numbers.
   let constants: UnsafeBufferPointer<Double>
   let loads: UnsafeBufferPointer<Load>
   let stores: UnsafeBufferPointer<Store>
+  let loadRuns: UnsafeBufferPointer<Run>
+  let storeRuns: UnsafeBufferPointer<Run>
   let registerCount: Int
 
   init(_ instructions: [Instruction], constants: [Double], loads: [Load], stores: [Store], registerCount: Int)
@@ -62,6 +69,14 @@ final class RegisterProgram: @unchecked Sendable {
     self.constants = copied(constants)
     self.loads = copied(loads)
     self.stores = copied(stores)
+    loadRuns = copied(
+      Self.runs(loads.indices, array: { loads[$0].input }) {
+        loads[$1].element == loads[$0].element + 1 && loads[$1].register == loads[$0].register + 1
+      })
+    storeRuns = copied(
+      Self.runs(stores.indices, array: { stores[$0].output }) {
+        stores[$1].element == stores[$0].element + 1
+      })
     self.registerCount = registerCount
   }
   deinit {
@@ -69,5 +84,21 @@ final class RegisterProgram: @unchecked Sendable {
     constants.deallocate()
     loads.deallocate()
     stores.deallocate()
+    loadRuns.deallocate()
+    storeRuns.deallocate()
+  }
+
+  private static func runs(_ places: Range<Int>, array: (Int) -> Int32, _ follows: (Int, Int) -> Bool)
+    -> [Run]
+  {
+    var runs: [Run] = []
+    for place in places {
+      if let last = runs.last, last.array == array(place), follows(place - 1, place) {
+        runs[runs.count - 1].places = last.places.lowerBound..<place + 1
+      } else {
+        runs.append(Run(array: array(place), places: place..<place + 1))
+      }
+    }
+    return runs
   }
 }

@@ -10,6 +10,10 @@ struct LaneArray {
 }
 
 extension RegisterProgram {
+  /// Lane groups per register: at least the smaller number, so that an instruction's work is longer than finding it,
+  /// even if a large register file leaves the first-level cache; at most the larger one.
+  private static let widths = 8...32
+
   /// Runs once.
   func run(inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>) {
     withUnsafeTemporaryAllocation(of: Double.self, capacity: max(registerCount, 1)) { buffer in
@@ -27,92 +31,144 @@ extension RegisterProgram {
     }
   }
 
-  /// Runs once for each lane of a range, in groups.
-  func run(lanes: Range<Int>, inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>) {
-    // As many lane groups per register as keep the register file in the first-level cache.
-    let width = max(1, min(8, 24_000 / (64 * max(registerCount, 1)), (lanes.count + 7) / 8))
+  /// Runs once for each lane of a range, in groups; all arrays but those of truth values are of one element type.
+  func run(
+    lanes: Range<Int>, inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>,
+    isSingle: Bool = false
+  ) {
+    if isSingle {
+      run(lanes, inputs, outputs, execute: runSingleGroups)
+    } else {
+      run(lanes, inputs, outputs, execute: runGroups)
+    }
+  }
+
+  @inline(__always)
+  private func run<L: ElementLane>(
+    _ lanes: Range<Int>, _ inputs: UnsafePointer<LaneArray>, _ outputs: UnsafePointer<LaneArray>,
+    execute: (UnsafeBufferPointer<Instruction>, UnsafeMutablePointer<L>, Int) -> Void
+  ) where L.Scalar: LaneScalar {
+    let group = L.laneCount
+    let isContiguous = loadRuns.allSatisfy { inputs[Int($0.array)].laneStride <= 1 }
+    // As many lane groups per register as keep the register file in the first-level cache. Contiguous arrays are often
+    // larger than the caches: short blocks let the next one's numbers arrive during the arithmetic of this one.
+    let fitting = isContiguous ? Self.widths.lowerBound : 24_000 / (64 * max(registerCount, 1))
+    let width = min(
+      max(Self.widths.lowerBound, min(Self.widths.upperBound, fitting)), (lanes.count + group - 1) / group)
     withUnsafeTemporaryAllocation(
       byteCount: max(registerCount, 1) * width * 64, alignment: 64
     ) { buffer in
-      let registers = buffer.baseAddress!.assumingMemoryBound(to: SIMD8<Double>.self)
+      let registers = buffer.baseAddress!.assumingMemoryBound(to: L.self)
       for (index, value) in constants.enumerated() {
-        for k in 0..<width { registers[index * width + k] = SIMD8(repeating: value) }
+        for k in 0..<width { registers[index * width + k] = L(value) }
       }
       var lane = lanes.lowerBound
       while lane < lanes.upperBound {
-        let count = min(8 * width, lanes.upperBound - lane)
-        for load in loads {
-          inputs[Int(load.input)].load(Int(load.element), lane, count, registers + Int(load.register) * width)
-        }
-        runGroups(instructions, registers, width)
-        for store in stores {
-          outputs[Int(store.output)].store(
-            Int(store.element), lane, count, registers + Int(store.register) * width)
-        }
+        let count = min(group * width, lanes.upperBound - lane)
+        for run in loadRuns { load(run, inputs[Int(run.array)], lane, count, registers, width) }
+        execute(instructions, registers, width)
+        for run in storeRuns { store(run, outputs[Int(run.array)], lane, count, registers, width) }
         lane += count
       }
+    }
+  }
+
+  @inline(__always)
+  private func load<L: ElementLane>(
+    _ run: Run, _ array: LaneArray, _ lane: Int, _ count: Int, _ registers: UnsafeMutablePointer<L>,
+    _ width: Int
+  ) where L.Scalar: LaneScalar {
+    let first = loads[run.places.lowerBound]
+    guard run.places.count > 1, array.laneStride > 1, !array.isBool else {
+      for place in run.places {
+        array.load(Int(loads[place].element), lane, count, registers + Int(loads[place].register) &* width)
+      }
+      return
+    }
+    let target = UnsafeMutableRawPointer(registers + Int(first.register) &* width).assumingMemoryBound(
+      to: L.Scalar.self)
+    let stride = width &* L.laneCount
+    L.Scalar.transpose(
+      array.base.assumingMemoryBound(to: L.Scalar.self) + (lane &* array.laneStride &+ Int(first.element)),
+      rows: count, columns: run.places.count, stride: array.laneStride, into: target, stride: stride)
+    for k in 0..<run.places.count { array.pad(target + k &* stride, count, to: L.laneCount) }
+  }
+
+  @inline(__always)
+  private func store<L: ElementLane>(
+    _ run: Run, _ array: LaneArray, _ lane: Int, _ count: Int, _ registers: UnsafeMutablePointer<L>,
+    _ width: Int
+  ) where L.Scalar: LaneScalar {
+    guard L.Scalar.self == Double.self, run.places.count > 1, array.laneStride > 1, !array.isBool else {
+      for place in run.places {
+        array.store(
+          Int(stores[place].element), lane, count, registers + Int(stores[place].register) &* width)
+      }
+      return
+    }
+    withUnsafeTemporaryAllocation(of: UnsafePointer<Double>?.self, capacity: run.places.count) { columns in
+      for (k, place) in run.places.enumerated() {
+        columns[k] = UnsafeRawPointer(registers + Int(stores[place].register) &* width).assumingMemoryBound(
+          to: Double.self)
+      }
+      interleave(
+        UnsafeBufferPointer(columns), count: count,
+        into: array.base.assumingMemoryBound(to: Double.self)
+          + (lane &* array.laneStride &+ Int(stores[run.places.lowerBound].element)),
+        stride: array.laneStride)
     }
   }
 }
 
 extension LaneArray {
-  @inline(__always) func read(_ element: Int) -> Double {
+  @inline(__always) func read<S: LaneScalar>(_ element: Int) -> S {
     isBool
       ? (base.assumingMemoryBound(to: Bool.self)[element] ? 1 : 0)
-      : base.assumingMemoryBound(to: Double.self)[element]
+      : base.assumingMemoryBound(to: S.self)[element]
   }
-  @inline(__always) func write(_ value: Double, _ element: Int) {
+  @inline(__always) func write<S: LaneScalar>(_ value: S, _ element: Int) {
     if isBool {
       base.assumingMemoryBound(to: Bool.self)[element] = value != 0
     } else {
-      base.assumingMemoryBound(to: Double.self)[element] = value
+      base.assumingMemoryBound(to: S.self)[element] = value
     }
   }
-  /// One element of `count` runs from `lane` on. Lanes beyond get copies of the last one.
-  func load(_ element: Int, _ lane: Int, _ count: Int, _ target: UnsafeMutablePointer<SIMD8<Double>>) {
-    let groups = (count + 7) / 8
-    let numbers = UnsafeMutableRawPointer(target).assumingMemoryBound(to: Double.self)
+  /// Lanes past the last of `count` get copies of it.
+  @inline(__always) func pad<S: LaneScalar>(_ numbers: UnsafeMutablePointer<S>, _ count: Int, to group: Int) {
+    var k = count
+    while k % group != 0 {
+      numbers[k] = numbers[count &- 1]
+      k &+= 1
+    }
+  }
+  /// One element of `count` runs from `lane` on.
+  @inline(__always)
+  func load<L: ElementLane>(_ element: Int, _ lane: Int, _ count: Int, _ target: UnsafeMutablePointer<L>)
+  where L.Scalar: LaneScalar {
     if laneStride == 0 {
-      let value = SIMD8(repeating: read(element))
-      for k in 0..<groups { target[k] = value }
+      let value = L(broadcasting: read(element))
+      for k in 0..<(count + L.laneCount - 1) / L.laneCount { target[k] = value }
       return
     }
-    if isBool {
-      for k in 0..<count { numbers[k] = read((lane &+ k) &* laneStride &+ element) }
+    let numbers = UnsafeMutableRawPointer(target).assumingMemoryBound(to: L.Scalar.self)
+    if !isBool && laneStride == 1 {
+      numbers.update(from: base.assumingMemoryBound(to: L.Scalar.self) + (lane &+ element), count: count)
     } else {
-      let source = base.assumingMemoryBound(to: Double.self) + (lane &* laneStride &+ element)
-      if laneStride == 1 {
-        numbers.update(from: source, count: count)
-      } else {
-        var k = 0
-        while k &+ 8 <= count {
-          let at = source + k &* laneStride
-          target[k / 8] = SIMD8(
-            at[0], at[laneStride], at[2 &* laneStride], at[3 &* laneStride], at[4 &* laneStride],
-            at[5 &* laneStride],
-            at[6 &* laneStride], at[7 &* laneStride])
-          k &+= 8
-        }
-        while k < count {
-          numbers[k] = source[k &* laneStride]
-          k &+= 1
-        }
-      }
+      for k in 0..<count { numbers[k] = read((lane &+ k) &* laneStride &+ element) }
     }
-    for k in count..<(8 &* groups) { numbers[k] = numbers[count &- 1] }
+    pad(numbers, count, to: L.laneCount)
   }
-  func store(_ element: Int, _ lane: Int, _ count: Int, _ source: UnsafeMutablePointer<SIMD8<Double>>) {
-    let numbers = UnsafeMutableRawPointer(source).assumingMemoryBound(to: Double.self)
-    if isBool {
+  @inline(__always)
+  func store<L: ElementLane>(
+    _ element: Int, _ lane: Int, _ count: Int, _ source: UnsafeMutablePointer<L>
+  ) where L.Scalar: LaneScalar {
+    let numbers = UnsafeMutableRawPointer(source).assumingMemoryBound(to: L.Scalar.self)
+    if isBool || laneStride != 1 {
       for k in 0..<count { write(numbers[k], (lane &+ k) &* laneStride &+ element) }
       return
     }
-    let target = base.assumingMemoryBound(to: Double.self) + (lane &* laneStride &+ element)
-    if laneStride == 1 {
-      target.update(from: numbers, count: count)
-    } else {
-      for k in 0..<count { target[k &* laneStride] = numbers[k] }
-    }
+    let target = base.assumingMemoryBound(to: L.Scalar.self) + (lane &+ element)
+    target.update(from: numbers, count: count)
   }
 }
 
@@ -121,6 +177,11 @@ private func runSingle(_ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMuta
 }
 private func runGroups(
   _ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<SIMD8<Double>>, _ width: Int
+) {
+  execute(code, r, width)
+}
+private func runSingleGroups(
+  _ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<SIMD16<Float>>, _ width: Int
 ) {
   execute(code, r, width)
 }

@@ -73,7 +73,7 @@ struct ScalarGraph {
       if x == 0 { return constant(0) }
       if y == 1 { return a }
       // Division by a power of two is exact as a product.
-      if let y, y.significand == 1, y.isNormal, (1 / y).isNormal {
+      if let y, y.significand == 1, Float(y).isNormal, Float(1 / y).isNormal {
         return binary(.multiply, a, constant(1 / y))
       }
     case .power, .arcTangent2, .minimum, .maximum, .remainder: break
