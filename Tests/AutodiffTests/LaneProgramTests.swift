@@ -1,0 +1,72 @@
+import Autodiff
+import TestSupport
+import Testing
+
+/// Programs run a lane group at a time: rows of batches, and fused groups in both precisions.
+@Suite struct LaneProgramTests {
+  /// Rows of few and of many numbers, in batches with and without a remainder; the reference computes with whole columns,
+  /// one operation at a time.
+  @Test(arguments: [1, 2, 3, 4, 5, 8, 9, 17], [1, 7, 8, 9, 64, 250, 1029])
+  func rowsOfABatch(_ columns: Int, _ size: Int) throws {
+    func results(_ x: [Tensor]) -> [Tensor] {
+      let n = x.count
+      return (0..<n).map { k in
+        // Some results are inputs as they are, some constants, the others in no particular order.
+        k % 5 == 3 ? x[n - 1 - k] : x[(3 * k + 1) % n] * x[(k + 2) % n] - Double(k)
+      }
+    }
+    var random = SeededRandom(seed: UInt64(100 * columns + size))
+    let rows = Tensor(random.uniform(-1, 1, count: size * columns), shape: [size, columns])
+    let batch = try jit(vmap { (x: Tensor) in stack(results((0..<columns).map { x[$0] })) })(rows)
+    #expect(batch.shape == [size, columns])
+    let turned = rows.transposed
+    let expected = stack(results((0..<columns).map { turned[$0] })).transposed
+    #expect(abs(batch - expected).max().scalar <= 8e-15)
+  }
+
+  /// Elementwise functions in float32, alone and beside float64 on arrays of the same shape.
+  @Test(arguments: 0..<24) func float32(_ seed: Int) throws {
+    let count = [2, 15, 16, 17, 700, 5000][seed % 6]
+    let f = { (inputs: [Tensor]) -> [Tensor] in
+      var random = SeededRandom(seed: UInt64(seed))
+      func pick(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }
+      var single = [inputs[0], inputs[1]]
+      var double = [inputs[2]]
+      for _ in 0..<30 {
+        let (a, b) = (single[pick(single.count)], single[pick(single.count)])
+        switch pick(9) {
+        case 0: single.append(tanh(a + b))
+        case 1: single.append(sin(a) * 0.5 - b)
+        case 2: single.append(a * b + 0.25)
+        case 3: single.append(select(a .> b, a, b))
+        case 4: single.append(a / (1.5 + b * b))
+        case 5: single.append(maximum(a, b) / 8.0)
+        case 6: double.append(cos(double[pick(double.count)]) + a.converted(to: .float64))
+        case 7: single.append(tanh(double[pick(double.count)].converted(to: .float32)) * b)
+        default: single.append(sqrt(1.0 + a * a) - (a .< b).converted(to: .float32) * (b - a))
+        }
+      }
+      return [single[single.count - 1], single[single.count - 2], double[double.count - 1]]
+    }
+    var random = SeededRandom(seed: UInt64(seed) + 500)
+    let x = (0..<3).map { k in
+      Tensor(random.uniform(-1, 1, count: count)).converted(to: k < 2 ? .float32 : .float64)
+    }
+    let plain = f(x)
+    let fused = try jit(f)(x)
+    for (a, b) in zip(fused, plain) {
+      #expect(a.elementType == b.elementType && a.shape == b.shape)
+      let (p, q) = (a.converted(to: .float64), b.converted(to: .float64))
+      let scale = Swift.max(abs(q).max().scalar, 1)
+      // A few units in the last place of single precision: products and sums round once where they are fused.
+      #expect(abs(p - q).max().scalar <= 32 * Double(Float.ulpOfOne) * scale)
+    }
+  }
+
+  @Test func float32Extremes() throws {
+    // Division by a power of two whose reciprocal only double precision can hold.
+    let x = Tensor([Float](repeating: 0x1p-130, count: 40))
+    let f = { (x: Tensor) in (x / Tensor(repeating: 0x1p-140, shape: x.shape, type: .float32)) + x }
+    #expect(try jit(f)(x).converted(to: .float64).values == f(x).converted(to: .float64).values)
+  }
+}
