@@ -86,7 +86,7 @@ struct RolloutCost {
     let directions = Direction.all(
       model, controlCount: controls.elements.count, maximumControlDirections: maximumControlDirections,
       seed: seed)
-    let stencil = FiniteDifferences.stencil(step: 1e-4)
+    let stencil = FiniteDifferences.stencil(step: setup.hasConstraints ? 1e-6 : 1e-4)
     let worlds = directions.count * stencil.count
     guard worlds > 0 else { return 0 }
     var initial = setup.initialState(Double.self, worlds: 0)

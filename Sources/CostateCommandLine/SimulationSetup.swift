@@ -43,6 +43,9 @@ struct SimulationSetup {
     }
   }
 
+  /// Whether contacts, limits, equalities or friction loss are simulated: then the next kink may be near.
+  var hasConstraints: Bool { (try? simulator(Double.self).hasConstraints) ?? false }
+
   /// Refuses numbers of worlds and steps whose states and controls no memory of this machine can hold.
   func checkMemory(worlds: Int, steps: Int) throws(CommandFailure) {
     let numbers = model.positionCount + model.velocityCount + model.activationCount + model.controlCount

@@ -19,7 +19,7 @@ struct StepDerivatives {
     let (nv, nu) = (model.velocityCount, model.controlCount)
     let size = model.stateTangentCount
     let columns = size + nu
-    let stencil = FiniteDifferences.stencil(step: 1e-3)
+    let stencil = FiniteDifferences.stencil(step: setup.hasConstraints ? 2e-6 : 1e-3)
     var initial = setup.initialState(Double.self, worlds: 0)
     initial.worldCount = columns * stencil.count
     var controls: [Double] = []

@@ -50,6 +50,9 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
     }
   }
 
+  /// Whether the simulation has contacts, limits, equalities or friction loss.
+  public var hasConstraints: Bool { plan.constraints != nil }
+
   /// Bytes that one step retains for the reverse sweep, per world, when all steps of a long rollout are stored.
   public var retainedBytesPerWorldStep: Int {
     plan.stageCount * StepRecord<Scalar.Group>.byteCount(plan, .anglesForGeometry) / Scalar.Group.laneCount

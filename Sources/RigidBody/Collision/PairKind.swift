@@ -82,7 +82,6 @@ extension GeomType {
 @specialized(where L == Double)
 @specialized(where L == SIMD8<Double>)
 @specialized(where L == SIMD16<Float>)
-@specialized(where L == Dual<SIMD8<Double>>)
 func collide<L: Lane>(
   _ kind: PairKind, _ pose1: GeomPose<L>, _ size1: Vector3<L>, _ pose2: GeomPose<L>, _ size2: Vector3<L>,
   cutoff: L, into points: UnsafeMutablePointer<ContactPoint<L>>

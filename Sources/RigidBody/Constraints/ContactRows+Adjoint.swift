@@ -139,7 +139,8 @@ private func slotAdjoint<L: Lane>(
   while lane < L.laneCount {
     if sources[lane].candidate >= 0 && activity[lane: lane] != 0 {
       geometryAdjoint(
-        engine, plan, record, sources[lane], lane, distance: Double(byDistance[lane: lane]),
+        engine, plan, record, sources[lane], lane, signedDistance: Double(detail.distance[lane: lane]),
+        distance: Double(byDistance[lane: lane]),
         position: byPosition.lane(lane),
         frame: Matrix3(
           columns: byFrame.column0.lane(lane), byFrame.column1.lane(lane), byFrame.column2.lane(lane)),
@@ -241,7 +242,7 @@ private func addWrench<L: Lane>(
 @inline(__always)
 private func geometryAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
-  _ source: ContactSource, _ lane: Int, distance: Double, position: Vector3<Double>, frame: Matrix3<Double>,
+  _ source: ContactSource, _ lane: Int, signedDistance: Double, distance: Double, position: Vector3<Double>, frame: Matrix3<Double>,
   at point: Vector3<Double>, contactFrame: Matrix3<Double>
 ) where L.Scalar: LaneScalar {
   let tables = engine.assembler.plan.contacts
@@ -262,43 +263,39 @@ private func geometryAdjoint<L: Lane>(
       rotation: r * Matrix3(columns: scalar(own.column0), scalar(own.column1), scalar(own.column2)))
   }
   func size(_ c: Constant3<L.Scalar>) -> Vector3<Double> { Vector3(Double(c.x), Double(c.y), Double(c.z)) }
-  // Together, the geoms' wrenches are that of the contact's point and frame about the world's origin.
-  let total = Force<Double>(
-    angular: point.cross(position) + contactFrame.column0.cross(frame.column0)
-      + contactFrame.column1.cross(frame.column1) + contactFrame.column2.cross(frame.column2),
-    linear: position)
+  let pose1 = pose(candidate.pointee.geom1)
   var kind = candidate.pointee.kind
-  var number = Int(source.number)
-  var second = pose(candidate.pointee.geom2)
+  var pose2 = pose(candidate.pointee.geom2)
   var size2 = size(candidate.pointee.size2)
   if kind == .planeMesh {
     // The corner is a sphere of no size.
     let normal = contactFrame.column0
-    let depth = normal.dot(point - pose(candidate.pointee.geom1).position)
-    second.position = point + normal * depth
+    pose2.position = point + normal * normal.dot(point - pose1.position)
     size2 = .zero
     kind = .planeSphere
-    number = 0
   }
-  guard kind.isAnalytic, kind != .boxBox else {
+  guard kind.isAnalytic else {
     engine.undifferentiableContact = source.candidate
     return
   }
-  let own = secondGeomCotangent(
-    kind, number: number, pose(candidate.pointee.geom1), size(candidate.pointee.size1), second, size2,
-    cutoff: Double(candidate.pointee.cutoff), distance: distance, position: position, frame: frame)
+  let own = contactGeometryAdjoint(
+    kind, branch: Double(source.branch), pose1, size(candidate.pointee.size1), pose2, size2,
+    distance: signedDistance, position: point, frame: contactFrame,
+    ContactCotangent(distance: distance, position: position, frame: frame), where: true)
   let links = engine.adjointMemory.links
-  for (link, wrench) in [(source.link2, own), (source.link1, total - own)] where link > 0 {
+  for (link, geom, origin) in [
+    (source.link2, own.geom2, pose2.position), (source.link1, own.geom1, pose1.position),
+  ] where link > 0 {
     let index = Int(link)
     let reference = record.poses[Int(plan.tree.links.pointer(index).pointee.root)].position.lane(lane)
     // About the tree's reference point.
-    let moment = wrench.angular - reference.cross(wrench.linear)
+    let moment = (origin - reference).cross(geom.force, adding: geom.torque)
     let target = links + index
     target.pointee.byPose.angular.x[lane: lane] += L.Scalar(moment.x)
     target.pointee.byPose.angular.y[lane: lane] += L.Scalar(moment.y)
     target.pointee.byPose.angular.z[lane: lane] += L.Scalar(moment.z)
-    target.pointee.byPose.linear.x[lane: lane] += L.Scalar(wrench.linear.x)
-    target.pointee.byPose.linear.y[lane: lane] += L.Scalar(wrench.linear.y)
-    target.pointee.byPose.linear.z[lane: lane] += L.Scalar(wrench.linear.z)
+    target.pointee.byPose.linear.x[lane: lane] += L.Scalar(geom.force.x)
+    target.pointee.byPose.linear.y[lane: lane] += L.Scalar(geom.force.y)
+    target.pointee.byPose.linear.z[lane: lane] += L.Scalar(geom.force.z)
   }
 }
