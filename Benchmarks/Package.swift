@@ -15,6 +15,7 @@ let package = Package(
   products: [
     .executable(name: "bench-algorithms", targets: ["bench-algorithms"]),
     .executable(name: "bench-autodiff", targets: ["bench-autodiff"]),
+    .executable(name: "bench-contact", targets: ["bench-contact"]),
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
@@ -44,6 +45,10 @@ let package = Package(
     .executableTarget(
       name: "bench-autodiff",
       dependencies: ["BenchmarkSupport", "CGemm", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-contact",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(
       name: "bench-dynamics",

@@ -20,12 +20,47 @@ public struct Evaluation: Sendable {
   public var actuatorForce: [Double]
   public var activationRates: [Double]
   /// Passive, actuator and applied forces less the bias (`qfrc_smooth`), and the acceleration they cause
-  /// (`qacc_smooth`, and `qacc` while there are no constraints).
+  /// (`qacc_smooth`).
   public var smoothForce: [Double]
   public var smoothAcceleration: [Double]
+  /// Accelerations and forces under constraints (`qacc`, `qfrc_constraint`).
+  public var acceleration: [Double]
+  public var constraintForce: [Double]
+  /// Contacts that exert force, and the constraint rows in MuJoCo's order.
+  public var contacts: [EvaluatedContact]
+  public var constraintRows: [EvaluatedConstraintRow]
+  /// Iterations of the constraint solver, and whether it converged.
+  public var solverIterations: Int
+  public var solverConverged: Bool
   /// Gravity and springs; `½ vᵀ M v`.
   public var potentialEnergy: Double
   public var kineticEnergy: Double
+}
+
+/// A contact of one world.
+public struct EvaluatedContact: Sendable {
+  /// Geoms of the model; the normal points from the first to the second.
+  public var geom1: Int
+  public var geom2: Int
+  /// Distance of the surfaces (m), negative where they penetrate.
+  public var distance: Double
+  /// Halfway between the surfaces, in world axes.
+  public var position: Vector3<Double>
+  /// Columns: the normal and two tangents, in world axes.
+  public var frame: Matrix3<Double>
+  /// Constrained directions: 1, 3, 4 or 6.
+  public var dimension: Int
+  /// Along normal, tangents, torsion, rolling, whatever the cone.
+  public var force: [Double]
+}
+
+/// A row of the constraints of one world.
+public struct EvaluatedConstraintRow: Sendable {
+  /// Violation (`efc_pos`), reference acceleration (`efc_aref`), weight (`efc_D`) and force (`efc_force`).
+  public var position: Double
+  public var reference: Double
+  public var weight: Double
+  public var force: Double
 }
 
 extension Simulator where Scalar == Double {
@@ -48,8 +83,12 @@ extension Simulator where Scalar == Double {
     try validate(state, inputs, steps: max(1, stepCounts.max() ?? 1))
     let evaluator = Evaluator(plan, model)
     let evaluation = evaluator.evaluate(state, inputs)
-    if let index = evaluation.smoothAcceleration.firstIndex(where: { !$0.isFinite }) {
-      throw .overflow(result: "qacc_smooth", index: index)
+    for (name, values) in [
+      ("qacc_smooth", evaluation.smoothAcceleration), ("qacc", evaluation.acceleration),
+    ] {
+      if let index = values.firstIndex(where: { !$0.isFinite }) {
+        throw .overflow(result: name, index: index)
+      }
     }
     return evaluation
   }
@@ -122,10 +161,15 @@ private final class Evaluator {
     for i in 0..<n { record.factor[Int(plan.pattern.rowAddress[i])] += plan.armature[i] }
     let mass = denseMassMatrix()
     for i in 0..<n { record.accelerations[i] = smooth[i] }
+    if let constraints = scratch.constraints {
+      copyValues(constraints.massMatrix, record.factor, plan.pattern.entryCount)
+    }
     factorMassMatrix(plan.pattern, record.factor)
     solveMassMatrix(
       plan.pattern, factor: record.factor, record.accelerations)
 
+    let smoothAcceleration = (0..<n).map { record.accelerations[$0] }
+    let constrained = constrain(smooth, smoothAcceleration)
     let frames = BodyFrames(model, state.positions)
     let v = state.velocities
     var kinetic = 0.0
@@ -139,8 +183,50 @@ private final class Evaluator {
       activationRates: (0..<plan.activationCount).map {
         plan.actuationDisabled ? 0 : record.activationRates[$0]
       }, smoothForce: smooth,
-      smoothAcceleration: (0..<n).map { record.accelerations[$0] },
+      smoothAcceleration: smoothAcceleration, acceleration: constrained.acceleration,
+      constraintForce: constrained.force, contacts: constrained.contacts, constraintRows: constrained.rows,
+      solverIterations: constrained.iterations, solverConverged: constrained.converged,
       potentialEnergy: potentialEnergy(frames, state.positions), kineticEnergy: kinetic)
+  }
+
+  private struct Constrained {
+    var acceleration: [Double]
+    var force: [Double]
+    var contacts: [EvaluatedContact] = []
+    var rows: [EvaluatedConstraintRow] = []
+    var iterations = 0
+    var converged = true
+  }
+
+  /// Solves the constraints of the record's state.
+  private func constrain(_ smoothForce: [Double], _ smoothAcceleration: [Double]) -> Constrained {
+    let n = plan.velocityCount
+    guard let engine = runner.scratch.constraints as? ConstraintEngine<Double> else {
+      return Constrained(acceleration: smoothAcceleration, force: [Double](repeating: 0, count: n))
+    }
+    for i in 0..<n {
+      engine.smoothAccelerations[i] = smoothAcceleration[i]
+      engine.accelerations[i] = smoothAcceleration[i]
+    }
+    smoothForce.withUnsafeBufferPointer { force in
+      engine.solve(record, smoothForce: force.baseAddress ?? UnsafePointer(dangling()))
+    }
+    let report = ConstraintReport(engine.assembler, lane: 0, solution: engine.solution)
+    let candidates = engine.constraints.plan.collision.candidates
+    return Constrained(
+      acceleration: (0..<n).map { engine.accelerations[$0] },
+      force: (0..<n).map { engine.constraintForce[$0] },
+      contacts: report.contacts.map { contact in
+        EvaluatedContact(
+          geom1: Int(candidates[contact.candidate].geom1), geom2: Int(candidates[contact.candidate].geom2),
+          distance: contact.distance, position: contact.position, frame: contact.frame,
+          dimension: contact.dimension, force: contact.force)
+      },
+      rows: report.rows.map {
+        EvaluatedConstraintRow(
+          position: $0.position, reference: $0.reference, weight: $0.weight, force: $0.force)
+      }, iterations: Int(engine.workspace.iterations[0]),
+      converged: engine.workspace.status[0] == .converged)
   }
 
   private func projected(_ forces: UnsafeMutablePointer<Force<Double>>) -> [Double] {

@@ -13,6 +13,8 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   let undifferentiableContact = Mutex<Int32>(-1)
   private let simulator: Simulator<Scalar>
   private let parameterSums: UnsafeMutableBufferPointer<ParameterSums?>
+  /// Of each world; empty without constraints.
+  private let kinkMargins: UnsafeMutableBufferPointer<Double>
 
   init(
     _ simulator: Simulator<Scalar>, _ inputs: SimulationInputs<Scalar>, worldCount: Int, groups: Int,
@@ -34,8 +36,11 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     cartesianForces = accumulator(.cartesianForces, inputs.cartesianForces, 6 * plan.bodyCount)
     parameterSums = .allocate(capacity: groups)
     parameterSums.initialize(repeating: nil)
+    kinkMargins = .allocate(capacity: simulator.hasConstraints ? worldCount : 0)
+    kinkMargins.initialize(repeating: 1)
   }
   deinit {
+    kinkMargins.deallocate()
     parameterSums.deinitialize()
     parameterSums.deallocate()
   }
@@ -45,6 +50,10 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   ) where L.Scalar == Scalar {
     parameterSums[group] = ParameterSums(
       c, simulator.plan, lanes: lanes, skipping: skipped, tangent: tangent)
+  }
+
+  func setKinkMargins<L: Lane>(_ margin: L, group: Int, lanes: Int) {
+    for lane in 0..<lanes { kinkMargins[group * L.laneCount + lane] = Double(margin[lane: lane]) }
   }
 
   func gradient(
@@ -61,6 +70,7 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     var result = RolloutGradient(
       initialState: initialState, controls: controls?.sequence(), appliedForces: appliedForces?.sequence(),
       cartesianForces: cartesianForces?.sequence(), parameters: parameters, divergedWorlds: diverged)
+    result.kinkMargins = Array(kinkMargins)
     result.undifferentiableContact = undifferentiableContact.withLock { $0 }
     return result
   }

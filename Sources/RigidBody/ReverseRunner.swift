@@ -67,6 +67,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     for lane in 0..<L.laneCount where diverged[lane] >= 0 { skipped[lane: lane] = true }
     let lanes = min(L.laneCount, worldCount - group * L.laneCount)
     start()
+    forward.scratch.constraints?.kinkMargin = L(1.0)
     if let final { addState(final, group, worldCount, rowsPerWorld: 1, row: 0) }
     for step in stride(from: steps - 1, through: 0, by: -1) {
       if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: step + 1) }
@@ -85,9 +86,12 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
     collectParameters(accumulator, group: group, lanes: lanes, skipping: skipped)
     storeState(gradient, group, worldCount, skipping: skipped)
-    if let constraints = forward.scratch.constraints, constraints.undifferentiableContact >= 0 {
-      accumulator.undifferentiableContact.withLock { $0 = constraints.undifferentiableContact }
-      constraints.undifferentiableContact = -1
+    if let constraints = forward.scratch.constraints {
+      accumulator.setKinkMargins(constraints.kinkMargin, group: group, lanes: lanes)
+      if constraints.undifferentiableContact >= 0 {
+        accumulator.undifferentiableContact.withLock { $0 = constraints.undifferentiableContact }
+        constraints.undifferentiableContact = -1
+      }
     }
   }
 

@@ -55,6 +55,10 @@ public struct RolloutGradient<Scalar: SimulationScalar>: Sendable {
   public var parameters: ParameterGradient?
   /// Worlds that diverged; their gradients are zero and they are left out of what is shared.
   public var divergedWorlds: [DivergedWorld]
+  /// How near the rollout of each world came to a kink, where a constraint's row changes its state or the geometry of a contact
+  /// is not smooth: the smallest distance over steps, relative to the numbers whose difference it is (1: far, 0: at a kink,
+  /// where the gradient is that of one side). Empty without constraints.
+  public var kinkMargins: [Double] = []
   /// A contact that the way back met and cannot differentiate, or -1.
   var undifferentiableContact: Int32 = -1
 }

@@ -200,7 +200,8 @@ import Testing
     #expect(throws: SimulationError.self) {
       _ = try simulator.record(from: problem.state, steps: 3, memory: .checkpoint(every: 0))
     }
-    let model = try TestModels.model("humanoid")
+    var model = try TestModels.model("humanoid")
+    model.actuators[0].gain = .muscle
     #expect(throws: SimulationError.unsupported(model: model.name, elements: model.unsupported)) {
       _ = try Simulator<Double>(model)
     }

@@ -27,28 +27,6 @@ import Testing
   }
 
   static let edits: [Edit] = [
-    Edit(description: "joint 'k': limited", ignored: .limit, disabled: .limit) {
-      $0.joints[1].limited = true
-    },
-    Edit(description: "tendon 't': limited", ignored: .limit, disabled: .limit) {
-      $0.tendons[0].limited = true
-    },
-    Edit(description: "joint 'k': frictionloss", ignored: .frictionLoss, disabled: .frictionLoss) {
-      $0.degreesOfFreedom[3].frictionLoss = 0.1
-    },
-    Edit(description: "tendon 't': frictionloss", ignored: .frictionLoss, disabled: .frictionLoss) {
-      $0.tendons[0].frictionLoss = 0.1
-    },
-    Edit(description: "equality 'e': joint", ignored: .equality, disabled: .equality) {
-      $0.equalities[0].active = true
-    },
-    Edit(
-      description: "contact: 1 pairs of geoms can touch, for example 'g' and 'i'", ignored: .contact,
-      disabled: .contact
-    ) {
-      $0.geoms[0].contactType = 1
-      $0.geoms[2].contactAffinity = 1
-    },
     Edit(description: "tendon 't': stiffness", ignored: .tendon, disabled: .spring) {
       $0.tendons[0].stiffness = 1
     },
@@ -89,12 +67,11 @@ import Testing
   @Test func whatIsRemovedIsNotMissed() throws {
     var model = try Model(
       mjcf: """
-        <mujoco><worldbody><body><joint name="j" range="0 1" frictionloss="1"/><geom size=".1"/></body></worldbody>
-        </mujoco>
+        <mujoco><worldbody><body><joint name="j"/><geom size=".1"/></body></worldbody>
+        <tendon><fixed stiffness="1"><joint joint="j" coef="1"/></fixed></tendon></mujoco>
         """)
-    #expect(model.unsupported.map(\.category) == [.limit, .frictionLoss])
-    model.joints[0].limited = false
-    model.degreesOfFreedom[0].frictionLoss = 0
+    #expect(model.unsupported.map(\.category) == [.tendon])
+    model.tendons[0].stiffness = 0
     _ = try Simulator<Double>(model)
   }
 }

@@ -35,13 +35,25 @@ extension EvaluateCommand {
       "qfrc_bias": .numbers(e.biasForce), "qfrc_passive": .numbers(e.passiveForce),
       "qfrc_actuator": .numbers(e.actuatorForce), "act_dot": .numbers(e.activationRates),
       "qfrc_smooth": .numbers(e.smoothForce), "qacc_smooth": .numbers(e.smoothAcceleration),
-      // Constraints are left out, so nothing adds to the smooth acceleration.
-      "qacc": .numbers(e.smoothAcceleration), "qfrc_constraint": .numbers([Double](repeating: 0, count: nv)),
-      "ncon": .integer(0), "contacts": .array([]), "nefc": .integer(0), "efc_pos": .numbers([]),
-      "efc_aref": .numbers([]), "efc_D": .numbers([]), "efc_force": .numbers([]),
+      "qacc": .numbers(e.acceleration), "qfrc_constraint": .numbers(e.constraintForce),
+      "ncon": .integer(e.contacts.count), "contacts": .array(e.contacts.map(contact)),
+      "nefc": .integer(e.constraintRows.count), "efc_pos": .numbers(e.constraintRows.map(\.position)),
+      "efc_aref": .numbers(e.constraintRows.map(\.reference)),
+      "efc_D": .numbers(e.constraintRows.map(\.weight)),
+      "efc_force": .numbers(e.constraintRows.map(\.force)),
       "energy": ["potential": .number(e.potentialEnergy), "kinetic": .number(e.kineticEnergy)],
-      "solver_iterations": .integer(0), "ignored": .strings(setup.ignored.names),
+      "solver_iterations": .integer(e.solverIterations), "ignored": .strings(setup.ignored.names),
       "precision": .string("float64"),
+    ]
+  }
+
+  /// The frame's rows are the normal and the tangents, as in MuJoCo.
+  private static func contact(_ c: EvaluatedContact) -> JSONValue {
+    let frame = [c.frame.column0, c.frame.column1, c.frame.column2].flatMap { [$0.x, $0.y, $0.z] }
+    return [
+      "geom1": .integer(c.geom1), "geom2": .integer(c.geom2), "dist": .number(c.distance),
+      "pos": .numbers([c.position.x, c.position.y, c.position.z]), "frame": .numbers(frame),
+      "dim": .integer(c.dimension), "force": .numbers(c.force),
     ]
   }
 
@@ -65,13 +77,14 @@ extension EvaluateCommand {
     var freedoms = TextTable([
       .init("dof"), .init("joint", .left), .init("bias", unit: "N or N m"), .init("passive"),
       .init("actuator"),
-      .init("smooth"), .init("acceleration", unit: "per s²"),
+      .init("smooth"), .init("constraints"), .init("acceleration", unit: "per s²"),
     ])
     for (i, freedom) in model.degreesOfFreedom.enumerated() {
       freedoms.append(
         ["\(i)", model.joints[freedom.joint].name]
           + [
-            e.biasForce[i], e.passiveForce[i], e.actuatorForce[i], e.smoothForce[i], e.smoothAcceleration[i],
+            e.biasForce[i], e.passiveForce[i], e.actuatorForce[i], e.smoothForce[i], e.constraintForce[i],
+            e.acceleration[i],
           ]
           .map { formatted($0, digits: 5) })
     }
@@ -79,6 +92,12 @@ extension EvaluateCommand {
       bodies.text, "", freedoms.text, "",
       "energy: potential \(formatted(e.potentialEnergy)) J, kinetic \(formatted(e.kineticEnergy)) J",
     ]
+    if !e.constraintRows.isEmpty {
+      let state = e.solverConverged ? "converged" : "did not converge"
+      lines.append(
+        "constraints: \(e.constraintRows.count) rows, \(e.contacts.count) contacts; the solver \(state) in "
+          + "\(e.solverIterations) iterations")
+    }
     if !setup.ignored.items.isEmpty {
       lines.append("left out: " + setup.ignored.names.joined(separator: ", "))
     }

@@ -79,6 +79,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
   let pass = linearizeConstraints(
     engine.constraints.solver, engine.workspace, system, massMatrix: engine.massMatrix, at: a,
     engine.solution)
+  engine.kinkMargin = L.minimum(engine.kinkMargin, engine.workspace.kinkMargin.pointee)
   engine.workspace.hessian.solve(scratch.lambda)
   if !plan.isImplicit { copyValues(memory.dual, scratch.lambda, n) }
 

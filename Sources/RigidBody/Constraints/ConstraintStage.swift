@@ -33,6 +33,8 @@ class ConstraintStage<L: Lane> {
   final let smoothAccelerations: UnsafeMutablePointer<L>
   /// A candidate whose contact the adjoint met and cannot differentiate, or -1.
   final var undifferentiableContact: Int32 = -1
+  /// How near to a kink the adjoint has been since this was set to one; see ``ConstraintSolverWorkspace/kinkMargin``.
+  final var kinkMargin = L(1.0)
   private var arena: Arena
 
   init(_ plan: DynamicsPlan<L.Scalar>) {

@@ -242,7 +242,8 @@ private func addWrench<L: Lane>(
 @inline(__always)
 private func geometryAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
-  _ source: ContactSource, _ lane: Int, signedDistance: Double, distance: Double, position: Vector3<Double>, frame: Matrix3<Double>,
+  _ source: ContactSource, _ lane: Int, signedDistance: Double, distance: Double, position: Vector3<Double>,
+  frame: Matrix3<Double>,
   at point: Vector3<Double>, contactFrame: Matrix3<Double>
 ) where L.Scalar: LaneScalar {
   let tables = engine.assembler.plan.contacts
@@ -282,6 +283,8 @@ private func geometryAdjoint<L: Lane>(
     kind, branch: Double(source.branch), pose1, size(candidate.pointee.size1), pose2, size2,
     distance: signedDistance, position: point, frame: contactFrame,
     ContactCotangent(distance: distance, position: position, frame: frame), where: true)
+  // Where the geometry is not smooth there is a kink.
+  if own.rawDefects != 0 { engine.kinkMargin[lane: lane] = 0 }
   let links = engine.adjointMemory.links
   for (link, geom, origin) in [
     (source.link2, own.geom2, pose2.position), (source.link1, own.geom1, pose1.position),

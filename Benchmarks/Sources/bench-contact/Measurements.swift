@@ -1,0 +1,141 @@
+import BenchmarkSupport
+import Costate
+import Foundation
+
+/// States that were reached by half a second of noisy controls, and controls to go on with: each world and step has its own.
+struct ContactWorkload<Scalar: SimulationScalar> {
+  let simulator: Simulator<Scalar>
+  let state: BatchState<Scalar>
+  let inputs: SimulationInputs<Scalar>
+  let steps: Int
+
+  /// - Parameter start: states in float64, `worldCount` rows, and controls `[worlds, steps, nu]`.
+  init(_ model: Model, _ start: BatchState<Double>, _ controls: [Double], steps: Int, worlds: Int) throws {
+    simulator = try Simulator<Scalar>(model)
+    self.steps = steps
+    func first(_ values: [Double]) -> [Scalar] {
+      values[..<(values.count / start.worldCount * worlds)].map { Scalar($0) }
+    }
+    state = BatchState(
+      worldCount: worlds, positions: first(start.positions), velocities: first(start.velocities),
+      activations: first(start.activations))
+    inputs = SimulationInputs(
+      controls: InputSequence(values: first(controls), worldCount: worlds, stepCount: steps))
+  }
+
+  var worldSteps: Int { state.worldCount * steps }
+
+  func rolloutTime() throws -> Double {
+    try nanoseconds(per: worldSteps) {
+      consume(try simulator.rollout(from: state, inputs: inputs, steps: steps, threads: 1))
+    }
+  }
+
+  var finalCotangents: StateCotangents<Scalar> {
+    let model = simulator.model
+    return StateCotangents(
+      positions: Array(repeating: 1, count: state.worldCount * model.velocityCount),
+      velocities: Array(repeating: 1, count: state.worldCount * model.velocityCount),
+      activations: Array(repeating: 1, count: state.worldCount * model.activationCount))
+  }
+}
+
+/// Random controls in the middle 60 % of their ranges.
+func randomControls(_ model: Model, count: Int, _ generator: inout SplitMix) -> [Double] {
+  (0..<count).flatMap { _ in
+    model.actuators.map { actuator in
+      let range = actuator.controlLimited ? actuator.controlRange : [-1, 1]
+      return range[0] + (range[1] - range[0]) * (0.2 + 0.6 * Double.random(in: 0..<1, using: &generator))
+    }
+  }
+}
+
+func measureContact(_ path: String, _ file: String, peer: Peer?, rounds: Int, _ report: Report) throws {
+  let model = try Model.load(path: path)
+  report.heading("\(file) (nv \(model.velocityCount), \(model.options.integrator.rawValue))")
+  let worlds = 1024
+  let steps = 32
+  var generator = SplitMix(state: 7)
+  var start = BatchState<Double>(model, worldCount: worlds)
+  for i in start.velocities.indices {
+    start.velocities[i] = Double.random(in: -0.1...0.1, using: &generator)
+  }
+  let simulator = try Simulator<Double>(model)
+  let warm = Int(0.5 / model.options.timestep)
+  let before = SimulationInputs<Double>(
+    controls: InputSequence(
+      values: randomControls(model, count: worlds * warm, &generator), worldCount: worlds, stepCount: warm))
+  start = try simulator.rollout(from: start, inputs: before, steps: warm).finalState
+  let controls = randomControls(model, count: worlds * steps, &generator)
+
+  let float32 = try ContactWorkload<Float>(model, start, controls, steps: steps, worlds: worlds)
+  let float64 = try ContactWorkload<Double>(model, start, controls, steps: steps, worlds: worlds)
+  let single = try ContactWorkload<Double>(model, start, controls, steps: steps, worlds: 1)
+  let workload = "\(NSTemporaryDirectory())costate-contact-workload"
+  try write(model, start, controls, steps: steps, worlds: 256, to: workload)
+  defer { try? FileManager.default.removeItem(atPath: workload) }
+  var peerStep = Timing()
+  let times = try interleave(
+    rounds: rounds,
+    [
+      { [try float32.rolloutTime(), try float32.rolloutTime()] },
+      {
+        for line in try peer?.run([path, workload, "4"]) ?? [] {
+          peerStep.samples += [line.min, line.median]
+        }
+        return []
+      },
+      { [try float64.rolloutTime(), try float64.rolloutTime()] },
+      { try (0..<64).map { _ in try single.rolloutTime() } },
+    ])
+  report.add("step, float32, \(worlds) worlds", times[0])
+  report.add("step, float64, \(worlds) worlds", times[2])
+  report.add("step, float64, one world (the first)", times[3])
+  if peer != nil {
+    report.add("mj_step, float64, mean of 256 worlds", peerStep)
+    report.compare("mj_step over step, float32 batch", peerStep, over: times[0], .atLeast(5))
+    report.compare("mj_step over step, float64 batch", peerStep, over: times[2], .atLeast(2.5))
+    report.compare("step of one world over mj_step", times[3], over: peerStep, .atMost(1.3))
+  }
+  try measureReverse(float32, "float32", rounds, report)
+  try measureReverse(float64, "float64", rounds, report)
+}
+
+/// The reverse pass of a rollout beside its forward pass.
+private func measureReverse<Scalar: SimulationScalar>(
+  _ workload: ContactWorkload<Scalar>, _ label: String, _ rounds: Int, _ report: Report
+) throws {
+  let tape = try workload.simulator.record(
+    from: workload.state, inputs: workload.inputs, steps: workload.steps, threads: 1)
+  let seed = workload.finalCotangents
+  let bar = workload.simulator.model.options.integrator == .rungeKutta4 ? 1.5 : 1
+  let times = try interleave(
+    rounds: rounds,
+    [
+      { [try workload.rolloutTime()] },
+      { [try nanoseconds(per: workload.worldSteps) { consume(try tape.gradient(final: seed, threads: 1)) }] },
+    ])
+  report.add("reverse, \(label)", times[1])
+  report.compare("reverse over forward, \(label)", times[1], over: times[0], .atMost(bar))
+}
+
+/// The workload of Peers/mujoco_contact.c.
+private func write(
+  _ model: Model, _ start: BatchState<Double>, _ controls: [Double], steps: Int, worlds: Int, to path: String
+) throws {
+  var data = Data()
+  func append<T>(_ values: [T]) { values.withUnsafeBytes { data.append(contentsOf: $0) } }
+  append(
+    [worlds, steps, model.positionCount, model.velocityCount, model.activationCount, model.controlCount]
+      .map { Int64($0) })
+  for world in 0..<worlds {
+    func row(_ values: [Double], _ width: Int) -> [Double] {
+      Array(values[world * width..<(world + 1) * width])
+    }
+    append(row(start.positions, model.positionCount))
+    append(row(start.velocities, model.velocityCount))
+    append(row(start.activations, model.activationCount))
+  }
+  append(Array(controls[..<(worlds * steps * model.controlCount)]))
+  try data.write(to: URL(fileURLWithPath: path))
+}
