@@ -25,7 +25,8 @@ struct LineParametersAdjoint<L: Lane> {
     let one = L(1.0)
     let (aa, ab, bb) = (a.dot(a), -a.dot(b), b.dot(b))
     let isBoth = isXFree .& isYFree
-    let determinant = aa * bb - ab * ab
+    // That is |a × b|², which keeps digits where the lines are nearly parallel.
+    let determinant = a.cross(b).normSquared
     isParallel = isBoth .& (determinant .<= aa * bb * (1e4 * Double(L.Scalar.ulpOfOne)))
     let u = xBar.replacing(with: zero, where: .!isXFree .| isParallel)
     let v = yBar.replacing(with: zero, where: .!isYFree .| isParallel)
@@ -64,11 +65,14 @@ extension ContactGeometryCotangent {
     let offset = pose1.position - pose2.position
     let (aa, ab, bb) = (a.dot(a), -a.dot(b), b.dot(b))
     let (u, v) = (-a.dot(offset), b.dot(offset))
-    let determinant = aa * bb - ab * ab
     let isBoth = isXFree .& isYFree
-    let inverse = one / determinant.replacing(with: one, where: .!isBoth)
-    let x = select(isBoth, (bb * u - ab * v) * inverse, select(isXFree, (u - ab * t) / aa, s))
-    let y = select(isBoth, (aa * v - ab * u) * inverse, select(isYFree, (v - ab * s) / bb, t))
+    // The solution of both, `(bb u - ab v) / (aa bb - ab ab)` for x, by vector products, which lose fewer digits.
+    let product = a.cross(b)
+    let inverse = one / product.normSquared.replacing(with: one, where: .!isBoth)
+    let x = select(
+      isBoth, -(b.cross(product).dot(offset) * inverse), select(isXFree, (u - ab * t) / aa, s))
+    let y = select(
+      isBoth, -(a.cross(product).dot(offset) * inverse), select(isYFree, (v - ab * s) / bb, t))
     let (arm1, arm2) = (a * x, b * y)
     let between = arm2 - arm1 - offset
     let bars = sphereSphereAdjoint(

@@ -7,6 +7,8 @@ import Lanes
 /// the faces that meet (``FaceContacts``). All other pairs but those with a sphere or an ellipsoid are searched again with
 /// both geoms turned against each other by 1e-3 rad about the contact, each way about both tangents; points that are new
 /// are added with the first's distance.
+///
+/// Branch: 0 for the deepest point, 1 to 4 for one that was found by turning, 5 for a corner where faces meet.
 final class ConvexCollider {
   private let polytope = ExpandingPolytope()
   private var faceContacts: FaceContacts

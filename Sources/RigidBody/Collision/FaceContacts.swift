@@ -10,6 +10,8 @@ struct FaceContacts {
   private static let edgeTolerance = 0.0888
   /// More corners are thinned out to a quadrilateral.
   private static let largestCount = 4
+  /// Marks these contacts among those of two convex geoms.
+  static let branch = 5.0
 
   private struct CandidateFace {
     var index: Int
@@ -262,8 +264,9 @@ struct FaceContacts {
       // From the corner halfway to the other surface; the normal is within tolerance of the face's own.
       let toFirst = isEdge ? normal * (-0.5 * distance) : contactNormal * (-0.5 * distance)
       list.append(
-        ContactPoint(distance: distance, position: corner + toFirst, normal: contactNormal), where: true,
-        limit: Self.largestCount)
+        ContactPoint(
+          distance: distance, position: corner + toFirst, normal: contactNormal, branch: Self.branch),
+        where: true, limit: Self.largestCount)
     }
     return true
   }
