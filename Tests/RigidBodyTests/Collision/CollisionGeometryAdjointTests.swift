@@ -236,13 +236,6 @@ extension ContactGeometryCotangent<Double> {
   }
 }
 
-extension GeomPose {
-  fileprivate mutating func set(_ pose: GeomPose<Double>, lane: Int) {
-    position.set(pose.position, lane: lane)
-    rotation.set(pose.rotation, lane: lane)
-  }
-}
-
 extension Matrix3 {
   fileprivate mutating func set(_ matrix: Matrix3<Double>, lane: Int) {
     column0.set(matrix.column0, lane: lane)
