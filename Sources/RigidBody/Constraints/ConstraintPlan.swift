@@ -103,6 +103,8 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
   let rows: [ConstraintRowSource]
 
   let unitRows: ConstantBuffer<KernelUnitRow<Scalar>>
+  /// Parameters of all sparse rows.
+  let sparseParameters: ConstantBuffer<KernelRowParameters<Scalar>>
   let formRows: ConstantBuffer<KernelFormRow<Scalar>>
   let terms: ConstantBuffer<KernelTerm<Scalar>>
   let ballLimits: ConstantBuffer<KernelBallLimit<Scalar>>
@@ -136,6 +138,7 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
       velocityCount: model.velocityCount)
     rows = builder.rows
     unitRows = ConstantBuffer(builder.unitRows)
+    sparseParameters = ConstantBuffer(builder.sparseParameters)
     formRows = ConstantBuffer(builder.formRows)
     terms = ConstantBuffer(builder.terms)
     ballLimits = ConstantBuffer(builder.ballLimits)

@@ -66,7 +66,6 @@ struct ConstraintReport: Sendable {
   ) {
     let plan = assembler.plan
     let system = assembler.system
-    let margins = plan.sparseMargins
     for source in plan.rows {
       let r = source.row
       let weight = source.isUnit ? system.unitWeight[r] : system.sparseWeight[r]
@@ -82,14 +81,14 @@ struct ConstraintReport: Sendable {
         }
       }
       let detail = source.isUnit ? assembler.unitDetail[r] : assembler.sparseDetail[r]
-      let margin = source.isUnit ? plan.unitRows[r].parameters.margin : margins[r]
+      let parameters = source.isUnit ? plan.unitRows[r].parameters : plan.sparseParameters[r]
       func value(_ unit: UnsafeMutablePointer<L>, _ sparse: UnsafeMutablePointer<L>) -> Double {
         Double((source.isUnit ? unit[r] : sparse[r])[lane: lane])
       }
       rows.append(
         Row(
           type: source.type, id: source.id, position: Double(detail.position[lane: lane]),
-          margin: Double(margin), jacobian: jacobian,
+          margin: Double(parameters.margin), jacobian: jacobian,
           reference: value(system.unitReference, system.sparseReference),
           weight: Double(weight[lane: lane]),
           frictionLoss: value(system.unitFriction, system.sparseFriction),
@@ -164,15 +163,5 @@ struct ConstraintReport: Sendable {
           columns: detail.frame.column0.lane(lane), detail.frame.column1.lane(lane),
           detail.frame.column2.lane(lane)),
         friction: friction, slot: slot, rows: start..<rows.count, force: force ?? []))
-  }
-}
-
-extension ConstraintPlan {
-  /// Margins of the sparse rows.
-  fileprivate var sparseMargins: [Scalar] {
-    var margins = [Scalar](repeating: 0, count: pattern.sparseRows.count)
-    for row in formRows.array { margins[Int(row.row)] = row.parameters.margin }
-    for limit in ballLimits.array { margins[Int(limit.row)] = limit.parameters.margin }
-    return margins
   }
 }

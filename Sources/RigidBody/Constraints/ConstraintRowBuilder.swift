@@ -9,6 +9,7 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
   private(set) var unitPattern: [UnitRow] = []
   private(set) var sparsePattern: [SparseRow] = []
   private(set) var support: [Int32] = []
+  private(set) var sparseParameters: [KernelRowParameters<Scalar>] = []
   private(set) var unitRows: [KernelUnitRow<Scalar>] = []
   private(set) var formRows: [KernelFormRow<Scalar>] = []
   private(set) var terms: [KernelTerm<Scalar>] = []
@@ -120,16 +121,14 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
   }
 
   private mutating func addBallLimit(_ joint: Joint, _ index: Int) {
+    let parameters = KernelRowParameters<Scalar>(
+      reference: joint.limitSolverReference, impedance: joint.limitSolverImpedance, margin: joint.margin,
+      diagonal: model.degreesOfFreedom[joint.velocityAddress].inverseWeight0, smallestTime: smallestTime)
     ballLimits.append(
       KernelBallLimit(
         row: Int32(sparsePattern.count), positionAddress: Int32(joint.positionAddress),
-        bound: Scalar(max(joint.range[0], joint.range[1])),
-        parameters: KernelRowParameters(
-          reference: joint.limitSolverReference, impedance: joint.limitSolverImpedance, margin: joint.margin,
-          diagonal: model.degreesOfFreedom[joint.velocityAddress].inverseWeight0, smallestTime: smallestTime))
-    )
-    appendRow(
-      .jointLimit, id: index, kind: .limit, (0..<3).map { joint.velocityAddress + $0 })
+        bound: Scalar(max(joint.range[0], joint.range[1])), parameters: parameters))
+    appendRow(.jointLimit, id: index, kind: .limit, (0..<3).map { joint.velocityAddress + $0 }, parameters)
   }
 
   /// The lower limit where the form is at least, the upper one where it is at most.
@@ -194,16 +193,18 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
         secondStart: two.start, secondEnd: two.end, firstConstant: Scalar(first.constant),
         secondConstant: Scalar(second?.constant ?? 0), polynomial: (p[0], p[1], p[2], p[3]),
         frictionLoss: Scalar(frictionLoss), parameters: parameters))
-    appendRow(type, id: id, kind: kind, degreesOfFreedom)
+    appendRow(type, id: id, kind: kind, degreesOfFreedom, parameters)
   }
 
   private mutating func appendRow(
-    _ type: ConstraintRowType, id: Int, kind: RowKind, _ degreesOfFreedom: [Int]
+    _ type: ConstraintRowType, id: Int, kind: RowKind, _ degreesOfFreedom: [Int],
+    _ parameters: KernelRowParameters<Scalar>
   ) {
     rows.append(ConstraintRowSource(type: type, id: id, isUnit: false, row: sparsePattern.count))
     sparsePattern.append(
       SparseRow(start: Int32(support.count), count: Int32(degreesOfFreedom.count), kind: kind))
     support += degreesOfFreedom.map(Int32.init)
+    sparseParameters.append(parameters)
   }
 
   // MARK: Equalities
@@ -288,17 +289,22 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
       Constant9((tree.bodyOrientation[body] * turn).normalized.matrix)
     }
     let (weight1, weight2) = (model.bodies[body1].inverseWeight0, model.bodies[body2].inverseWeight0)
+    let translation = KernelRowParameters<Scalar>(
+      reference: equality.solverReference, impedance: equality.solverImpedance,
+      diagonal: weight1[0] + weight2[0], smallestTime: smallestTime)
+    var rotation = translation
+    rotation.diagonal = Scalar(weight1[1] + weight2[1])
     linkEqualities.append(
       KernelLinkEquality(
         row: Int32(sparsePattern.count), isWeld: isWeld, link1: Int32(link1), link2: Int32(link2),
         anchor1: place(body1, anchor1), anchor2: place(body2, anchor2), frame1: frame(body1, turn1),
         frame2: frame(body2, turn2), torqueScale: Scalar(isWeld ? equality.data[10] : 0),
         directionStart: Int32(start), directionEnd: Int32(linkDirections.count),
-        translation: KernelRowParameters(
-          reference: equality.solverReference, impedance: equality.solverImpedance,
-          diagonal: weight1[0] + weight2[0], smallestTime: smallestTime),
-        rotationDiagonal: Scalar(weight1[1] + weight2[1])))
-    for _ in 0..<(isWeld ? 6 : 3) { appendRow(.equality, id: index, kind: .equality, degreesOfFreedom) }
+        translation: translation, rotationDiagonal: rotation.diagonal))
+    for row in 0..<(isWeld ? 6 : 3) {
+      appendRow(
+        .equality, id: index, kind: .equality, degreesOfFreedom, row < 3 ? translation : rotation)
+    }
   }
 
   /// Directions that move a link.
