@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  private static let spatial = { (attribute: String) in
+  private static func spatial(_ attribute: String) -> String {
     "<tendon><spatial name=\"t\" \(attribute)><site site=\"s\"/><site site=\"w\"/></spatial></tendon>"
   }
 

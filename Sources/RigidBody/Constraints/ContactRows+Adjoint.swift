@@ -139,7 +139,9 @@ private func slotAdjoint<L: Lane>(
   while lane < L.laneCount {
     if sources[lane].candidate >= 0 && activity[lane: lane] != 0 {
       geometryAdjoint(
-        engine, plan, record, sources[lane], lane, signedDistance: Double(detail.distance[lane: lane]),
+        engine, plan, record, sources[lane],
+        features: engine.assembler.contactFeatures[s &* L.laneCount &+ lane], lane,
+        signedDistance: Double(detail.distance[lane: lane]),
         distance: Double(byDistance[lane: lane]),
         position: byPosition.lane(lane),
         frame: Matrix3(
@@ -242,7 +244,8 @@ private func addWrench<L: Lane>(
 @inline(__always)
 private func geometryAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
-  _ source: ContactSource, _ lane: Int, signedDistance: Double, distance: Double, position: Vector3<Double>,
+  _ source: ContactSource, features: ConvexFeatures, _ lane: Int, signedDistance: Double, distance: Double,
+  position: Vector3<Double>,
   frame: Matrix3<Double>,
   at point: Vector3<Double>, contactFrame: Matrix3<Double>
 ) where L.Scalar: LaneScalar {
@@ -265,24 +268,28 @@ private func geometryAdjoint<L: Lane>(
   }
   func size(_ c: Constant3<L.Scalar>) -> Vector3<Double> { Vector3(Double(c.x), Double(c.y), Double(c.z)) }
   let pose1 = pose(candidate.pointee.geom1)
-  var kind = candidate.pointee.kind
-  var pose2 = pose(candidate.pointee.geom2)
-  var size2 = size(candidate.pointee.size2)
-  if kind == .planeMesh {
-    // The corner is a sphere of no size.
-    let normal = contactFrame.column0
-    pose2.position = point + normal * normal.dot(point - pose1.position)
-    size2 = .zero
-    kind = .planeSphere
+  let pose2 = pose(candidate.pointee.geom2)
+  let cotangent = ContactCotangent<Double>(distance: distance, position: position, frame: frame)
+  let own: ContactGeometryCotangent<Double>
+  if candidate.pointee.kind.isAnalytic {
+    own = contactGeometryAdjoint(
+      candidate.pointee.kind, branch: Double(source.branch), pose1, size(candidate.pointee.size1), pose2,
+      size(candidate.pointee.size2), distance: signedDistance, position: point, frame: contactFrame,
+      cotangent, where: true)
+  } else {
+    let geoms = engine.assembler.plan.collision.geoms
+    own = convexGeometryAdjoint(
+      candidate.pointee.kind, geoms[Int(candidate.pointee.geom1)], pose1,
+      geoms[Int(candidate.pointee.geom2)], pose2,
+      Contact(
+        candidate: source.candidate, number: source.number, distance: signedDistance, position: point,
+        frame: contactFrame, branch: source.branch, features: features), cotangent)
+    // These have no cotangents.
+    if !own.defects.isDisjoint(with: [.notReplayable, .parallel]) {
+      engine.undifferentiableContact = source.candidate
+      return
+    }
   }
-  guard kind.isAnalytic else {
-    engine.undifferentiableContact = source.candidate
-    return
-  }
-  let own = contactGeometryAdjoint(
-    kind, branch: Double(source.branch), pose1, size(candidate.pointee.size1), pose2, size2,
-    distance: signedDistance, position: point, frame: contactFrame,
-    ContactCotangent(distance: distance, position: position, frame: frame), where: true)
   // Where the geometry is not smooth there is a kink.
   if own.rawDefects != 0 { engine.kinkMargin[lane: lane] = 0 }
   let links = engine.adjointMemory.links
