@@ -660,7 +660,7 @@ import Testing
       </worldbody><tendon><fixed name="t" stiffness="1"><joint joint="a" coef="1"/></fixed></tendon>
       <actuator><muscle joint="a" lengthrange="0 1"/></actuator></mujoco>
       """
-    let all: [IgnoredFeatures] = [.limit, .frictionLoss, .tendon, .actuation]
+    let all: [IgnoredFeatures] = [.tendon, .actuation]
     let many = try Model(mjcf: text)
     _ = try Simulator<Double>(many, ignoring: all.reduce(into: []) { $0.formUnion($1) })
     for missing in all {

@@ -285,7 +285,7 @@ private func geometryAdjoint<L: Lane>(
         candidate: source.candidate, number: source.number, distance: signedDistance, position: point,
         frame: contactFrame, branch: source.branch, features: features), cotangent)
     // These have no cotangents.
-    if !own.defects.isDisjoint(with: [.notReplayable, .parallel]) {
+    if !own.defects(lane: 0).isDisjoint(with: [.notReplayable, .parallel]) {
       engine.undifferentiableContact = source.candidate
       return
     }
