@@ -85,6 +85,9 @@ public struct RolloutResult<Scalar: SimulationScalar>: Sendable {
   /// Worlds in whose state a number left the range up to 1e10 (MuJoCo's limit), with the step in which each did. They
   /// were frozen in the last state before it; the others went on.
   public var divergedWorlds: [DivergedWorld]
+  /// Worlds in which the constraint solver reached its limit of iterations, or a number was not finite, in some step: their
+  /// states and gradients are not those of a solution.
+  public var unconvergedWorlds: [Int] = []
 }
 
 /// A world that was frozen.

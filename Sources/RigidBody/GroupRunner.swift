@@ -77,6 +77,12 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   func resetDivergence() {
     for lane in divergedStep.indices { divergedStep[lane] = -1 }
     frozen = L.Mask(repeating: false)
+    scratch.constraints?.unconvergedLanes = 0
+  }
+
+  /// Whether the constraint solver failed in a lane since the group was loaded.
+  func isUnconverged(lane: Int) -> Bool {
+    scratch.constraints.map { $0.unconvergedLanes >> UInt32(lane) & 1 != 0 } ?? false
   }
 
   /// Writes the group's state to row `row` of each of its worlds.

@@ -15,6 +15,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
   /// For each group: the records of all its steps, or its checkpoints.
   private var storage: [GroupStorage<L>?]
   private var divergedSteps: [Int]
+  private var unconverged: [Bool]
 
   init(
     _ simulator: Simulator<Scalar>, _ initial: BatchState<Scalar>, _ inputs: SimulationInputs<Scalar>,
@@ -29,6 +30,7 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     groups = (initial.worldCount + L.laneCount - 1) / L.laneCount
     storage = Array(repeating: nil, count: groups)
     divergedSteps = Array(repeating: -1, count: groups * L.laneCount)
+    unconverged = Array(repeating: false, count: groups * L.laneCount)
   }
 
   @specialized(where L == Double)
@@ -54,26 +56,29 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
       recorded.withPointers { trajectory in
         storage.withUnsafeMutableBufferPointer { storage in
           divergedSteps.withUnsafeMutableBufferPointer { diverged in
-            withInputs { inputs in
-              let shared = Shared(
-                value: (
-                  state: state, trajectory: trajectory, inputs: inputs, storage: storage.baseAddress!,
-                  diverged: diverged.baseAddress!
-                ))
-              parallelFor(
-                count: groups, threads: threads, makeContext: { GroupRunner<L>(plan) },
-                body: { runner, group in
-                  let (state, trajectory, inputs, storage, diverged) = shared.value
-                  let own = GroupStorage<L>(
-                    plan, steps: steps, memory: memory, retention, in: block, offset: group * storageBytes)
-                  storage[group] = own
-                  Self.forward(
-                    runner, own, state: state, trajectory: trajectory, inputs: inputs, steps: steps,
-                    group: group, worldCount: worlds)
-                  for lane in 0..<L.laneCount {
-                    diverged[group * L.laneCount + lane] = runner.divergedStep[lane]
-                  }
-                })
+            unconverged.withUnsafeMutableBufferPointer { unconverged in
+              withInputs { inputs in
+                let shared = Shared(
+                  value: (
+                    state: state, trajectory: trajectory, inputs: inputs, storage: storage.baseAddress!,
+                    diverged: diverged.baseAddress!, unconverged: unconverged.baseAddress!
+                  ))
+                parallelFor(
+                  count: groups, threads: threads, makeContext: { GroupRunner<L>(plan) },
+                  body: { runner, group in
+                    let (state, trajectory, inputs, storage, diverged, unconverged) = shared.value
+                    let own = GroupStorage<L>(
+                      plan, steps: steps, memory: memory, retention, in: block, offset: group * storageBytes)
+                    storage[group] = own
+                    Self.forward(
+                      runner, own, state: state, trajectory: trajectory, inputs: inputs, steps: steps,
+                      group: group, worldCount: worlds)
+                    for lane in 0..<L.laneCount {
+                      diverged[group * L.laneCount + lane] = runner.divergedStep[lane]
+                      unconverged[group * L.laneCount + lane] = runner.isUnconverged(lane: lane)
+                    }
+                  })
+              }
             }
           }
         }
@@ -84,7 +89,8 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
       trajectory: Trajectory(
         worldCount: worlds, stepCount: steps, positions: recorded.positions, velocities: recorded.velocities,
         activations: recorded.activations),
-      divergedWorlds: simulator.divergedWorlds(divergedSteps, worlds))
+      divergedWorlds: simulator.divergedWorlds(divergedSteps, worlds),
+      unconvergedWorlds: (0..<worlds).filter { unconverged[$0] })
   }
 
   private func withInputs<R>(_ body: (InputPointers<Scalar>) -> R) -> R {

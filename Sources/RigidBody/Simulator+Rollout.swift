@@ -22,28 +22,35 @@ extension Simulator {
       velocities: zeros(worlds * rows * plan.velocityCount),
       activations: zeros(worlds * rows * plan.activationCount))
     var diverged = [Int](repeating: -1, count: groups * L.laneCount)
+    var unconverged = [Bool](repeating: false, count: groups * L.laneCount)
 
     final.withPointers { state in
       recorded.withPointers { trajectory in
         diverged.withUnsafeMutableBufferPointer { diverged in
-          inputs.withPointers(
-            controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
-          ) { inputs in
-            let shared = Shared(
-              value: (state: state, trajectory: trajectory, inputs: inputs, diverged: diverged.baseAddress!))
-            parallelFor(
-              count: groups, threads: threads,
-              makeContext: { ForwardRunner<L>(plan) },
-              body: { runner, group in
-                let (state, trajectory, inputs, diverged) = shared.value
-                runner.rollOut(
-                  state: state, trajectory: recordsTrajectory ? trajectory : nil, inputs: inputs,
-                  steps: steps,
-                  group: group, worldCount: worlds)
-                for lane in 0..<L.laneCount {
-                  diverged[group * L.laneCount + lane] = runner.base.divergedStep[lane]
-                }
-              })
+          unconverged.withUnsafeMutableBufferPointer { unconverged in
+            inputs.withPointers(
+              controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
+            ) { inputs in
+              let shared = Shared(
+                value: (
+                  state: state, trajectory: trajectory, inputs: inputs, diverged: diverged.baseAddress!,
+                  unconverged: unconverged.baseAddress!
+                ))
+              parallelFor(
+                count: groups, threads: threads,
+                makeContext: { ForwardRunner<L>(plan) },
+                body: { runner, group in
+                  let (state, trajectory, inputs, diverged, unconverged) = shared.value
+                  runner.rollOut(
+                    state: state, trajectory: recordsTrajectory ? trajectory : nil, inputs: inputs,
+                    steps: steps,
+                    group: group, worldCount: worlds)
+                  for lane in 0..<L.laneCount {
+                    diverged[group * L.laneCount + lane] = runner.base.divergedStep[lane]
+                    unconverged[group * L.laneCount + lane] = runner.base.isUnconverged(lane: lane)
+                  }
+                })
+            }
           }
         }
       }
@@ -55,7 +62,8 @@ extension Simulator {
           worldCount: worlds, stepCount: steps, positions: recorded.positions,
           velocities: recorded.velocities,
           activations: recorded.activations) : nil,
-      divergedWorlds: divergedWorlds(diverged, worlds))
+      divergedWorlds: divergedWorlds(diverged, worlds),
+      unconvergedWorlds: (0..<worlds).filter { unconverged[$0] })
   }
 
   func divergedWorlds(_ steps: [Int], _ worlds: Int) -> [DivergedWorld] {

@@ -43,7 +43,7 @@ struct DemoCommand: ParsableCommand {
       """
       == \(path)
       \(model.bodies.count) bodies, \(model.velocityCount) degrees of freedom, \(model.controlCount) actuators, \
-      read in \(formatted(seconds: loading)). \(model.unsupported.count) limits and contacts are left out.
+      read in \(formatted(seconds: loading)). Contacts and limits are left out here.
 
       """)
 

@@ -31,6 +31,8 @@ class ConstraintStage<L: Lane> {
   /// `Jᵀ f`.
   final let constraintForce: UnsafeMutablePointer<L>
   final let smoothAccelerations: UnsafeMutablePointer<L>
+  /// Lanes in which the solver did not converge since this was cleared.
+  final var unconvergedLanes: UInt32 = 0
   /// A candidate whose contact the adjoint met and cannot differentiate, or -1.
   final var undifferentiableContact: Int32 = -1
   /// How near to a kink the adjoint has been since this was set to one; see ``ConstraintSolverWorkspace/kinkMargin``.
@@ -217,6 +219,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     solveConstraints(
       constraints.solver, workspace, system, massMatrix: massMatrix,
       smoothAcceleration: smoothAccelerations, smoothForce: smoothForce, solution, factorsHessian: false)
+    for lane in 0..<L.laneCount where workspace.status[lane] != .converged {
+      unconvergedLanes |= 1 << UInt32(lane)
+    }
   }
 
   /// The rows of a record's state.
