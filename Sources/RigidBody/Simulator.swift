@@ -22,6 +22,7 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   ///   (`implicit`) or a timestep that is not positive.
   ///
   /// - Parameters:
+  ///   - model: what is simulated.
   ///   - ignored: what is left out.
   ///   - contactGeometry: what gradients take of contacts.
   public init(

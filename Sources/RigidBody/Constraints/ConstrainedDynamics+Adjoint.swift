@@ -19,6 +19,10 @@ struct ConstraintAdjointMemory<L: Lane> {
   let rest: UnsafeMutablePointer<L>
   let rates: UnsafeMutablePointer<LinkRates<L>>
   let links: UnsafeMutablePointer<LinkConstraintCotangents<L>>
+  /// Links of the contacts in one slot, and the lanes (1, else 0) in which each is the first and the second.
+  let slotLinks: UnsafeMutablePointer<Int32>
+  let isFirst: UnsafeMutablePointer<L>
+  let isSecond: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     dual = arena.take(L.self, plan.velocityCount)
@@ -26,6 +30,9 @@ struct ConstraintAdjointMemory<L: Lane> {
     rest = arena.take(L.self, plan.velocityCount)
     rates = arena.take(LinkRates<L>.self, plan.tree.linkCount)
     links = arena.take(LinkConstraintCotangents<L>.self, plan.tree.linkCount)
+    slotLinks = arena.take(Int32.self, 2 * L.laneCount)
+    isFirst = arena.take(L.self, 2 * L.laneCount)
+    isSecond = arena.take(L.self, 2 * L.laneCount)
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
@@ -33,6 +40,8 @@ struct ConstraintAdjointMemory<L: Lane> {
     for _ in 0..<3 { measure.take(L.self, plan.velocityCount) }
     measure.take(LinkRates<L>.self, plan.tree.linkCount)
     measure.take(LinkConstraintCotangents<L>.self, plan.tree.linkCount)
+    measure.take(Int32.self, 2 * L.laneCount)
+    for _ in 0..<2 { measure.take(L.self, 2 * L.laneCount) }
     return measure.byteCount
   }
 }

@@ -92,6 +92,8 @@ final class ConstraintAssembler<L: Lane> where L.Scalar: LaneScalar {
   var contactDetail: UnsafeMutablePointer<ContactSlotDetail<L>> { memory.detail.base }
   /// The lanes' contacts in the slots: `laneCount` for each slot.
   var contactSources: UnsafeMutablePointer<ContactSource> { memory.sources.base }
+  /// The pose of a geom that took part in the narrow phase.
+  func geomPose(_ geom: Int) -> GeomPose<L> { memory.geomPoses[Int(plan.contacts.geomPlace[geom])] }
   /// Of pairs of kind ``PairKind/convex``, at the same places: what spans their deepest points.
   var contactFeatures: UnsafeMutablePointer<ConvexFeatures> { memory.features.base }
 

@@ -99,13 +99,14 @@ private func slotAdjoint<L: Lane>(
     acceleration: (-g.3, -g.4, -g.5), velocity: (-(b * g.3), -(b * g.4), -(b * g.5))
   )
 
-  let rates = relativeRates(engine, plan, record, sources, at: detail.position)
+  let linkCount = listLinks(engine, sources)
+  let rates = relativeRates(engine, plan, record, linkCount, at: detail.position)
   let wrenches = (
     dual: (force(linear.dual), force(spin.dual)),
     acceleration: (force(linear.acceleration), force(spin.acceleration)),
     velocity: (force(linear.velocity), force(spin.velocity))
   )
-  scatter(engine, plan, record, sources, at: detail.position, wrenches)
+  scatter(engine, plan, record, linkCount, at: detail.position, wrenches)
   guard engine.includesGeometry else { return }
 
   var byFrame = Matrix3<L>.zero
@@ -135,177 +136,205 @@ private func slotAdjoint<L: Lane>(
   let byDistance = multipliers.byDistance(
     stiffness: detail.stiffness, offset: detail.distance - detail.margin, impedance: detail.impedance,
     slope: detail.impedanceSlope)
+  let cotangent = ContactCotangent<L>(distance: byDistance, position: byPosition, frame: byFrame)
+  geometryAdjoint(engine, plan, record, s, linkCount, isActive: .!(activity .== zero), cotangent)
+}
+
+/// Lists the links of all lanes' contacts, once each, with the lanes (1, else 0) in which each is the first and the second.
+///
+/// - Returns: How many there are.
+@inline(__always)
+private func listLinks<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ sources: UnsafePointer<ContactSource>
+) -> Int where L.Scalar: LaneScalar {
+  let memory = engine.adjointMemory
+  var count = 0
+  @inline(__always) func place(_ link: Int32) -> Int {
+    var k = 0
+    while k < count {
+      if memory.slotLinks[k] == link { return k }
+      k &+= 1
+    }
+    memory.slotLinks[count] = link
+    memory.isFirst[count] = L(0.0)
+    memory.isSecond[count] = L(0.0)
+    count &+= 1
+    return count &- 1
+  }
   var lane = 0
   while lane < L.laneCount {
-    if sources[lane].candidate >= 0 && activity[lane: lane] != 0 {
-      geometryAdjoint(
-        engine, plan, record, sources[lane],
-        features: engine.assembler.contactFeatures[s &* L.laneCount &+ lane], lane,
-        signedDistance: Double(detail.distance[lane: lane]),
-        distance: Double(byDistance[lane: lane]),
-        position: byPosition.lane(lane),
-        frame: Matrix3(
-          columns: byFrame.column0.lane(lane), byFrame.column1.lane(lane), byFrame.column2.lane(lane)),
-        at: detail.position.lane(lane),
-        contactFrame: Matrix3(
-          columns: frame.column0.lane(lane), frame.column1.lane(lane), frame.column2.lane(lane)))
+    if sources[lane].candidate >= 0 {
+      if sources[lane].link1 > 0 { memory.isFirst[place(sources[lane].link1)][lane: lane] = 1 }
+      if sources[lane].link2 > 0 { memory.isSecond[place(sources[lane].link2)][lane: lane] = 1 }
     }
     lane &+= 1
   }
+  return count
 }
 
 /// Motions of the second links relative to the first, at the contact.
 @inline(__always)
 private func relativeRates<L: Lane>(
   _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
-  _ sources: UnsafePointer<ContactSource>, at point: Vector3<L>
+  _ linkCount: Int, at point: Vector3<L>
 ) -> (dual: ContactLinks<L>, acceleration: ContactLinks<L>, velocity: ContactLinks<L>)
 where L.Scalar: LaneScalar {
-  var result = LinkRates<L>.zero
-  let tree = plan.tree
-  let rates = engine.adjointMemory.rates
-  @inline(__always) func add(_ sum: inout Motion<L>, _ motion: Motion<L>, _ lane: Int, _ sign: L.Scalar) {
-    sum.angular.x[lane: lane] += sign * motion.angular.x[lane: lane]
-    sum.angular.y[lane: lane] += sign * motion.angular.y[lane: lane]
-    sum.angular.z[lane: lane] += sign * motion.angular.z[lane: lane]
-    sum.linear.x[lane: lane] += sign * motion.linear.x[lane: lane]
-    sum.linear.y[lane: lane] += sign * motion.linear.y[lane: lane]
-    sum.linear.z[lane: lane] += sign * motion.linear.z[lane: lane]
+  let memory = engine.adjointMemory
+  var result = (
+    dual: ContactLinks<L>(angular: .zero, linear: .zero),
+    acceleration: ContactLinks<L>(angular: .zero, linear: .zero),
+    velocity: ContactLinks<L>(angular: .zero, linear: .zero)
+  )
+  @inline(__always) func add(_ sum: inout ContactLinks<L>, _ motion: Motion<L>, _ arm: Vector3<L>, _ sign: L)
+  {
+    sum.angular = motion.angular.multiplyAdd(sign, sum.angular)
+    sum.linear = motion.angular.cross(arm, adding: motion.linear).multiplyAdd(sign, sum.linear)
   }
-  // Each link's motion is about its tree's reference point; here it is carried to the world's origin.
-  @inline(__always) func atOrigin(_ motion: Motion<L>, _ reference: Vector3<L>) -> Motion<L> {
-    Motion(angular: motion.angular, linear: motion.linear - motion.angular.cross(reference))
+  var k = 0
+  while k < linkCount {
+    let index = Int(memory.slotLinks[k])
+    let arm = point - reference(plan, record, index)
+    let sign = memory.isSecond[k] - memory.isFirst[k]
+    add(&result.dual, memory.rates[index].dual, arm, sign)
+    add(&result.acceleration, memory.rates[index].acceleration, arm, sign)
+    add(&result.velocity, memory.rates[index].velocity, arm, sign)
+    k &+= 1
   }
-  var lane = 0
-  while lane < L.laneCount {
-    for (link, sign) in [(sources[lane].link2, L.Scalar(1)), (sources[lane].link1, L.Scalar(-1))]
-    where link > 0 {
-      let index = Int(link)
-      let reference = record.poses[Int(tree.links.pointer(index).pointee.root)].position
-      let rate = rates[index]
-      add(&result.dual, atOrigin(rate.dual, reference), lane, sign)
-      add(&result.acceleration, atOrigin(rate.acceleration, reference), lane, sign)
-      add(&result.velocity, atOrigin(rate.velocity, reference), lane, sign)
-    }
-    lane &+= 1
-  }
-  @inline(__always) func atPoint(_ motion: Motion<L>) -> ContactLinks<L> {
-    ContactLinks(angular: motion.angular, linear: motion.angular.cross(point, adding: motion.linear))
-  }
-  return (atPoint(result.dual), atPoint(result.acceleration), atPoint(result.velocity))
+  return result
+}
+
+/// The reference point of a link's tree.
+@inline(__always)
+private func reference<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ link: Int
+) -> Vector3<L> {
+  record.poses[Int(plan.tree.links.pointer(link).pointee.root)].position
 }
 
 /// Adds forces and torques at the contact to the cotangents of the second link, and takes them off those of the first.
 @inline(__always)
 private func scatter<L: Lane>(
   _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
-  _ sources: UnsafePointer<ContactSource>, at point: Vector3<L>,
+  _ linkCount: Int, at point: Vector3<L>,
   _ wrenches: (
     dual: (Vector3<L>, Vector3<L>), acceleration: (Vector3<L>, Vector3<L>), velocity: (Vector3<L>, Vector3<L>)
   )
 ) where L.Scalar: LaneScalar {
-  let links = engine.adjointMemory.links
+  let memory = engine.adjointMemory
   @inline(__always) func add(
-    _ sum: inout Force<L>, _ wrench: (Vector3<L>, Vector3<L>), _ arm: Vector3<L>, _ lane: Int,
-    _ sign: L.Scalar
+    _ sum: inout Force<L>, _ wrench: (Vector3<L>, Vector3<L>), _ arm: Vector3<L>, _ sign: L
   ) {
-    addWrench(&sum, wrench.0, wrench.1, arm, lane, sign)
+    sum.angular = arm.cross(wrench.0, adding: wrench.1).multiplyAdd(sign, sum.angular)
+    sum.linear = wrench.0.multiplyAdd(sign, sum.linear)
   }
+  var k = 0
+  while k < linkCount {
+    let index = Int(memory.slotLinks[k])
+    let arm = point - reference(plan, record, index)
+    let sign = memory.isSecond[k] - memory.isFirst[k]
+    let target = memory.links + index
+    add(&target.pointee.byDual, wrenches.dual, arm, sign)
+    add(&target.pointee.byAcceleration, wrenches.acceleration, arm, sign)
+    add(&target.pointee.byVelocity, wrenches.velocity, arm, sign)
+    k &+= 1
+  }
+}
+
+/// Hands the cotangents of a slot's contacts on to the links that carry their geoms: lanes with the same pair together.
+@inline(__always)
+private func geometryAdjoint<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ s: Int,
+  _ linkCount: Int, isActive: L.Mask, _ cotangent: ContactCotangent<L>
+) where L.Scalar: LaneScalar {
+  let memory = engine.adjointMemory
+  let tables = engine.assembler.plan.contacts
+  let detail = engine.assembler.contactDetail[s]
+  let sources = engine.assembler.contactSources + s &* L.laneCount
+  // Forces on the geoms, and torques about the world's origin.
+  var first = (force: Vector3<L>.zero, torque: Vector3<L>.zero)
+  var second = first
+  var isDefective = L.Mask(repeating: false)
+  var isDone = L.Mask(repeating: false)
   var lane = 0
   while lane < L.laneCount {
-    for (link, sign) in [(sources[lane].link2, L.Scalar(1)), (sources[lane].link1, L.Scalar(-1))]
-    where link > 0 {
-      let index = Int(link)
-      let arm = point - record.poses[Int(plan.tree.links.pointer(index).pointee.root)].position
-      add(&links[index].byDual, wrenches.dual, arm, lane, sign)
-      add(&links[index].byAcceleration, wrenches.acceleration, arm, lane, sign)
-      add(&links[index].byVelocity, wrenches.velocity, arm, lane, sign)
+    let candidate = sources[lane].candidate
+    if candidate >= 0 && isActive[lane: lane] && !isDone[lane: lane] {
+      var mask = L.Mask(repeating: false)
+      var branch = L(0.0)
+      var other = lane
+      while other < L.laneCount {
+        if sources[other].candidate == candidate && isActive[lane: other] {
+          mask[lane: other] = true
+          isDone[lane: other] = true
+          branch[lane: other] = L.Scalar(sources[other].branch)
+        }
+        other &+= 1
+      }
+      let pair = tables.candidates.pointer(Int(candidate))
+      let pose1 = engine.assembler.geomPose(Int(pair.pointee.geom1))
+      let pose2 = engine.assembler.geomPose(Int(pair.pointee.geom2))
+      let own: ContactGeometryCotangent<L>
+      if pair.pointee.kind.isAnalytic {
+        own = contactGeometryAdjoint(
+          pair.pointee.kind, branch: branch, pose1, Vector3(broadcasting: pair.pointee.size1), pose2,
+          Vector3(broadcasting: pair.pointee.size2), distance: detail.distance, position: detail.position,
+          frame: detail.frame, cotangent, where: mask)
+      } else {
+        own = convexAdjoint(engine, pair.pointee.kind, candidate, pose1, pose2, s, cotangent, where: mask)
+      }
+      first.force += own.geom1.force
+      first.torque += pose1.position.cross(own.geom1.force, adding: own.geom1.torque)
+      second.force += own.geom2.force
+      second.torque += pose2.position.cross(own.geom2.force, adding: own.geom2.torque)
+      isDefective = isDefective .| .!(own.rawDefects .== L(0.0))
     }
     lane &+= 1
   }
-}
-
-/// Adds one lane's force, at `arm` from the reference point, and torque.
-@inline(__always)
-private func addWrench<L: Lane>(
-  _ sum: inout Force<L>, _ force: Vector3<L>, _ torque: Vector3<L>, _ arm: Vector3<L>, _ lane: Int,
-  _ sign: L.Scalar
-) {
-  let moment = arm.cross(force, adding: torque)
-  sum.angular.x[lane: lane] += sign * moment.x[lane: lane]
-  sum.angular.y[lane: lane] += sign * moment.y[lane: lane]
-  sum.angular.z[lane: lane] += sign * moment.z[lane: lane]
-  sum.linear.x[lane: lane] += sign * force.x[lane: lane]
-  sum.linear.y[lane: lane] += sign * force.y[lane: lane]
-  sum.linear.z[lane: lane] += sign * force.z[lane: lane]
-}
-
-/// Hands the cotangents of one lane's contact on to the links that carry its geoms.
-@inline(__always)
-private func geometryAdjoint<L: Lane>(
-  _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
-  _ source: ContactSource, features: ConvexFeatures, _ lane: Int, signedDistance: Double, distance: Double,
-  position: Vector3<Double>,
-  frame: Matrix3<Double>,
-  at point: Vector3<Double>, contactFrame: Matrix3<Double>
-) where L.Scalar: LaneScalar {
-  let tables = engine.assembler.plan.contacts
-  let candidate = tables.candidates.pointer(Int(source.candidate))
-  func pose(_ geom: Int32) -> GeomPose<Double> {
-    let place = tables.geoms.pointer(Int(tables.geomPlace[Int(geom)]))
-    let link = record.poses[Int(place.pointee.link)]
-    let r = Matrix3(
-      columns: link.rotation.column0.lane(lane), link.rotation.column1.lane(lane),
-      link.rotation.column2.lane(lane))
-    let local = place.pointee.position
-    let own = place.pointee.rotation
-    func scalar(_ c: Constant3<L.Scalar>) -> Vector3<Double> {
-      Vector3(Double(c.x), Double(c.y), Double(c.z))
-    }
-    return GeomPose(
-      position: r * scalar(local) + link.position.lane(lane),
-      rotation: r * Matrix3(columns: scalar(own.column0), scalar(own.column1), scalar(own.column2)))
+  // Where the geometry is not smooth there is a kink.
+  engine.kinkMargin = engine.kinkMargin.replacing(with: L(0.0), where: isDefective)
+  var k = 0
+  while k < linkCount {
+    let index = Int(memory.slotLinks[k])
+    let force = second.force * memory.isSecond[k] + first.force * memory.isFirst[k]
+    let torque = second.torque * memory.isSecond[k] + first.torque * memory.isFirst[k]
+    let target = memory.links + index
+    target.pointee.byPose.linear += force
+    target.pointee.byPose.angular += torque - reference(plan, record, index).cross(force)
+    k &+= 1
   }
-  func size(_ c: Constant3<L.Scalar>) -> Vector3<Double> { Vector3(Double(c.x), Double(c.y), Double(c.z)) }
-  let pose1 = pose(candidate.pointee.geom1)
-  let pose2 = pose(candidate.pointee.geom2)
-  let cotangent = ContactCotangent<Double>(distance: distance, position: position, frame: frame)
-  let own: ContactGeometryCotangent<Double>
-  if candidate.pointee.kind.isAnalytic {
-    own = contactGeometryAdjoint(
-      candidate.pointee.kind, branch: Double(source.branch), pose1, size(candidate.pointee.size1), pose2,
-      size(candidate.pointee.size2), distance: signedDistance, position: point, frame: contactFrame,
-      cotangent, where: true)
-  } else {
-    let geoms = engine.assembler.plan.collision.geoms
-    own = convexGeometryAdjoint(
-      candidate.pointee.kind, geoms[Int(candidate.pointee.geom1)], pose1,
-      geoms[Int(candidate.pointee.geom2)], pose2,
+}
+
+/// A pair without a closed formula, lane by lane.
+@inline(never)
+private func convexAdjoint<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ kind: PairKind, _ candidate: Int32, _ pose1: GeomPose<L>,
+  _ pose2: GeomPose<L>, _ s: Int, _ cotangent: ContactCotangent<L>, where mask: L.Mask
+) -> ContactGeometryCotangent<L> where L.Scalar: LaneScalar {
+  let pair = engine.assembler.plan.contacts.candidates.pointer(Int(candidate))
+  let geoms = engine.assembler.plan.collision.geoms
+  let detail = engine.assembler.contactDetail[s]
+  var result = ContactGeometryCotangent<L>()
+  for lane in 0..<L.laneCount where mask[lane: lane] {
+    let at = s &* L.laneCount &+ lane
+    let source = engine.assembler.contactSources[at]
+    func columns(_ m: Matrix3<L>) -> Matrix3<Double> {
+      Matrix3(columns: m.column0.lane(lane), m.column1.lane(lane), m.column2.lane(lane))
+    }
+    let own = convexGeometryAdjoint(
+      kind, geoms[Int(pair.pointee.geom1)], pose1.lane(lane), geoms[Int(pair.pointee.geom2)],
+      pose2.lane(lane),
       Contact(
-        candidate: source.candidate, number: source.number, distance: signedDistance, position: point,
-        frame: contactFrame, branch: source.branch, features: features), cotangent)
+        candidate: candidate, number: source.number, distance: Double(detail.distance[lane: lane]),
+        position: detail.position.lane(lane), frame: columns(detail.frame), branch: source.branch,
+        features: engine.assembler.contactFeatures[at]),
+      ContactCotangent(
+        distance: Double(cotangent.distance[lane: lane]), position: cotangent.position.lane(lane),
+        frame: columns(cotangent.frame)))
     // These have no cotangents.
     if !own.defects(lane: 0).isDisjoint(with: [.notReplayable, .parallel]) {
-      engine.undifferentiableContact = source.candidate
-      return
+      engine.undifferentiableContact = candidate
     }
+    result.set(own, lane: lane)
   }
-  // Where the geometry is not smooth there is a kink.
-  if own.rawDefects != 0 { engine.kinkMargin[lane: lane] = 0 }
-  let links = engine.adjointMemory.links
-  for (link, geom, origin) in [
-    (source.link2, own.geom2, pose2.position), (source.link1, own.geom1, pose1.position),
-  ] where link > 0 {
-    let index = Int(link)
-    let reference = record.poses[Int(plan.tree.links.pointer(index).pointee.root)].position.lane(lane)
-    // About the tree's reference point.
-    let moment = (origin - reference).cross(geom.force, adding: geom.torque)
-    let target = links + index
-    target.pointee.byPose.angular.x[lane: lane] += L.Scalar(moment.x)
-    target.pointee.byPose.angular.y[lane: lane] += L.Scalar(moment.y)
-    target.pointee.byPose.angular.z[lane: lane] += L.Scalar(moment.z)
-    target.pointee.byPose.linear.x[lane: lane] += L.Scalar(geom.force.x)
-    target.pointee.byPose.linear.y[lane: lane] += L.Scalar(geom.force.y)
-    target.pointee.byPose.linear.z[lane: lane] += L.Scalar(geom.force.z)
-  }
+  return result
 }
