@@ -3,7 +3,8 @@
     Tests/RigidBodyTests/Fixtures/constrained_steps/*.json
 
 One file per model: `states` with qpos, qvel, act, ctrl, the state after one step and after `steps` steps with the same
-controls (solved to 1e-14), and where central differences at two step sizes agree `A`, the derivative of the next velocities by
+controls (solved to 1e-14), qacc, qfrc_constraint and the contacts that exert force at the state (geom1, geom2, dist, three coordinates of
+the point, normal and tangential forces, ten numbers each), and where central differences at two step sizes agree `A`, the derivative of the next velocities by
 positions (tangent coordinates) and velocities, nv x 2 nv.
 
 Usage: python Tools/write_constrained_step_fixtures.py [name ...]
@@ -41,6 +42,22 @@ def step(m, state, steps=1):
     for _ in range(steps):
         mujoco.mj_step(m, d)
     return d
+
+
+def evaluation(m, state):
+    d = mujoco.MjData(m)
+    d.qpos[:], d.qvel[:], d.act[:], d.ctrl[:] = state
+    mujoco.mj_forward(m, d)
+    contacts = []
+    for i in range(d.ncon):
+        c = d.contact[i]
+        if c.efc_address < 0:
+            continue
+        force = np.zeros(6)
+        mujoco.mj_contactForce(m, d, i, force)
+        contacts += [c.geom[0], c.geom[1], c.dist, *c.pos, *force[:4]]
+    return {"rows": int(d.nefc), "qacc": rounded(d.qacc, 12), "qfrc_constraint": rounded(d.qfrc_constraint, 12),
+            "contacts": rounded(contacts, 12)}
 
 
 def differences(m, state, h):
@@ -83,15 +100,15 @@ def write_model(key, count, xml=None):
     result = []
     for state in drawn:
         one, many = step(m, state), step(m, state, STEPS)
-        entry = {"qpos": state[0], "qvel": state[1], "act": state[2], "ctrl": state[3], "rows": int(one.nefc),
+        entry = {"qpos": state[0], "qvel": state[1], "act": state[2], "ctrl": state[3],
                  "next": {"qpos": one.qpos, "qvel": one.qvel}, "steps": STEPS,
-                 "last": {"qpos": many.qpos, "qvel": many.qvel}}
+                 "last": {"qpos": many.qpos, "qvel": many.qvel}, **evaluation(m, state)}
         fine, coarse = differences(m, state, 1e-6), differences(m, state, 2e-6)
         error = np.abs(fine - coarse).max() / np.abs(fine).max()
         if error < 1e-5:
             entry["A"] = rounded((4 * fine - coarse) / 3, 9)
         result.append(entry)
-        print(f"{key}: rows {one.nefc}, differences agree to {error:.1e}")
+        print(f"{key}: rows {entry['rows']}, differences agree to {error:.1e}")
     content = {"source": key, "xml": xml} if xml else {"source": key}
     content["states"] = result
     write(FOLDER / f"{file_name(key)}.json", content)

@@ -129,6 +129,7 @@ extension RolloutResult {
     let first = result.divergedWorlds.count
     result.divergedWorlds += other.divergedWorlds
     for i in first..<result.divergedWorlds.count { result.divergedWorlds[i].world += firstWorld }
+    result.unconvergedWorlds += other.unconvergedWorlds.map { $0 + firstWorld }
     return result
   }
 
@@ -143,6 +144,7 @@ extension RolloutResult {
       result.trajectory?.activations += more.activations.dropFirst(model.activationCount)
     }
     result.divergedWorlds += other.divergedWorlds
+    if result.unconvergedWorlds.isEmpty { result.unconvergedWorlds = other.unconvergedWorlds }
     return result
   }
 }

@@ -1,5 +1,34 @@
 import Costate
 
+/// What constraints make of a derivative.
+struct DerivativeQuality: Equatable {
+  /// The smallest relative distance to a kink: 1 is far, 0 is at one.
+  var kinkMargin = 1.0
+  /// Whether the constraint solver converged in every step.
+  var isConverged = true
+
+  var members: [JSONValue.Member] {
+    [
+      .init(name: "kink_margin", value: .number(kinkMargin)),
+      .init(name: "solver_converged", value: .bool(isConverged)),
+    ]
+  }
+
+  /// What a person should know.
+  var warnings: [String] {
+    var lines: [String] = []
+    if !isConverged {
+      lines += ["", "the constraint solver did not converge: this is no derivative of a solution"]
+    }
+    if kinkMargin < 1e-8 {
+      lines += [
+        "", "at a kink, where a contact or limit changes its state: the derivative is that of one side",
+      ]
+    }
+    return lines
+  }
+}
+
 /// A cost of the last state of one world's rollout, and its gradient.
 struct RolloutCost {
   struct Result: Equatable {
@@ -10,6 +39,7 @@ struct RolloutCost {
     var byActivation: [Double]
     /// Row-major [steps][nu].
     var byControl: [Double]
+    var quality = DerivativeQuality()
   }
   var setup: SimulationSetup
   var cost: FinalCost
@@ -43,6 +73,7 @@ struct RolloutCost {
       var value = 0.0
       var cotangents = StateCotangents<Scalar>(positions: [], velocities: [])
       var byControl: [[Scalar]] = []
+      var quality = DerivativeQuality()
       for (piece, state) in zip(pieces, states).reversed() {
         let stored = simulator.retainedBytesPerWorldStep * piece.count
         let tape = try simulator.record(
@@ -59,6 +90,8 @@ struct RolloutCost {
         }
         let gradient = try tape.gradient(final: cotangents, threads: threads)
         cotangents = gradient.initialState
+        quality.kinkMargin = min(quality.kinkMargin, gradient.kinkMargins.min() ?? 1)
+        quality.isConverged = quality.isConverged && gradient.unconvergedWorlds.isEmpty
         byControl.append(gradient.controls?.values ?? [])
         bar.advance(by: piece.count)
       }
@@ -66,7 +99,7 @@ struct RolloutCost {
         cost: value, byPosition: cotangents.positions.map { Double($0) },
         byVelocity: cotangents.velocities.map { Double($0) },
         byActivation: cotangents.activations.map { Double($0) },
-        byControl: byControl.reversed().flatMap { $0.map { Double($0) } })
+        byControl: byControl.reversed().flatMap { $0.map { Double($0) } }, quality: quality)
     }
   }
 

@@ -12,6 +12,10 @@ public struct StepJacobians: Sendable, Equatable {
   public var A: [Double]
   /// Next state by control, row-major `stateCount x controlCount`.
   public var B: [Double]
+  /// How near the step is to a kink, as ``RolloutGradient/kinkMargins``; 1 without constraints.
+  public var kinkMargin: Double = 1
+  /// Whether the constraint solver converged.
+  public var isConverged: Bool = true
 }
 
 extension Simulator {
@@ -155,6 +159,8 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
     stepForward(plan, steps, runner.scratch, stepInputs, timestep: h, state: runner.state)
     runner.freezeDiverged(before: steps[0], step: 0)
     if runner.divergedStep[0] >= 0 { return nil }
+    let isConverged = !runner.isUnconverged(lane: 0)
+    runner.scratch.constraints?.kinkMargin = L(1.0)
     if plan.stageCount == 1 {
       sweep(n..<stateCount, stepInputs)
       addPositionRows()
@@ -165,7 +171,9 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
     return StepJacobians(
       stateCount: stateCount, controlCount: nu,
       A: columns(rows, rows: stateCount, width: width, first: 0, count: stateCount),
-      B: columns(rows, rows: stateCount, width: width, first: stateCount, count: nu))
+      B: columns(rows, rows: stateCount, width: width, first: stateCount, count: nu),
+      kinkMargin: runner.scratch.constraints.map { Double($0.kinkMargin[lane: 0]) } ?? 1,
+      isConverged: isConverged)
   }
 
   /// Computes some of the rows by reverse sweeps.

@@ -59,6 +59,8 @@ public struct RolloutGradient<Scalar: SimulationScalar>: Sendable {
   /// is not smooth: the smallest distance over steps, relative to the numbers whose difference it is (1: far, 0: at a kink,
   /// where the gradient is that of one side). Empty without constraints.
   public var kinkMargins: [Double] = []
+  /// ``RolloutResult/unconvergedWorlds`` of the rollout: these worlds' gradients are not at a solution.
+  public var unconvergedWorlds: [Int] = []
   /// A contact that the way back met and cannot differentiate, or -1.
   var undifferentiableContact: Int32 = -1
 }
@@ -128,10 +130,11 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
       try simulator.check(trajectory, rows: worlds * (stepCount + 1), "cotangents of the trajectory")
     }
     try simulator.requireDifferentiable()
-    let gradient = implementation.reverse(
+    var gradient = implementation.reverse(
       final: final, trajectory: trajectory, targets: targets, threads: threads)
     try simulator.requireDifferentiable(contact: gradient.undifferentiableContact)
     try gradient.requireFinite("gradient")
+    gradient.unconvergedWorlds = result.unconvergedWorlds
     return gradient
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Lanes
 import RigidBody
 import RobotModels
 import TestSupport
@@ -20,6 +21,9 @@ import Testing
       var next: End
       var steps: Int
       var last: End
+      var qacc: [Double]
+      var qfrc_constraint: [Double]
+      var contacts: [Double]
       var A: [Double]?
     }
 
@@ -58,6 +62,27 @@ import Testing
       let many = try simulator.rollout(from: state, inputs: inputs, steps: reference.steps).finalState
       #expect(relativeError(many.velocities, reference.last.qvel) < 1e-5, "state \(index), last")
       #expect(relativeError(many.positions, reference.last.qpos) < 1e-5, "state \(index), last")
+    }
+  }
+
+  @Test(arguments: files)
+  func evaluations(file: ReferenceFile) throws {
+    let model = try file.decode(ReferenceModel.self).load()
+    let simulator = try Simulator<Double>(model)
+    for (index, reference) in try file.decode(Reference.self).states.enumerated() {
+      let (state, inputs) = Self.batch([reference]) as (BatchState<Double>, SimulationInputs<Double>)
+      let e = try simulator.evaluate(state, inputs: inputs)
+      #expect(e.solverConverged)
+      #expect(relativeError(e.acceleration, reference.qacc) < 1e-7, "state \(index)")
+      #expect(relativeError(e.constraintForce, reference.qfrc_constraint) < 1e-7, "state \(index)")
+      #expect(e.constraintRows.count == reference.rows, "state \(index)")
+      var contacts: [Double] = []
+      for contact in e.contacts {
+        contacts += [Double(contact.geom1), Double(contact.geom2), contact.distance]
+        contacts += contact.position.array
+        contacts += (contact.force + [0, 0, 0]).prefix(4)
+      }
+      #expect(relativeError(contacts, reference.contacts) < 1e-7, "state \(index), contacts")
     }
   }
 

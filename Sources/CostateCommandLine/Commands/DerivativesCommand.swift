@@ -28,6 +28,10 @@ struct DerivativesCommand: ParsableCommand {
       .print(asJSON: arguments.common.json)
   }
 
+  private func quality(_ result: StepJacobians) -> DerivativeQuality {
+    DerivativeQuality(kinkMargin: result.kinkMargin, isConverged: result.isConverged)
+  }
+
   private func json(_ setup: SimulationSetup, _ result: StepJacobians, _ error: Double?) -> JSONValue {
     let size = setup.model.stateTangentCount
     var members: [JSONValue.Member] = [
@@ -35,6 +39,7 @@ struct DerivativesCommand: ParsableCommand {
       .init(name: "B", value: .matrix(result.B, rows: size, columns: setup.model.controlCount)),
     ]
     if let error { members.append(.init(name: "finite_difference_error", value: .number(error))) }
+    members += quality(result).members
     members += [
       .init(name: "ignored", value: .strings(setup.ignored.names)),
       .init(name: "precision", value: .string(arguments.common.precision.rawValue)),
@@ -52,6 +57,7 @@ struct DerivativesCommand: ParsableCommand {
       matrixText(
         "B", result.B, rows: labels, columns: (0..<model.controlCount).map { "ctrl[\($0)]" }),
     ]
+    lines += quality(result).warnings
     if !setup.ignored.items.isEmpty {
       lines += ["", "left out: " + setup.ignored.names.joined(separator: ", ")]
     }

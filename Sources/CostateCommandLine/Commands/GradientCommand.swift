@@ -62,6 +62,7 @@ struct GradientCommand: ParsableCommand {
         name: "d_ctrl", value: .matrix(result.byControl, rows: steps, columns: setup.model.controlCount)),
     ]
     if let error { members.append(.init(name: "finite_difference_error", value: .number(error))) }
+    members += result.quality.members
     members += [
       .init(name: "ignored", value: .strings(setup.ignored.names)),
       .init(name: "precision", value: .string(arguments.common.precision.rawValue)),
@@ -99,6 +100,7 @@ struct GradientCommand: ParsableCommand {
       }
       lines += ["", controls.text]
     }
+    lines += result.quality.warnings
     if !setup.ignored.items.isEmpty {
       lines += ["", "left out: " + setup.ignored.names.joined(separator: ", ")]
     }

@@ -72,7 +72,8 @@ struct SimulateCommand: ParsableCommand {
     if let target, let trajectories { try target.file.write(trajectories.encoded(as: target.format)) }
     let summary = SimulationSummary(
       model: setup.model, ignored: setup.ignored, precision: arguments.common.precision, worlds: worlds,
-      steps: steps, seconds: seconds, diverged: result.divergedWorlds, output: output)
+      steps: steps, seconds: seconds, diverged: result.divergedWorlds,
+      unconverged: result.unconvergedWorlds, output: output)
     let states = worlds == 1 ? trajectories : nil
     try Report(json: summary.json(states), text: summary.text(states)).print(asJSON: arguments.common.json)
   }
@@ -107,6 +108,8 @@ struct SimulationSummary {
   var steps: Int
   var seconds: Double
   var diverged: [DivergedWorld]
+  /// Worlds in which the constraint solver did not converge.
+  var unconverged: [Int]
   var output: String?
 
   var rate: Double { Double(worlds * steps) / max(seconds, 1e-9) }
@@ -120,6 +123,7 @@ struct SimulationSummary {
       .init(
         name: "diverged",
         value: .array(diverged.map { ["world": .integer($0.world), "step": .integer($0.step)] })),
+      .init(name: "unconverged_worlds", value: .integer(unconverged.count)),
       .init(name: "ignored", value: .strings(ignored.names)),
       .init(name: "precision", value: .string(precision.rawValue)),
     ]
@@ -138,6 +142,12 @@ struct SimulationSummary {
       let shown = diverged.prefix(8).map { "\($0.world) (step \($0.step))" }.joined(separator: ", ")
       lines.append(
         "\(diverged.count) worlds diverged and were frozen: \(shown)\(diverged.count > 8 ? ", …" : "")")
+    }
+    if !unconverged.isEmpty {
+      let shown = unconverged.prefix(8).map(String.init).joined(separator: ", ")
+      lines.append(
+        "in \(unconverged.count) worlds the constraint solver did not converge in some step: "
+          + "\(shown)\(unconverged.count > 8 ? ", …" : "")")
     }
     if let output { lines.append("states written to \(output)") }
     return lines.joined(separator: "\n")

@@ -23,8 +23,7 @@ func rowsAdjoint<L: Lane>(
     let source = Int(memory.rowSource[r])
     let u = memory.rowChange[r]
     let multipliers = RowMultipliers(
-      u: u, force: memory.rowForce[r], g: memory.rowCurvature[r] * u,
-      isQuadratic: r < pass.rows.equalityEnd || r >= pass.rows.frictionEnd)
+      u: u, force: memory.rowForce[r], g: memory.rowCurvature[r] * u)
     if source < pass.unitCount {
       unitAdjoint(engine, source, multipliers, cotangents)
     } else {
@@ -42,11 +41,8 @@ struct RowMultipliers<L: Lane> {
   var u: L
   var force: L
   var g: L
-  /// Whether the force, where there is one, is proportional to the weight; of friction rows nothing depends on it that
-  /// changes.
-  var isQuadratic: Bool
 
-  /// The cotangent of the distance.
+  /// The cotangent of the distance; not of friction rows, whose distance is constant.
   @inline(__always)
   func byDistance(stiffness: L, offset: L, impedance: L, slope: L) -> L {
     let spring = stiffness * L.multiplyAdd(slope, offset, impedance)

@@ -132,7 +132,7 @@ private func slotAdjoint<L: Lane>(
     along = L.multiplyAdd(u[i], f[i], along)
     i &+= 1
   }
-  let multipliers = RowMultipliers(u: along, force: L(1.0), g: g.0, isQuadratic: true)
+  let multipliers = RowMultipliers(u: along, force: L(1.0), g: g.0)
   let byDistance = multipliers.byDistance(
     stiffness: detail.stiffness, offset: detail.distance - detail.margin, impedance: detail.impedance,
     slope: detail.impedanceSlope)

@@ -20,19 +20,12 @@ func solveConstraints<L: Lane>(
   massMatrix: UnsafePointer<L>, smoothAcceleration: UnsafePointer<L>, smoothForce: UnsafePointer<L>,
   _ solution: ConstraintSolution<L>, factorsHessian: Bool
 ) where L.Scalar: LaneScalar {
-  workspace.reserve(slots: system.slotCount)
   let problem = SolverProblem(
     solver: solver, massMatrix: massMatrix, smoothAcceleration: smoothAcceleration, smoothForce: smoothForce,
     acceleration: solution.acceleration, constraintForce: solution.constraintForce)
-  let rows = listActiveRows(solver, system, workspace.memory)
-  workspace.rows = rows
-  let pass = SolverPass(
-    pattern: solver.pattern, system: system, memory: workspace.memory, rows: rows,
-    unitCount: solver.pattern.unitRows.count, isElliptic: solver.pattern.isElliptic,
-    slotForce: solution.contactForce)
   let hessian = workspace.hessian
-  if solver.options.method == .newton || factorsHessian { coupleRows(problem, pass, hessian) }
-  pass.clearCurvatures()
+  let pass = beginPass(
+    problem, workspace, system, solution, couples: solver.options.method == .newton || factorsHessian)
 
   var state = SolverState<L>()
   chooseStart(problem, pass, &state)
@@ -58,6 +51,26 @@ func solveConstraints<L: Lane>(
     lane = lane &+ 1
   }
   scatterForces(solver, pass, solution)
+}
+
+/// The rows of a system that some lane has, without curvatures.
+///
+/// - Parameter couples: whether the Hessian's pattern is wanted.
+@inline(__always)
+func beginPass<L: Lane>(
+  _ problem: SolverProblem<L>, _ workspace: ConstraintSolverWorkspace<L>, _ system: ConstraintSystem<L>,
+  _ solution: ConstraintSolution<L>, couples: Bool
+) -> SolverPass<L> where L.Scalar: LaneScalar {
+  workspace.reserve(slots: system.slotCount)
+  let pattern = problem.solver.pattern
+  let rows = listActiveRows(problem.solver, system, workspace.memory)
+  workspace.rows = rows
+  let pass = SolverPass(
+    pattern: pattern, system: system, memory: workspace.memory, rows: rows,
+    unitCount: pattern.unitRows.count, isElliptic: pattern.isElliptic, slotForce: solution.contactForce)
+  if couples { coupleRows(problem, pass, workspace.hessian) }
+  pass.clearCurvatures()
+  return pass
 }
 
 /// The arrays of one solve besides the rows.
