@@ -85,7 +85,7 @@ struct SimulationKernel: RowKernel {
           }
         }
       } catch { throw error.tensorError(name) }
-      try requireConvergent(outcome.divergedWorlds, run.rows)
+      try requireConvergent(outcome.divergedWorlds, outcome.unconvergedWorlds, run.rows)
       if returnsTrajectory, let all = outcome.trajectory {
         for (k, part) in [all.positions, all.velocities, all.activations].enumerated() {
           results[k] += withoutFirstRows(part, worlds)
@@ -110,7 +110,16 @@ struct SimulationKernel: RowKernel {
     return work < 2048 ? 1 : Simulator<Double>.defaultThreadCount
   }
 
-  private func requireConvergent(_ diverged: [DivergedWorld], _ rows: Range<Int>) throws(TensorError) {
+  /// Tensors carry no status, so that what is no solution is an error.
+  private func requireConvergent(
+    _ diverged: [DivergedWorld], _ unconverged: [Int], _ rows: Range<Int>
+  ) throws(TensorError) {
+    if let world = unconverged.first, diverged.isEmpty {
+      throw SimulationError.invalidRequest(
+        "the constraint solver did not converge in \(unconverged.count) worlds, the first is "
+          + "\(rows.lowerBound + world)"
+      ).tensorError(name)
+    }
     guard let first = diverged.min(by: { $0.step < $1.step }) else { return }
     throw SimulationError.diverged(worlds: diverged.map { rows.lowerBound + $0.world }, step: first.step)
       .tensorError(name)

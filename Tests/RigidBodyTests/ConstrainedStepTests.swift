@@ -167,4 +167,29 @@ import Testing
         abs(slope - difference) < 1e-4 * max(abs(difference), 1), "trial \(trial): \(slope), \(difference)")
     }
   }
+
+  /// A sphere on a floor and a slide before its end: far from a kink, at one, and about to touch.
+  @Test(arguments: [
+    (height: 0.0999, slide: 0.2, isKink: false), (height: 0.1, slide: 0.2, isKink: true),
+    (height: 0.1 + 1e-10, slide: 0.2, isKink: true), (height: 0.15, slide: 0.2, isKink: false),
+    (height: 0.15, slide: 0.5, isKink: true), (height: 0.15, slide: 0.5 - 1e-10, isKink: true),
+  ])
+  func kinksAreNear(height: Double, slide: Double, isKink: Bool) throws {
+    let model = try Model(
+      mjcf: """
+        <mujoco><worldbody><geom type="plane" size="1 1 1"/>
+        <body name="ball"><joint type="slide" axis="0 0 1"/><geom size="0.1"/></body>
+        <body name="cart" pos="2 0 1"><joint type="slide" axis="1 0 0" range="-0.5 0.5"/>
+        <geom size="0.1" contype="0" conaffinity="0"/></body></worldbody></mujoco>
+        """)
+    let simulator = try Simulator<Double>(model)
+    let state = BatchState<Double>(worldCount: 1, positions: [height, slide], velocities: [-0.1, 0.1])
+    let jacobians = try simulator.stepJacobians(at: state)[0]
+    #expect(jacobians.isConverged)
+    #expect((jacobians.kinkMargin < 1e-8) == isKink, "\(jacobians.kinkMargin)")
+    let tape = try simulator.record(from: state, steps: 1)
+    let gradient = try tape.gradient(final: StateCotangents(positions: [1, 1], velocities: [0, 0]))
+    #expect((gradient.kinkMargins[0] < 1e-8) == isKink)
+    #expect(gradient.unconvergedWorlds.isEmpty)
+  }
 }

@@ -27,6 +27,16 @@ enum PairKind: Int32, Sendable, CaseIterable {
     }
   }
 
+  /// Whether a larger cutoff adds points and never takes the place of nearer ones.
+  var keepsAllPoints: Bool {
+    switch self {
+    case .planeSphere, .planeCapsule, .planeEllipsoid, .sphereSphere, .sphereCapsule, .sphereCylinder,
+      .sphereBox, .capsuleCapsule:
+      true
+    case .planeCylinder, .planeBox, .capsuleBox, .boxBox, .planeMesh, .convex: false
+    }
+  }
+
   /// Whether the pair has a closed formula, which ``collide(_:_:_:_:_:cutoff:into:)`` evaluates.
   var isAnalytic: Bool { self != .planeMesh && self != .convex }
 

@@ -9,7 +9,8 @@ func assembleConstraints<L: Lane>(_ assembler: ConstraintAssembler<L>, _ state: 
 where L.Scalar: LaneScalar {
   let plan = assembler.plan
   var memory = assembler.memory
-  assembleUnitRows(plan, memory, state)
+  memory.nearestSwitch = L(1.0)
+  assembleUnitRows(plan, &memory, state)
   assembleFormRows(plan, memory, state)
   assembleBallLimits(plan, memory, state)
   assembleLinkEqualities(plan, memory, state)
@@ -24,10 +25,11 @@ where L.Scalar: LaneScalar {
 /// Friction loss and limits of single degrees of freedom.
 @inline(__always)
 private func assembleUnitRows<L: Lane>(
-  _ plan: ConstraintPlan<L.Scalar>, _ memory: ConstraintMemory<L>, _ state: ConstraintState<L>
+  _ plan: ConstraintPlan<L.Scalar>, _ memory: inout ConstraintMemory<L>, _ state: ConstraintState<L>
 ) where L.Scalar: LaneScalar {
   let system = memory.system
   let detail = memory.unitDetail.base
+  var nearest = L(1.0)
   var r = 0
   while r < plan.unitRows.count {
     let row = plan.unitRows.pointer(r)
@@ -37,7 +39,10 @@ private func assembleUnitRows<L: Lane>(
     } else {
       let value = state.positions[Int(row.pointee.positionAddress)] - L(broadcasting: row.pointee.bound)
       let position = L.multiply(value, scalar: row.pointee.sign)
-      let isActive = position .< L(broadcasting: row.pointee.parameters.margin)
+      let margin = L(broadcasting: row.pointee.parameters.margin)
+      let isActive = position .< margin
+      nearest = L.minimum(
+        nearest, L.multiply((position - margin).magnitude, scalar: 1 / (1 + row.pointee.bound.magnitude)))
       if isActive.anyTrue {
         setRow(
           UnsafeRowParameters(row.pointer(to: \.parameters)!), position,
@@ -50,6 +55,7 @@ private func assembleUnitRows<L: Lane>(
     }
     r = r &+ 1
   }
+  memory.nearestSwitch = L.minimum(memory.nearestSwitch, nearest)
 }
 
 /// A pointer to a row's constants.

@@ -156,6 +156,10 @@ private func collideLanes<L: Lane>(
     let exists = L(Double(number)) .< counts
     if !exists.anyTrue { break }
     let exertsForce = exists .& (memory.found[number].distance .< margin)
+    let offset = L.multiply(
+      (memory.found[number].distance - margin).magnitude, scalar: 1 / candidate.pointee.reach)
+    memory.nearestSwitch = memory.nearestSwitch.replacing(
+      with: L.minimum(memory.nearestSwitch, offset), where: exists)
     if exertsForce.anyTrue {
       addContact(candidate, index, Int32(truncatingIfNeeded: number), exertsForce, &memory)
     }

@@ -88,7 +88,9 @@ func constrainedDynamicsAdjoint<L: Lane>(
   let pass = linearizeConstraints(
     engine.constraints.solver, engine.workspace, system, massMatrix: engine.massMatrix, at: a,
     engine.solution)
-  engine.kinkMargin = L.minimum(engine.kinkMargin, engine.workspace.kinkMargin.pointee)
+  engine.kinkMargin = L.minimum(
+    engine.kinkMargin,
+    L.minimum(engine.workspace.kinkMargin.pointee, engine.assembler.memory.nearestSwitch))
   engine.workspace.hessian.solve(scratch.lambda)
   if !plan.isImplicit { copyValues(memory.dual, scratch.lambda, n) }
 

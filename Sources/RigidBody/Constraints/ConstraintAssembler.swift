@@ -178,6 +178,9 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
   var support: GrowingBuffer<Int32>
   var jacobian: GrowingBuffer<L>
   var slotCount = 0
+  /// How near a limit or contact is to appearing or ending: the smallest distance from its margin, of limits over one plus the
+  /// bound, of contacts over the geoms' reach.
+  var nearestSwitch = L(1.0)
 
   // Of the four dimensions: the first and the last slot, and in each lane the last slot used; -1 where there is none.
   let firstSlot: UnsafeMutablePointer<Int32>

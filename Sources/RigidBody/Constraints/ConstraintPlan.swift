@@ -263,12 +263,15 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
         let translation = model.bodies[body1].inverseWeight0[0] + model.bodies[body2].inverseWeight0[0]
         let isPyramid = !isElliptic && set.dimension > 1
         let (r1, r2) = (collision.geoms[g1].boundingRadius, collision.geoms[g2].boundingRadius)
+        let reach = (r1 == .infinity ? 0 : r1) + r2 + candidate.cutoff
+        // Contacts that are about to appear are looked at, too, where that is for nothing: see `nearestSwitch`.
+        let lookout = candidate.kind.keepsAllPoints ? 1e-5 * reach : 0
         return KernelCandidate(
           geom1: candidate.geom1, geom2: candidate.geom2, link1: Int32(tree.bodyLink[body1]),
           link2: Int32(tree.bodyLink[body2]), kind: candidate.kind, parameters: candidate.parameters,
           dimensionClass: set.dimension == 1 ? 0 : set.dimension == 3 ? 1 : set.dimension == 4 ? 2 : 3,
-          hasPlane: r1 == .infinity, reach: Scalar((r1 == .infinity ? 0 : r1) + r2 + candidate.cutoff),
-          cutoff: Scalar(candidate.cutoff), margin: Scalar(set.margin),
+          hasPlane: r1 == .infinity, reach: Scalar(reach + lookout),
+          cutoff: Scalar(candidate.cutoff + lookout), margin: Scalar(set.margin),
           size1: Constant3(model.geoms[g1].size), size2: Constant3(model.geoms[g2].size),
           diagonal: Scalar(isPyramid ? translation * (1 + set.friction[0] * set.friction[0]) : translation))
       })
