@@ -39,10 +39,8 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
   func forward(threads: Int) -> RolloutResult<Scalar> {
     let (plan, worlds, steps, memory) = (self.plan, initial.worldCount, self.steps, self.memory)
     let recordBytes = steps * plan.stageCount * StepRecord<L>.byteCount(plan)
-    // Geometry of tapes that do not stay in a core's cache is computed again: that takes less time than memory does.
     let retention: Retention =
-      memory == .storeStates || plan.constraints != nil
-      ? .anglesAndStates : groups * recordBytes > 512 << 10 ? .anglesForGeometry : .everything
+      memory == .storeStates ? .anglesAndStates : .forTape(plan, byteCount: groups * recordBytes)
     let storageBytes = GroupStorage<L>.byteCount(plan, steps: steps, memory: memory, retention)
     let block = TapeMemory(byteCount: groups * storageBytes, pool: simulator.tapeMemory)
     var final = initial
@@ -102,17 +100,12 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
     _ runner: GroupRunner<L>, _ storage: GroupStorage<L>, state: BatchPointers<Scalar>,
     trajectory: BatchPointers<Scalar>, inputs: InputPointers<Scalar>, steps: Int, group: Int, worldCount: Int
   ) {
-    let h = L(broadcasting: runner.plan.timestep)
     runner.load(state, group: group, worldCount: worldCount)
-    runner.store(trajectory, group: group, worldCount: worldCount, rowsPerWorld: steps + 1, row: 0)
-    for step in 0..<steps {
-      storage.saveCheckpoint(runner.state, before: step)
-      let records = storage.records(forStep: step)
-      let stepInputs = runner.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
-      stepForward(runner.plan, records, runner.scratch, stepInputs, timestep: h, state: runner.state)
-      runner.freezeDiverged(before: records[0], step: step)
-      runner.store(trajectory, group: group, worldCount: worldCount, rowsPerWorld: steps + 1, row: step + 1)
+    func store(row: Int) {
+      runner.store(trajectory, group: group, worldCount: worldCount, rowsPerWorld: steps + 1, row: row)
     }
+    store(row: 0)
+    storage.rollOut(runner, inputs, steps: steps, group: group, worldCount: worldCount, afterStep: store)
     runner.store(state, group: group, worldCount: worldCount)
   }
 
@@ -277,6 +270,25 @@ final class GroupStorage<L: Lane> {
     PacedPrefetch(
       records(forStep: step)[plan.stageCount - 1].positions, byteCount: stepBytes,
       pieces: 2 * plan.stageCount * plan.tree.linkCount)
+  }
+
+  /// Rolls out a group that is loaded, and retains what its reverse sweep needs.
+  ///
+  /// - Parameter afterStep: gets the number of steps that are done, after each.
+  @inline(__always)
+  func rollOut(
+    _ runner: GroupRunner<L>, _ inputs: InputPointers<L.Scalar>, steps: Int, group: Int, worldCount: Int,
+    afterStep: (Int) -> Void
+  ) where L.Scalar: SimulationScalar {
+    let h = L(broadcasting: plan.timestep)
+    for step in 0..<steps {
+      saveCheckpoint(runner.state, before: step)
+      let records = records(forStep: step)
+      let stepInputs = runner.loadInputs(inputs, step: step, group: group, worldCount: worldCount)
+      stepForward(plan, records, runner.scratch, stepInputs, timestep: h, state: runner.state)
+      runner.freezeDiverged(before: records[0], step: step)
+      afterStep(step + 1)
+    }
   }
 
   func saveCheckpoint(_ state: StateBuffers<L>, before step: Int) {

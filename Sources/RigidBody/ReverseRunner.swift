@@ -55,11 +55,14 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
 
   /// The reverse sweep of one group.
   ///
-  /// - Parameter following: the storage that is wanted next, to be brought closer in good time.
+  /// - Parameters:
+  ///   - following: the storage that is wanted next, to be brought closer in good time.
+  ///   - cotangentsAreOfGroup: whether the cotangents' rows begin with the group's first world.
   func reverse(
     _ storage: GroupStorage<L>, following: GroupStorage<L>?, inputs: InputPointers<Scalar>,
     gradient: BatchPointers<Scalar>,
-    final: CotangentPointers<Scalar>?, trajectory: CotangentPointers<Scalar>?, steps: Int, group: Int,
+    final: CotangentPointers<Scalar>?, trajectory: CotangentPointers<Scalar>?,
+    cotangentsAreOfGroup: Bool = false, steps: Int, group: Int,
     worldCount: Int, diverged: [Int], accumulator: GradientAccumulator<Scalar>
   ) {
     let h = L(broadcasting: plan.timestep)
@@ -68,9 +71,10 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     let lanes = min(L.laneCount, worldCount - group * L.laneCount)
     start()
     forward.scratch.constraints?.kinkMargin = L(1.0)
-    if let final { addState(final, group, worldCount, rowsPerWorld: 1, row: 0) }
+    let (source, sourceCount) = cotangentsAreOfGroup ? (0, lanes) : (group, worldCount)
+    if let final { addState(final, source, sourceCount, rowsPerWorld: 1, row: 0) }
     for step in stride(from: steps - 1, through: 0, by: -1) {
-      if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: step + 1) }
+      if let trajectory { addState(trajectory, source, sourceCount, rowsPerWorld: steps + 1, row: step + 1) }
       let records = stepRecords(storage, step, steps, inputs, group, worldCount)
       if storage.storesAll {
         scratch.upcoming.pointee =
@@ -83,7 +87,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
       )
       collectInputs(accumulator, step: step, steps: steps, group: group, lanes: lanes, skipping: skipped)
     }
-    if let trajectory { addState(trajectory, group, worldCount, rowsPerWorld: steps + 1, row: 0) }
+    if let trajectory { addState(trajectory, source, sourceCount, rowsPerWorld: steps + 1, row: 0) }
     collectParameters(accumulator, group: group, lanes: lanes, skipping: skipped)
     storeState(gradient, group, worldCount, skipping: skipped)
     if let constraints = forward.scratch.constraints {

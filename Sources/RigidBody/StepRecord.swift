@@ -55,6 +55,14 @@ enum Retention {
 
   var hasGeometry: Bool { self == .everything }
   var hasMatrices: Bool { self != .anglesAndStates }
+
+  /// What a tape retains that may retain everything, which takes `byteCount`: geometry of tapes that do not stay in a core's
+  /// cache is computed again, which takes less time than memory does.
+  static func forTape<Scalar: SimulationScalar>(
+    _ plan: DynamicsPlan<Scalar>, byteCount: Int, limit: Int = 512 << 10
+  ) -> Self {
+    plan.constraints != nil ? .anglesAndStates : byteCount > limit ? .anglesForGeometry : .everything
+  }
 }
 
 /// What one evaluation of the forward dynamics retains for the reverse sweep.

@@ -117,15 +117,33 @@ private func measureReverse<Scalar: SimulationScalar>(
           try nanoseconds(per: workload.worldSteps) { consume(try states.gradient(final: seed, threads: 1)) }
         }
       },
+      {
+        try repeated(2) {
+          try nanoseconds(per: workload.worldSteps) {
+            consume(
+              try simulator.valuesAndGradient(
+                from: workload.state, inputs: workload.inputs, steps: workload.steps, threads: 1
+              ) { cost in
+                for i in cost.cotangents.positions.indices { cost.cotangents.positions[i] = 1 }
+                for i in cost.cotangents.velocities.indices { cost.cotangents.velocities[i] = 1 }
+                for i in cost.cotangents.activations.indices { cost.cotangents.activations[i] = 1 }
+              })
+          }
+        }
+      },
     ])
   report.add("forward, \(label)", times[0])
   report.add("forward with recording, \(label)", times[3])
   report.add("reverse, stored, \(label)", times[1])
   report.add("reverse, states stored, \(label)", times[4])
+  report.add("forward and reverse, a group at a time, \(label)", times[5])
   report.add("reverse, checkpoints every 8 steps, \(label)", times[2])
   report.compare(
     "reverse over forward, stored, \(label)", times[1], over: times[0], .atMost(isRungeKutta ? 1.5 : 1))
   report.compare("reverse over forward, states stored, \(label)", times[4], over: times[0], .atMost(1.5))
+  report.compare(
+    "forward and reverse over forward, a group at a time, \(label)", times[5], over: times[0],
+    .atMost(isRungeKutta ? 2.5 : 2))
   report.compare("reverse over forward, checkpoints, \(label)", times[2], over: times[0])
 }
 
