@@ -86,8 +86,7 @@ public func vmap<A: TensorTree, B: TensorTree, Output: TensorTree>(
     let axes = a.leaves.map { _ in inputAxes.0 } + b.leaves.map { _ in inputAxes.1 }
     return try batchedCall(
       { (pair: TensorPair<A, B>) in try function(pair.first, pair.second) }, TensorPair(first: a, second: b),
-      axes: axes,
-      outputAxis: outputAxis)
+      axes: axes, outputAxes: .same(outputAxis))
   }
 }
 /// The function of three arguments for a batch.
@@ -103,6 +102,7 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree
       { (triple: TensorTriple<A, B, C>) in
         try function(triple.first, triple.second.first, triple.second.second)
       },
-      TensorPair(first: a, second: TensorPair(first: b, second: c)), axes: axes, outputAxis: outputAxis)
+      TensorPair(first: a, second: TensorPair(first: b, second: c)), axes: axes,
+      outputAxes: .same(outputAxis))
   }
 }
