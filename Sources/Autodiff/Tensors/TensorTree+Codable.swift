@@ -13,6 +13,8 @@ public indirect enum TreeNode: Hashable, Sendable {
   case list([TreeNode])
   /// Values that are not tensors.
   case integer(Int64), natural(UInt64), number(Double), text(String), truth(Bool), null
+  /// Many integers.
+  case integers([Int])
 }
 
 extension TensorTree {

@@ -133,21 +133,23 @@ public func jacobian(
   { argument in
     try withTensorErrors {
       let staged = try stage(function, argument)
-      let map = try Linearization(
-        staged.program, at: [argument] + staged.captures, activeCount: 1, operation: "jacobian")
-      let (input, output) = (map.inputTypes[0], map.outputTypes[0])
+      let primals = try checkedLeaves(argument) + staged.captures
+      let (input, output) = (staged.program.inputTypes[0], staged.program.outputTypes[0])
+      let isForward = mode == .forward || (mode == .automatic && input.count <= output.count)
+      if isForward, staged.program.contains(where: { $0 is While }) {
+        return try forwardJacobian(of: staged.program, at: primals)
+      }
+      let map = try Linearization(staged.program, at: primals, activeCount: 1, operation: "jacobian")
       guard map.isOutputActive[0] else {
         return Tensor.zeros(TensorType(output.elementType, output.shape + input.shape))
       }
-      let isForward = mode == .forward || (mode == .automatic && input.count <= output.count)
       let residuals = map.residuals
       let flags = residuals.map { _ in false } + [true]
       if isForward {
         let basis = Tensor.identity(input.count, type: input.elementType).reshaped(
           [input.count] + input.shape)
         let (columns, isBatched) = try map.program.batched(residuals + [basis], flags, size: input.count)
-        let rows = columns[0].batched(isBatched[0], input.count)
-        return rows.reshaped([input.count, output.count]).transposed.reshaped(output.shape + input.shape)
+        return columns[0].batched(isBatched[0], input.count).asJacobian(input, output)
       }
       let basis = Tensor.identity(output.count, type: output.elementType).reshaped(
         [output.count] + output.shape)
@@ -159,6 +161,28 @@ public func jacobian(
       let (rows, isBatched) = try adjoint.program.batched(residuals + [basis], flags, size: output.count)
       return rows[0].batched(isBatched[0], output.count).reshaped(output.shape + input.shape)
     }
+  }
+}
+
+/// The Jacobian of a program whose derivative cannot be taken apart from its value (a loop of unknown length): values and
+/// columns are computed together.
+private func forwardJacobian(of program: Program, at primals: [Tensor]) throws -> Tensor {
+  try program.requireDifferentiable(inputs: 1, "jacobian")
+  let (input, output) = (program.inputTypes[0], program.outputTypes[0])
+  let derivative = try program.jvpProgram(isActive: primals.indices.map { $0 == 0 })
+  guard derivative.isOutputActive[0] else {
+    return Tensor.zeros(TensorType(output.elementType, output.shape + input.shape))
+  }
+  let basis = Tensor.identity(input.count, type: input.elementType).reshaped([input.count] + input.shape)
+  let (results, isBatched) = try derivative.program.batched(
+    primals + [basis], primals.map { _ in false } + [true], size: input.count)
+  return results[1].batched(isBatched[1], input.count).asJacobian(input, output)
+}
+
+extension Tensor {
+  /// From columns along axis 0 to an array whose shape is the value's followed by the argument's.
+  fileprivate func asJacobian(_ input: TensorType, _ output: TensorType) -> Tensor {
+    reshaped([input.count, output.count]).transposed.reshaped(output.shape + input.shape)
   }
 }
 

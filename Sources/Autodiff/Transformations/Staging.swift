@@ -30,12 +30,7 @@ struct Linearization {
   ///   - primals: the program's inputs.
   ///   - count: how many of them, from the front, derivatives are taken with respect to.
   init(_ function: Program, at primals: [Tensor], activeCount count: Int, operation: String) throws {
-    for type in function.inputTypes.prefix(count) where !type.elementType.isFloatingPoint {
-      throw TensorError(
-        .elementType, operation,
-        "cannot differentiate with respect to \(type); capture it in the closure instead of passing it, or convert it"
-      )
-    }
+    try function.requireDifferentiable(inputs: count, operation)
     let isActive = function.inputs.indices.map { $0 < count }
     let (derivative, isTangentActive) = try function.jvpProgram(isActive: isActive)
     let split = try derivative.partiallyEvaluated(
@@ -67,6 +62,18 @@ struct Linearization {
     let results = try program.transposed(
       isLinear: program.inputs.indices.map { $0 >= residuals.count }, known: residuals, cotangents: active)
     return zip(inputTypes, results).map { $1 ?? Tensor.zeros($0) }
+  }
+}
+
+extension Program {
+  /// Checks that the first inputs are of a type that derivatives are taken with respect to.
+  func requireDifferentiable(inputs count: Int, _ operation: String) throws {
+    for type in inputTypes.prefix(count) where !type.elementType.isFloatingPoint {
+      throw TensorError(
+        .elementType, operation,
+        "cannot differentiate with respect to \(type); capture it in the closure instead of passing it, or convert it"
+      )
+    }
   }
 }
 
