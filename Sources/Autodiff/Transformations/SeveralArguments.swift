@@ -1,4 +1,4 @@
-// Functions of two and three arguments are functions of one tree.
+// Functions of two, three and four arguments are functions of one tree.
 
 /// Two trees as one.
 struct TensorPair<First: TensorTree, Second: TensorTree>: TensorTree {
@@ -18,6 +18,9 @@ struct TensorPair<First: TensorTree, Second: TensorTree>: TensorTree {
   }
 }
 typealias TensorTriple<A: TensorTree, B: TensorTree, C: TensorTree> = TensorPair<A, TensorPair<B, C>>
+typealias TensorQuadruple<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree> = TensorPair<
+  A, TensorTriple<B, C, D>
+>
 
 /// The function that computes value and gradients of a scalar function of two arguments.
 public func valueAndGrad<A: TensorTree, B: TensorTree>(
@@ -55,6 +58,26 @@ public func grad<A: TensorTree, B: TensorTree, C: TensorTree>(
   let both = valueAndGrad(function)
   return { a, b, c in try both(a, b, c).gradient }
 }
+/// The function that computes value and gradients of a scalar function of four arguments.
+public func valueAndGrad<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree>(
+  _ function: @escaping (A, B, C, D) throws -> Tensor
+) -> (A, B, C, D) throws -> (value: Tensor, gradient: (A, B, C, D)) {
+  let joined = valueAndGrad { (x: TensorQuadruple<A, B, C, D>) in
+    try function(x.first, x.second.first, x.second.second.first, x.second.second.second)
+  }
+  return { a, b, c, d in
+    let (value, g) = try joined(
+      TensorPair(first: a, second: TensorPair(first: b, second: TensorPair(first: c, second: d))))
+    return (value, (g.first, g.second.first, g.second.second.first, g.second.second.second))
+  }
+}
+/// The function that computes the gradients of a scalar function of four arguments.
+public func grad<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree>(
+  _ function: @escaping (A, B, C, D) throws -> Tensor
+) -> (A, B, C, D) throws -> (A, B, C, D) {
+  let both = valueAndGrad(function)
+  return { a, b, c, d in try both(a, b, c, d).gradient }
+}
 
 /// The function of two arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, Output: TensorTree>(
@@ -71,6 +94,17 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>
     try function(triple.first, triple.second.first, triple.second.second)
   }
   return { a, b, c in try joined(TensorPair(first: a, second: TensorPair(first: b, second: c))) }
+}
+/// The function of four arguments, compiled.
+public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, Output: TensorTree>(
+  _ function: @escaping (A, B, C, D) throws -> Output
+) -> (A, B, C, D) throws -> Output {
+  let joined = jit { (x: TensorQuadruple<A, B, C, D>) in
+    try function(x.first, x.second.first, x.second.second.first, x.second.second.second)
+  }
+  return { a, b, c, d in
+    try joined(TensorPair(first: a, second: TensorPair(first: b, second: TensorPair(first: c, second: d))))
+  }
 }
 
 /// The function of two arguments for a batch.
@@ -103,6 +137,23 @@ public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree
         try function(triple.first, triple.second.first, triple.second.second)
       },
       TensorPair(first: a, second: TensorPair(first: b, second: c)), axes: axes,
+      outputAxes: .same(outputAxis))
+  }
+}
+/// The function of four arguments for a batch.
+public func vmap<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, Output: TensorTree>(
+  _ function: @escaping (A, B, C, D) throws -> Output,
+  inputAxes: (Int?, Int?, Int?, Int?) = (0, 0, 0, 0), outputAxis: Int = 0
+) -> (A, B, C, D) throws -> Output {
+  { a, b, c, d in
+    let axes =
+      a.leaves.map { _ in inputAxes.0 } + b.leaves.map { _ in inputAxes.1 }
+      + c.leaves.map { _ in inputAxes.2 } + d.leaves.map { _ in inputAxes.3 }
+    return try batchedCall(
+      { (x: TensorQuadruple<A, B, C, D>) in
+        try function(x.first, x.second.first, x.second.second.first, x.second.second.second)
+      },
+      TensorPair(first: a, second: TensorPair(first: b, second: TensorPair(first: c, second: d))), axes: axes,
       outputAxes: .same(outputAxis))
   }
 }
