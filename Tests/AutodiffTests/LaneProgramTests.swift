@@ -69,4 +69,30 @@ import Testing
     let f = { (x: Tensor) in (x / Tensor(repeating: 0x1p-140, shape: x.shape, type: .float32)) + x }
     #expect(try jit(f)(x).converted(to: .float64).values == f(x).converted(to: .float64).values)
   }
+
+  /// Results larger than the caches are written past them, and take the place of arrays that nothing needs any more:
+  /// never that of arguments, of results, or of what is read again.
+  @Test(arguments: [ElementType.float64, .float32], [3, 40_001, 2_100_003])
+  func largeArrays(_ type: ElementType, _ count: Int) throws {
+    let f = { (x: [Tensor]) -> [Tensor] in
+      let y = x[0] * x[1] + 0.5
+      let z = y - y.mean()
+      let kept = z * (z * z).mean()
+      let mask = kept .> x[1]
+      let last = kept + kept.mean()
+      return [z, select(mask, last, x[0]), kept * mask.converted(to: type), x[1] - 1.0]
+    }
+    let x = [sin(Tensor.range(to: Double(count))), cos(Tensor.range(to: Double(count)))]
+      .map { $0.converted(to: type) }
+    let before = x.map { $0.converted(to: .float64).values }
+    let compiled = jit(f)
+    let tolerance = type == .float32 ? 64 * Double(Float.ulpOfOne) : 1e-14
+    // The second call finds the memory of the first one's results.
+    for _ in 0..<2 {
+      for (a, b) in zip(try compiled(x), f(x)) {
+        #expect(abs(a.converted(to: .float64) - b.converted(to: .float64)).max().scalar <= tolerance)
+      }
+      for (a, b) in zip(x, before) { #expect(a.converted(to: .float64).values == b) }
+    }
+  }
 }

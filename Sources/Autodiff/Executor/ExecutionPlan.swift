@@ -9,6 +9,7 @@ struct ExecutionPlan: Sendable {
 
   /// Groups hold at most this many operations: their values must fit the first-level cache.
   private static let groupLimit = 64
+  private static let largeCount = 1 << 15
 
   init(_ program: Program) {
     var open: [TensorType: [Int]] = [:]
@@ -22,7 +23,8 @@ struct ExecutionPlan: Sendable {
     func flush(_ kind: TensorType) {
       guard let members = open.removeValue(forKey: kind) else { return }
       for index in members { home[program.equations[index].firstResult] = nil }
-      if members.count > 1,
+      // Of one operation on a large array, threads and streaming are worth it too.
+      if members.count > 1 || kind.count >= Self.largeCount,
         let group = Self.fuse(program, members, uses, isSingle: kind.elementType == .float32)
       {
         order.append(.group(group))
@@ -65,7 +67,11 @@ struct ExecutionPlan: Sendable {
     var released = [[Int32]](repeating: [], count: order.count)
     let kept = Set(program.outputs)
     for (id, place) in last where !kept.contains(id) { released[place].append(id) }
-    steps = Array(zip(order, released))
+    steps = zip(order, released).map { step, released in
+      guard case .group(var group) = step else { return (step, released) }
+      group.replace(released, program)
+      return (.group(group), released)
+    }
   }
 
   private static func fuse(_ program: Program, _ members: [Int], _ uses: [Int32], isSingle: Bool)
@@ -109,10 +115,11 @@ struct ExecutionPlan: Sendable {
     let outputs = members.map { program.equations[$0].firstResult }.filter {
       inside[$0, default: 0] < uses[Int($0)]
     }
-    let code = RegisterAllocation(graph, outputs.map { [node[$0]!] }).program
+    let code = RegisterAllocation(graph, outputs.map { [node[$0]!] }, keepsInputs: true).program
     let types = outputs.map { program.types[Int($0)] }
     return FusedGroup(
-      code: code, inputs: inputs, outputs: outputs, types: types, count: types.first?.count ?? 0,
+      code: code, inputs: inputs, outputs: outputs, types: types,
+      replaced: [Int32?](repeating: nil, count: types.count), count: types.first?.count ?? 0,
       isSingle: isSingle)
   }
 

@@ -1,9 +1,9 @@
 /// Turns a graph of scalar operations into instructions: what no output needs is left out, products that feed one sum
-/// are fused with it, and registers are used again after their last use.
+/// are fused with it, and registers are used again after their last use (those of inputs only if these are not kept).
 struct RegisterAllocation {
   let program: RegisterProgram
 
-  init(_ graph: ScalarGraph, _ outputs: [[Int32]]) {
+  init(_ graph: ScalarGraph, _ outputs: [[Int32]], keepsInputs: Bool = false) {
     var nodes = graph.nodes
     let useCounts = Self.uses(nodes, outputs)
     Self.fuse(&nodes, useCounts)
@@ -42,7 +42,8 @@ struct RegisterAllocation {
     for (index, node) in nodes.enumerated() where uses[index] > 0 && node.kind == .operation {
       let operands = [node.a, node.b, node.c].map { $0 >= 0 ? register[Int($0)] : 0 }
       for operand in [node.a, node.b, node.c] where operand >= 0 && last[Int(operand)] == index {
-        if nodes[Int(operand)].kind != .constant { free.append(register[Int(operand)]) }
+        let kind = nodes[Int(operand)].kind
+        if kind == .operation || (kind == .input && !keepsInputs) { free.append(register[Int(operand)]) }
         // An operand that occurs twice is released once.
         last[Int(operand)] = -1
       }
@@ -59,7 +60,8 @@ struct RegisterAllocation {
       }
     }
     program = RegisterProgram(
-      instructions, constants: constants, loads: loads, stores: stores, registerCount: count)
+      instructions, constants: constants, loads: loads, stores: stores, registerCount: count,
+      keepsInputs: keepsInputs)
   }
 
   /// How often each node is used by nodes that are needed, and by outputs.

@@ -57,9 +57,13 @@ final class RegisterProgram: @unchecked Sendable {
   let loadRuns: UnsafeBufferPointer<Run>
   let storeRuns: UnsafeBufferPointer<Run>
   let registerCount: Int
+  /// Registers of inputs are never written to again, so that they may be the inputs' memory.
+  let keepsInputs: Bool
 
-  init(_ instructions: [Instruction], constants: [Double], loads: [Load], stores: [Store], registerCount: Int)
-  {
+  init(
+    _ instructions: [Instruction], constants: [Double], loads: [Load], stores: [Store], registerCount: Int,
+    keepsInputs: Bool
+  ) {
     func copied<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
       let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
       _ = buffer.initialize(from: values)
@@ -78,6 +82,7 @@ final class RegisterProgram: @unchecked Sendable {
         stores[$1].element == stores[$0].element + 1
       })
     self.registerCount = registerCount
+    self.keepsInputs = keepsInputs
   }
   deinit {
     instructions.deallocate()

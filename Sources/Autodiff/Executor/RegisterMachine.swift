@@ -7,13 +7,26 @@ struct LaneArray {
   var laneStride: Int
   /// True for truth values, one byte each.
   var isBool: Bool
+  /// True for results that are larger than the caches: written past them.
+  var isStreamed = false
+}
+
+extension LaneArray {
+  @inline(__always) func read<S: LaneScalar>(_ element: Int) -> S {
+    isBool
+      ? (base.assumingMemoryBound(to: Bool.self)[element] ? 1 : 0)
+      : base.assumingMemoryBound(to: S.self)[element]
+  }
+  @inline(__always) func write<S: LaneScalar>(_ value: S, _ element: Int) {
+    if isBool {
+      base.assumingMemoryBound(to: Bool.self)[element] = value != 0
+    } else {
+      base.assumingMemoryBound(to: S.self)[element] = value
+    }
+  }
 }
 
 extension RegisterProgram {
-  /// Lane groups per register: at least the smaller number, so that an instruction's work is longer than finding it,
-  /// even if a large register file leaves the first-level cache; at most the larger one.
-  private static let widths = 8...32
-
   /// Runs once.
   func run(inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>) {
     withUnsafeTemporaryAllocation(of: Double.self, capacity: max(registerCount, 1)) { buffer in
@@ -30,167 +43,46 @@ extension RegisterProgram {
       }
     }
   }
-
-  /// Runs once for each lane of a range, in groups; all arrays but those of truth values are of one element type.
-  func run(
-    lanes: Range<Int>, inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>,
-    isSingle: Bool = false
-  ) {
-    if isSingle {
-      run(lanes, inputs, outputs, execute: runSingleGroups)
-    } else {
-      run(lanes, inputs, outputs, execute: runGroups)
-    }
-  }
-
-  @inline(__always)
-  private func run<L: ElementLane>(
-    _ lanes: Range<Int>, _ inputs: UnsafePointer<LaneArray>, _ outputs: UnsafePointer<LaneArray>,
-    execute: (UnsafeBufferPointer<Instruction>, UnsafeMutablePointer<L>, Int) -> Void
-  ) where L.Scalar: LaneScalar {
-    let group = L.laneCount
-    let isContiguous = loadRuns.allSatisfy { inputs[Int($0.array)].laneStride <= 1 }
-    // As many lane groups per register as keep the register file in the first-level cache. Contiguous arrays are often
-    // larger than the caches: short blocks let the next one's numbers arrive during the arithmetic of this one.
-    let fitting = isContiguous ? Self.widths.lowerBound : 24_000 / (64 * max(registerCount, 1))
-    let width = min(
-      max(Self.widths.lowerBound, min(Self.widths.upperBound, fitting)), (lanes.count + group - 1) / group)
-    withUnsafeTemporaryAllocation(
-      byteCount: max(registerCount, 1) * width * 64, alignment: 64
-    ) { buffer in
-      let registers = buffer.baseAddress!.assumingMemoryBound(to: L.self)
-      for (index, value) in constants.enumerated() {
-        for k in 0..<width { registers[index * width + k] = L(value) }
-      }
-      var lane = lanes.lowerBound
-      while lane < lanes.upperBound {
-        let count = min(group * width, lanes.upperBound - lane)
-        for run in loadRuns { load(run, inputs[Int(run.array)], lane, count, registers, width) }
-        execute(instructions, registers, width)
-        for run in storeRuns { store(run, outputs[Int(run.array)], lane, count, registers, width) }
-        lane += count
-      }
-    }
-  }
-
-  @inline(__always)
-  private func load<L: ElementLane>(
-    _ run: Run, _ array: LaneArray, _ lane: Int, _ count: Int, _ registers: UnsafeMutablePointer<L>,
-    _ width: Int
-  ) where L.Scalar: LaneScalar {
-    let first = loads[run.places.lowerBound]
-    guard run.places.count > 1, array.laneStride > 1, !array.isBool else {
-      for place in run.places {
-        array.load(Int(loads[place].element), lane, count, registers + Int(loads[place].register) &* width)
-      }
-      return
-    }
-    let target = UnsafeMutableRawPointer(registers + Int(first.register) &* width).assumingMemoryBound(
-      to: L.Scalar.self)
-    let stride = width &* L.laneCount
-    L.Scalar.transpose(
-      array.base.assumingMemoryBound(to: L.Scalar.self) + (lane &* array.laneStride &+ Int(first.element)),
-      rows: count, columns: run.places.count, stride: array.laneStride, into: target, stride: stride)
-    for k in 0..<run.places.count { array.pad(target + k &* stride, count, to: L.laneCount) }
-  }
-
-  @inline(__always)
-  private func store<L: ElementLane>(
-    _ run: Run, _ array: LaneArray, _ lane: Int, _ count: Int, _ registers: UnsafeMutablePointer<L>,
-    _ width: Int
-  ) where L.Scalar: LaneScalar {
-    guard L.Scalar.self == Double.self, run.places.count > 1, array.laneStride > 1, !array.isBool else {
-      for place in run.places {
-        array.store(
-          Int(stores[place].element), lane, count, registers + Int(stores[place].register) &* width)
-      }
-      return
-    }
-    withUnsafeTemporaryAllocation(of: UnsafePointer<Double>?.self, capacity: run.places.count) { columns in
-      for (k, place) in run.places.enumerated() {
-        columns[k] = UnsafeRawPointer(registers + Int(stores[place].register) &* width).assumingMemoryBound(
-          to: Double.self)
-      }
-      interleave(
-        UnsafeBufferPointer(columns), count: count,
-        into: array.base.assumingMemoryBound(to: Double.self)
-          + (lane &* array.laneStride &+ Int(stores[run.places.lowerBound].element)),
-        stride: array.laneStride)
-    }
-  }
 }
 
-extension LaneArray {
-  @inline(__always) func read<S: LaneScalar>(_ element: Int) -> S {
-    isBool
-      ? (base.assumingMemoryBound(to: Bool.self)[element] ? 1 : 0)
-      : base.assumingMemoryBound(to: S.self)[element]
+/// Where the interpreter finds registers.
+private protocol RegisterFile {
+  associatedtype L: ElementLane
+  func callAsFunction(_ register: UInt32) -> UnsafeMutablePointer<L>
+}
+/// One number each, one after the other.
+private struct SingleRegisters: RegisterFile {
+  var base: UnsafeMutablePointer<Double>
+  @inline(__always) func callAsFunction(_ register: UInt32) -> UnsafeMutablePointer<Double> {
+    base + Int(register)
   }
-  @inline(__always) func write<S: LaneScalar>(_ value: S, _ element: Int) {
-    if isBool {
-      base.assumingMemoryBound(to: Bool.self)[element] = value != 0
-    } else {
-      base.assumingMemoryBound(to: S.self)[element] = value
-    }
-  }
-  /// Lanes past the last of `count` get copies of it.
-  @inline(__always) func pad<S: LaneScalar>(_ numbers: UnsafeMutablePointer<S>, _ count: Int, to group: Int) {
-    var k = count
-    while k % group != 0 {
-      numbers[k] = numbers[count &- 1]
-      k &+= 1
-    }
-  }
-  /// One element of `count` runs from `lane` on.
-  @inline(__always)
-  func load<L: ElementLane>(_ element: Int, _ lane: Int, _ count: Int, _ target: UnsafeMutablePointer<L>)
-  where L.Scalar: LaneScalar {
-    if laneStride == 0 {
-      let value = L(broadcasting: read(element))
-      for k in 0..<(count + L.laneCount - 1) / L.laneCount { target[k] = value }
-      return
-    }
-    let numbers = UnsafeMutableRawPointer(target).assumingMemoryBound(to: L.Scalar.self)
-    if !isBool && laneStride == 1 {
-      numbers.update(from: base.assumingMemoryBound(to: L.Scalar.self) + (lane &+ element), count: count)
-    } else {
-      for k in 0..<count { numbers[k] = read((lane &+ k) &* laneStride &+ element) }
-    }
-    pad(numbers, count, to: L.laneCount)
-  }
-  @inline(__always)
-  func store<L: ElementLane>(
-    _ element: Int, _ lane: Int, _ count: Int, _ source: UnsafeMutablePointer<L>
-  ) where L.Scalar: LaneScalar {
-    let numbers = UnsafeMutableRawPointer(source).assumingMemoryBound(to: L.Scalar.self)
-    if isBool || laneStride != 1 {
-      for k in 0..<count { write(numbers[k], (lane &+ k) &* laneStride &+ element) }
-      return
-    }
-    let target = base.assumingMemoryBound(to: L.Scalar.self) + (lane &+ element)
-    target.update(from: numbers, count: count)
+}
+/// Lane groups, anywhere: registers of inputs may be the inputs' own memory.
+struct GroupRegisters<L: ElementLane>: RegisterFile {
+  var table: UnsafeMutablePointer<UnsafeMutablePointer<L>>
+  @inline(__always) func callAsFunction(_ register: UInt32) -> UnsafeMutablePointer<L> {
+    table[Int(register)]
   }
 }
 
 private func runSingle(_ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<Double>) {
-  execute(code, r, 1)
+  execute(code, SingleRegisters(base: r), 1)
 }
-private func runGroups(
-  _ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<SIMD8<Double>>, _ width: Int
+func runGroups(
+  _ code: UnsafeBufferPointer<Instruction>, _ r: GroupRegisters<SIMD8<Double>>, _ width: Int
 ) {
   execute(code, r, width)
 }
-private func runSingleGroups(
-  _ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<SIMD16<Float>>, _ width: Int
+func runSingleGroups(
+  _ code: UnsafeBufferPointer<Instruction>, _ r: GroupRegisters<SIMD16<Float>>, _ width: Int
 ) {
   execute(code, r, width)
 }
 
 /// The interpreter's loop: each instruction for `width` lane groups.
 @inline(__always)
-private func execute<L: ElementLane>(
-  _ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<L>, _ width: Int
-) {
+private func execute<L, R: RegisterFile>(_ code: UnsafeBufferPointer<Instruction>, _ r: R, _ width: Int)
+where R.L == L {
   var next = code.baseAddress
   let end = next.map { $0 + code.count }
   while next != end {
@@ -257,8 +149,9 @@ private func execute<L: ElementLane>(
   }
 }
 @inline(__always)
-private func each1<L>(_ i: Instruction, _ r: UnsafeMutablePointer<L>, _ width: Int, _ body: (L) -> L) {
-  let (t, a) = (r + Int(i.target) &* width, r + Int(i.a) &* width)
+private func each1<L, R: RegisterFile>(_ i: Instruction, _ r: R, _ width: Int, _ body: (L) -> L)
+where R.L == L {
+  let (t, a) = (r(i.target), r(i.a))
   var k = 0
   repeat {
     t[k] = body(a[k])
@@ -266,8 +159,9 @@ private func each1<L>(_ i: Instruction, _ r: UnsafeMutablePointer<L>, _ width: I
   } while k < width
 }
 @inline(__always)
-private func each2<L>(_ i: Instruction, _ r: UnsafeMutablePointer<L>, _ width: Int, _ body: (L, L) -> L) {
-  let (t, a, b) = (r + Int(i.target) &* width, r + Int(i.a) &* width, r + Int(i.b) &* width)
+private func each2<L, R: RegisterFile>(_ i: Instruction, _ r: R, _ width: Int, _ body: (L, L) -> L)
+where R.L == L {
+  let (t, a, b) = (r(i.target), r(i.a), r(i.b))
   var k = 0
   repeat {
     t[k] = body(a[k], b[k])
@@ -275,9 +169,9 @@ private func each2<L>(_ i: Instruction, _ r: UnsafeMutablePointer<L>, _ width: I
   } while k < width
 }
 @inline(__always)
-private func each3<L>(_ i: Instruction, _ r: UnsafeMutablePointer<L>, _ width: Int, _ body: (L, L, L) -> L) {
-  let (t, a) = (r + Int(i.target) &* width, r + Int(i.a) &* width)
-  let (b, c) = (r + Int(i.b) &* width, r + Int(i.c) &* width)
+private func each3<L, R: RegisterFile>(_ i: Instruction, _ r: R, _ width: Int, _ body: (L, L, L) -> L)
+where R.L == L {
+  let (t, a, b, c) = (r(i.target), r(i.a), r(i.b), r(i.c))
   var k = 0
   repeat {
     t[k] = body(a[k], b[k], c[k])

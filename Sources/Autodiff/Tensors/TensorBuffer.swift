@@ -1,3 +1,4 @@
+import Lanes
 import Synchronization
 
 /// Memory of tensors, aligned to cache lines, shared by views and by copies until one of them is written to.
@@ -35,7 +36,7 @@ private enum BufferStore {
       guard let reused = state.free[byteCount]?.popLast() else { return nil }
       state.total -= byteCount
       return reused
-    }?.base ?? UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    }?.base ?? Arena.allocate(byteCount)
   }
   static func give(_ base: UnsafeMutableRawPointer, _ byteCount: Int) {
     // What does not fit pushes out all that lies there: sizes that are in use come back.
