@@ -51,25 +51,63 @@ struct ScalarExpansion {
 
   /// Node numbers of the outputs, or nil.
   private mutating func expand(_ program: Program, _ inputs: [DenseArray]) -> [DenseArray]? {
-    var values = [DenseArray?](repeating: nil, count: program.types.count)
-    /// Arrays that are known numbers: indices, above all.
-    for (id, value) in zip(program.inputs, inputs) { values[Int(id)] = value }
+    var values = Values(program.types)
+    for (id, value) in zip(program.inputs, inputs) { values.set(id, value) }
     for constant in program.constants {
       guard let nodes = constants(constant.value) else { return nil }
-      values[Int(constant.variable)] = nodes
+      values.set(constant.variable, nodes)
     }
     for equation in program.equations {
+      if let node = single(program, equation, values) {
+        values.single[Int(equation.firstResult)] = node
+        continue
+      }
       let ids = program.operands(of: equation)
-      let operands = ids.map { values[Int($0)]! }
+      let operands = ids.map { values[$0] }
       let types = ids.map { program.types[Int($0)] }
       guard
         let results = apply(
           program.primitive(of: equation), operands, types, equation.results.map { program.types[$0] })
       else { return nil }
       if graph.isFull { return nil }
-      for (id, value) in zip(equation.results, results) { values[id] = value }
+      for (id, value) in zip(equation.results, results) { values.set(Int32(id), value) }
     }
-    return program.outputs.map { values[Int($0)]! }
+    return program.outputs.map { values[$0] }
+  }
+
+  /// Nodes of a program's values: those of scalars, of which long programs mostly consist, without an array around them.
+  private struct Values {
+    var types: [TensorType]
+    var single: [Int32]
+    var arrays: [DenseArray?]
+
+    init(_ types: [TensorType]) {
+      self.types = types
+      single = [Int32](repeating: -1, count: types.count)
+      arrays = [DenseArray?](repeating: nil, count: types.count)
+    }
+    subscript(id: Int32) -> DenseArray {
+      arrays[Int(id)] ?? DenseArray([single[Int(id)]], shape: types[Int(id)].shape)
+    }
+    mutating func set(_ id: Int32, _ nodes: DenseArray) {
+      arrays[Int(id)] = nodes
+      if nodes.shape.isEmpty { single[Int(id)] = nodes.pointer(Int32.self).pointee }
+    }
+  }
+
+  /// The node of an elementwise function of scalars.
+  private mutating func single(_ program: Program, _ equation: Program.Equation, _ values: Values)
+    -> Int32?
+  {
+    guard (1...2).contains(equation.operandCount),
+      program.types[Int(equation.firstResult)].elementType == .float64,
+      let code = program.primitive(of: equation).internalCode
+    else { return nil }
+    let operands = program.operands(of: equation)
+    let (a, b) = (values.single[Int(operands.first!)], values.single[Int(operands.last!)])
+    guard a >= 0, b >= 0, !graph.isFull else { return nil }
+    if let operation = Unary(internalCode: code) { return graph.unary(operation, a) }
+    return Binary(internalCode: code).map { graph.binary($0, a, b) }
   }
 
   /// Nodes of a constant array. Integers are numbers too; they only ever meet operations that fold.

@@ -3,7 +3,7 @@
 /// What is zero by construction disappears: a product with the constant zero is zero, whatever the other factor.
 struct ScalarGraph {
   enum Kind: UInt8 { case constant, input, operation }
-  struct Node: Hashable {
+  struct Node: Equatable {
     var kind: Kind
     var operation: UInt8 = 0
     var a: Int32 = -1
@@ -11,9 +11,17 @@ struct ScalarGraph {
     var c: Int32 = -1
     /// The number of a constant.
     var bits: UInt64 = 0
+
+    fileprivate var hash: NumberTable.Hash {
+      var hash = NumberTable.Hash()
+      hash.combine(UInt64(kind.rawValue) << 8 | UInt64(operation))
+      hash.combine(UInt64(UInt32(bitPattern: a)) << 32 | UInt64(UInt32(bitPattern: b)))
+      hash.combine(bits ^ UInt64(UInt32(bitPattern: c)))
+      return hash
+    }
   }
   private(set) var nodes: [Node] = []
-  private var numbers: [Node: Int32] = [:]
+  private var numbers = NumberTable()
   /// More nodes than this are not worth expanding.
   let limit: Int
   private(set) var isFull = false
@@ -29,14 +37,17 @@ struct ScalarGraph {
     return node.kind == .constant ? Double(bitPattern: node.bits) : nil
   }
   private mutating func intern(_ node: Node) -> Int32 {
-    if let known = numbers[node] { return known }
+    let place = numbers.place(node.hash) { nodes[Int($0)] == node }
+    if let known = numbers[place] { return known }
     if nodes.count >= limit {
       isFull = true
       return 0
     }
+    let number = Int32(nodes.count)
     nodes.append(node)
-    numbers[node] = Int32(nodes.count - 1)
-    return Int32(nodes.count - 1)
+    numbers.insert(number, at: place)
+    if numbers.isCrowded { numbers = numbers.grown { nodes[Int($0)].hash } }
+    return number
   }
   private func operation(_ id: Int32) -> UInt8? {
     let node = nodes[Int(id)]

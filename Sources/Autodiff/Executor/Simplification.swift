@@ -35,31 +35,20 @@ extension Program {
 
 private struct Simplifier {
   var builder = ProgramBuilder()
-  private var values: [Int32: DenseArray] = [:]
-  private var known: [Key: Int32] = [:]
+  /// The numbers of values that are known.
+  private var values: [DenseArray?] = []
+  /// Equations of the builder, by primitive and operands.
+  private var known = NumberTable()
   /// Operand of each negation and transposition, to undo pairs.
   private var origins: [Int32: (primitive: any Primitive, operand: Int32)] = [:]
 
-  private struct Key: Hashable {
-    var primitive: Int32
-    // Almost all operations have at most two operands.
-    var a: Int32
-    var b: Int32
-    var rest: [Int32]
-
-    init(_ primitive: Int32, _ operands: [Int32]) {
-      self.primitive = primitive
-      a = operands.first ?? -1
-      b = operands.count > 1 ? operands[1] : -1
-      rest = operands.count > 2 ? Array(operands.dropFirst(2)) : []
-    }
-  }
-
   mutating func constant(_ value: DenseArray) -> Int32 {
     let id = builder.constant(value)
-    values[id] = value
+    while values.count <= Int(id) { values.append(nil) }
+    values[Int(id)] = value
     return id
   }
+  private func value(_ id: Int32) -> DenseArray? { Int(id) < values.count ? values[Int(id)] : nil }
 
   mutating func append(_ program: Program, _ arguments: [Int32]) -> [Int32] {
     var number = [Int32](repeating: -1, count: program.types.count)
@@ -81,16 +70,39 @@ private struct Simplifier {
     if primitive.internalCode == nil, let inlined = inline(primitive, operands) { return inlined }
     if types.count == 1, let same = identity(primitive, operands, types[0]) { return [same] }
     if let folded = fold(primitive, operands, types) { return folded }
-    let number = builder.number(of: primitive)
-    let key = Key(number, operands)
-    let first = known[key] ?? builder.append(number, operands, results: types)
-    known[key] = first
+    let first = append(builder.number(of: primitive), operands, types)
     if primitive.internalCode == Unary.negate.internalCode
       || (primitive.internalCode == nil && primitive is Transpose)
     {
       origins[first] = (primitive, operands[0])
     }
     return types.indices.map { first + Int32($0) }
+  }
+
+  /// The first result of an equation that is there already, or is appended.
+  private mutating func append(_ primitive: Int32, _ operands: [Int32], _ types: [TensorType])
+    -> Int32
+  {
+    let place = known.place(Self.hash(primitive, operands[...])) { number in
+      let equation = builder.equations[Int(number)]
+      return equation.primitive == primitive && builder.operands(of: equation) == operands[...]
+    }
+    if let number = known[place] { return builder.equations[Int(number)].firstResult }
+    let first = builder.append(primitive, operands, results: types)
+    known.insert(Int32(builder.equations.count - 1), at: place)
+    if known.isCrowded {
+      known = known.grown { number in
+        let equation = builder.equations[Int(number)]
+        return Self.hash(equation.primitive, builder.operands(of: equation))
+      }
+    }
+    return first
+  }
+  private static func hash(_ primitive: Int32, _ operands: ArraySlice<Int32>) -> NumberTable.Hash {
+    var hash = NumberTable.Hash()
+    hash.combine(UInt64(UInt32(bitPattern: primitive)))
+    for id in operands { hash.combine(UInt64(UInt32(bitPattern: id))) }
+    return hash
   }
 
   /// What stands for a primitive that only holds programs together.
@@ -115,24 +127,29 @@ private struct Simplifier {
     -> Int32?
   {
     func uniform(_ id: Int32) -> Double? {
-      guard let value = values[id], value.count > 0, value.isUniform else { return nil }
+      guard let value = self.value(id), value.count > 0, value.isUniform else { return nil }
       return value.read(at: 0)
     }
-    switch primitive {
-    case let operation as Binary:
-      let (a, b) = (uniform(operands[0]), uniform(operands[1]))
+    // As above, codes are for speed.
+    if let code = primitive.internalCode, code < Int(RegisterOperation.comparison) {
+      if code == Unary.negate.internalCode {
+        guard let origin = origins[operands[0]], origin.primitive is Unary else { return nil }
+        return origin.operand
+      }
+      guard let operation = Binary(internalCode: code) else { return nil }
       switch operation {
-      case .add: return a == 0 ? operands[1] : b == 0 ? operands[0] : nil
-      case .subtract: return b == 0 ? operands[0] : nil
-      case .multiply: return a == 1 ? operands[1] : b == 1 ? operands[0] : nil
-      case .divide: return b == 1 ? operands[0] : nil
+      case .add:
+        return uniform(operands[0]) == 0 ? operands[1] : uniform(operands[1]) == 0 ? operands[0] : nil
+      case .subtract: return uniform(operands[1]) == 0 ? operands[0] : nil
+      case .multiply:
+        return uniform(operands[0]) == 1 ? operands[1] : uniform(operands[1]) == 1 ? operands[0] : nil
+      case .divide: return uniform(operands[1]) == 1 ? operands[0] : nil
       default: return nil
       }
+    }
+    switch primitive {
     case is Reshape, is Broadcast, is Convert:
       return builder.types[Int(operands[0])] == type ? operands[0] : nil
-    case Unary.negate:
-      guard let origin = origins[operands[0]], origin.primitive is Unary else { return nil }
-      return origin.operand
     case let outer as Transpose:
       guard let origin = origins[operands[0]], let inner = origin.primitive as? Transpose else { return nil }
       let order = outer.order.map { inner.order[$0] }
@@ -145,12 +162,12 @@ private struct Simplifier {
   private mutating func fold(_ primitive: any Primitive, _ operands: [Int32], _ types: [TensorType])
     -> [Int32]?
   {
-    guard types.allSatisfy({ $0.count <= 65_536 }) else { return nil }
     var arrays: [DenseArray] = []
     for id in operands {
-      guard let value = values[id] else { return nil }
+      guard let value = self.value(id) else { return nil }
       arrays.append(value)
     }
+    guard types.allSatisfy({ $0.count <= 65_536 }) else { return nil }
     guard let results = try? primitive.evaluate(arrays) else { return nil }
     return results.map { constant($0) }
   }

@@ -11,6 +11,11 @@ package enum Binary: UInt8, CaseIterable, Sendable {
 extension Binary: Primitive {
   package var name: String { "\(self)" }
   package var internalCode: Int? { 64 + Int(rawValue) }
+  /// The function with this code.
+  init?(internalCode: Int) {
+    guard (64..<96).contains(internalCode) else { return nil }
+    self.init(rawValue: UInt8(internalCode - 64))
+  }
   package var zeroPattern: ZeroPattern { .elementwise }
 
   package func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {

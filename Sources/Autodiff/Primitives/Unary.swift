@@ -16,6 +16,11 @@ package enum Unary: UInt8, CaseIterable, Sendable {
 extension Unary: Primitive {
   package var name: String { "\(self)" }
   package var internalCode: Int? { Int(rawValue) }
+  /// The function with this code.
+  init?(internalCode: Int) {
+    guard (0..<64).contains(internalCode) else { return nil }
+    self.init(rawValue: UInt8(internalCode))
+  }
   package var zeroPattern: ZeroPattern { .elementwise }
 
   package func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {

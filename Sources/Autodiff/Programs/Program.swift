@@ -116,6 +116,8 @@ package struct ProgramBuilder {
   package private(set) var primitives: [any Primitive] = []
   private var primitiveNumbers: [AnyHashable: Int32] = [:]
   private var constantNumbers: [ConstantKey: Int32] = [:]
+  /// Scalar constants of float64, by their bits.
+  private var scalarNumbers: [UInt64: Int32] = [:]
   private var elementwiseNumbers = [Int32](repeating: -1, count: 512)
 
   /// What tells constants apart without looking at all their numbers.
@@ -125,6 +127,10 @@ package struct ProgramBuilder {
   }
 
   package init() {}
+
+  func operands(of equation: Program.Equation) -> ArraySlice<Int32> {
+    operandList[Int(equation.firstOperand)..<Int(equation.firstOperand + equation.operandCount)]
+  }
 
   package mutating func variable(_ type: TensorType) -> Int32 {
     types.append(type)
@@ -136,6 +142,14 @@ package struct ProgramBuilder {
     return id
   }
   package mutating func constant(_ value: DenseArray) -> Int32 {
+    if value.elementType == .float64 && value.shape.isEmpty {
+      let bits = value.read(at: 0).bitPattern
+      if let known = scalarNumbers[bits] { return known }
+      let id = variable(value.type)
+      constants.append(Program.Constant(variable: id, value: value))
+      scalarNumbers[bits] = id
+      return id
+    }
     let key: ConstantKey =
       value.isUniform && value.count > 0 && value.buffer.objects == nil
       ? .uniform(value.read(at: 0).bitPattern, value.type)
