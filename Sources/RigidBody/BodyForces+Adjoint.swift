@@ -68,15 +68,21 @@ func gravityCompensationAdjoint<L: Lane>(
   }
 }
 
+/// Which of the fluid's terms are differentiated: its forces, and their implicit treatment.
+enum FluidTerms {
+  case forces, implicitTerms, all
+}
+
 /// Adjoint of the fluid's forces, and of their implicit treatment `h wᵀ B(v) α` where `α` is the motion at joint
 /// rates `â`.
 @inline(__always)
 func fluidForcesAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  timestep h: L, _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
+  _ terms: FluidTerms, timestep h: L, _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
 ) {
   let wind = Vector3<L>(broadcasting: plan.wind)
-  let implicit = plan.hasImplicitFluid
+  let implicit = plan.hasImplicitFluid && terms != .forces
+  let hasForces = terms != .implicitTerms
   var i = 0
   while i < plan.fluidBodies.count {
     let body = plan.fluidBodies.pointer(i)
@@ -90,15 +96,21 @@ func fluidForcesAdjoint<L: Lane>(
       body.pointee.angularLinear, body.pointee.angularQuadratic, motion.angular)
     let linearSlope = dragDerivative(body.pointee.linearLinear, body.pointee.linearQuadratic, motion.linear)
     // In the inertial frame: cotangents of dual motion and of velocity, angular and linear.
-    var dualAngular = drag(body.pointee.angularLinear, body.pointee.angularQuadratic, motion.angular)
-    var dualLinear = drag(body.pointee.linearLinear, body.pointee.linearQuadratic, motion.linear)
-    var velocityAngular = product(angularSlope, wAngular)
-    var velocityLinear = product(linearSlope, wLinear)
+    var (dualAngular, dualLinear) = (Vector3<L>.zero, Vector3<L>.zero)
+    var (velocityAngular, velocityLinear) = (Vector3<L>.zero, Vector3<L>.zero)
     // Derivatives of L by the coefficients: of |x| x and of x.
-    var angularSquare = product(wAngular, product(magnitude(motion.angular), motion.angular))
-    var linearSquare = product(wLinear, product(magnitude(motion.linear), motion.linear))
-    var angularFirst = wAngular.dot(motion.angular)
-    var linearFirst = wLinear.dot(motion.linear)
+    var (angularSquare, linearSquare) = (Vector3<L>.zero, Vector3<L>.zero)
+    var (angularFirst, linearFirst) = (L(0.0), L(0.0))
+    if hasForces {
+      dualAngular = drag(body.pointee.angularLinear, body.pointee.angularQuadratic, motion.angular)
+      dualLinear = drag(body.pointee.linearLinear, body.pointee.linearQuadratic, motion.linear)
+      velocityAngular = product(angularSlope, wAngular)
+      velocityLinear = product(linearSlope, wLinear)
+      angularSquare = product(wAngular, product(magnitude(motion.angular), motion.angular))
+      linearSquare = product(wLinear, product(magnitude(motion.linear), motion.linear))
+      angularFirst = wAngular.dot(motion.angular)
+      linearFirst = wLinear.dot(motion.linear)
+    }
     if implicit {
       let rate = scratch.rates[link]
       let rateAngular = motion.axes.transposedTimes(rate.angular)
@@ -108,8 +120,8 @@ func fluidForcesAdjoint<L: Lane>(
       timestepCotangent -= wAngular.dot(bRateAngular) + wLinear.dot(bRateLinear)
       dualAngular += bRateAngular * h
       dualLinear += bRateLinear * h
-      let byRateAngular = velocityAngular * h
-      let byRateLinear = velocityLinear * h
+      let byRateAngular = product(angularSlope, wAngular) * h
+      let byRateLinear = product(linearSlope, wLinear) * h
       scratch.byRate[link] += wrench(
         force: motion.axes * byRateLinear, torque: motion.axes * byRateAngular, at: r)
       let angularProduct = product(wAngular, rateAngular)

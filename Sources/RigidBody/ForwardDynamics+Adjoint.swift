@@ -37,6 +37,8 @@ func forwardDynamicsAdjoint<L: Lane>(
 struct ImplicitTerms<L: Lane> {
   let dual: UnsafeMutablePointer<L>
   let accelerations: UnsafeMutablePointer<L>
+  /// Whether those of the fluid are among them: its motions at λ̂ and â are then those of the sweep.
+  var includesFluid = true
 }
 
 /// Adds the cotangents of `−λᵀ (RNEA(q, v, a) − tau) + h λ̂ᵀ D â`, with λ in `scratch` and a in the record.
@@ -50,6 +52,7 @@ func smoothAdjoint<L: Lane>(
   let addsForces =
     inputs.cartesianForces != nil || plan.fluidBodies.count > 0
     || plan.compensatedBodies.count > 0 && !plan.hasActuatorCompensation
+  let addsRates = plan.hasImplicitFluid && implicit.includesFluid
   outwardAdjointPass(
     plan, record, scratch, addsForces: addsForces, gravity: Vector3(broadcasting: plan.gravity))
   if cotangents.parameters != nil { inertiaCotangents(plan, record, scratch, cotangents) }
@@ -62,16 +65,15 @@ func smoothAdjoint<L: Lane>(
     gravityCompensationAdjoint(plan, record, scratch, cotangents)
   }
   if plan.fluidBodies.count > 0 {
-    if plan.hasImplicitFluid { ratePass(plan, record, scratch) }
+    if addsRates { ratePass(plan, record, scratch) }
     fluidForcesAdjoint(
-      plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+      plan, record, scratch, implicit.includesFluid ? .all : .forces, timestep: h, cotangents,
+      timestepCotangent: &timestepCotangent)
   }
   inwardAdjointPass(
     plan, record, scratch, addsForces: addsForces, positions: cotangents.positions,
     velocities: cotangents.velocities)
-  if plan.hasImplicitFluid {
-    inwardRatePass(plan, record, scratch, positions: cotangents.positions)
-  }
+  if addsRates { inwardRatePass(plan, record, scratch, positions: cotangents.positions) }
   if let parameters = cotangents.parameters { gravityCotangent(plan, scratch, parameters) }
 
   // Joint damping, armature, applied forces.
@@ -158,7 +160,6 @@ private func actuatorCompensationAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
   _ cotangents: borrowing Cotangents<L>
 ) {
-  let tree = plan.tree
   var i = 0
   while i < plan.velocityCount {
     if plan.actuatorCompensated[i] {
@@ -169,6 +170,16 @@ private func actuatorCompensationAdjoint<L: Lane>(
   // The same passes as for the whole, with the compensating forces alone.
   outwardAdjointPass(
     plan, record, scratch, addsForces: true, gravity: Vector3(broadcasting: plan.gravity))
+  clearLinkCotangents(plan.tree, scratch)
+  gravityCompensationAdjoint(plan, record, scratch, cotangents)
+  inwardAdjointPass(
+    plan, record, scratch, addsForces: true, positions: cotangents.positions,
+    velocities: cotangents.velocities)
+}
+
+/// Takes the inertial forces off the cotangents that ``outwardAdjointPass(_:_:_:addsForces:gravity:)`` left on links.
+@inline(__always)
+func clearLinkCotangents<L: Lane>(_ tree: KinematicTree<L.Scalar>, _ scratch: borrowing AdjointScratch<L>) {
   var l = 0
   while l < tree.linkCount {
     scratch.byDual[l] = .zero
@@ -176,10 +187,6 @@ private func actuatorCompensationAdjoint<L: Lane>(
     scratch.byCouple[l] = .zero
     l += 1
   }
-  gravityCompensationAdjoint(plan, record, scratch, cotangents)
-  inwardAdjointPass(
-    plan, record, scratch, addsForces: true, positions: cotangents.positions,
-    velocities: cotangents.velocities)
 }
 
 /// Cotangents of the links' inertial parameters: `L = w·I a + (w x v)·I v` is linear in them.

@@ -38,7 +38,6 @@ extension Simulator {
     threads: Int = defaultThreadCount
   ) throws(SimulationError) -> [StepJacobians] {
     try validate(state, inputs, steps: 1)
-    try requireDifferentiable()
     let plan = self.plan
     let undifferentiable = SharedContact()
     let worlds = state.worldCount

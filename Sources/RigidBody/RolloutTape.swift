@@ -129,7 +129,6 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
     if let trajectory {
       try simulator.check(trajectory, rows: worlds * (stepCount + 1), "cotangents of the trajectory")
     }
-    try simulator.requireDifferentiable()
     var gradient = implementation.reverse(
       final: final, trajectory: trajectory, targets: targets, threads: threads)
     try simulator.requireDifferentiable(contact: gradient.undifferentiableContact)
@@ -140,18 +139,6 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
 }
 
 extension Simulator {
-  /// - Throws: ``SimulationError/invalidRequest(_:)`` for what has no derivative, whatever the state.
-  func requireDifferentiable() throws(SimulationError) {
-    guard let constraints = plan.constraints else { return }
-    if let problem = constraints.gradientProblem {
-      throw .invalidRequest("no gradient: \(problem); leave them out with `ignoring: .equality`")
-    }
-    if plan.hasImplicitFluid {
-      throw .invalidRequest(
-        "no gradient: with constraints, implicitfast's fluid forces have no derivative yet; use Euler or RK4")
-    }
-  }
-
   func requireDifferentiable(contact: Int32) throws(SimulationError) {
     guard contact >= 0, let constraints = plan.constraints else { return }
     throw .invalidRequest(

@@ -127,7 +127,7 @@ import Testing
   func singlePrecision(name: String) throws {
     let problem = RolloutProblem(try TestModels.model(name), seed: 7, worlds: 20, steps: 4)
     let double = try problem.simulator().record(from: problem.state, inputs: problem.inputs, steps: 4)
-    let simulator = try Simulator<Float>(problem.model, ignoring: RolloutProblem.ignored)
+    let simulator = try Simulator<Float>(problem.model, ignoring: problem.ignored)
     func float(_ x: [Double]) -> [Float] { x.map { Float($0) } }
     func float(_ s: InputSequence<Double>?) -> InputSequence<Float>? {
       s.map { InputSequence(values: float($0.values), worldCount: $0.worldCount, stepCount: $0.stepCount) }

@@ -11,6 +11,7 @@ struct RolloutProblem {
   var inputs: SimulationInputs<Double>
   var steps: Int
   var cotangents: StateCotangents<Double>
+  var ignored: IgnoredFeatures = [.constraints]
 
   init(_ model: Model, seed: UInt64, worlds: Int = 1, steps: Int = 3) {
     var random = SeededRandom(seed: seed)
@@ -42,9 +43,7 @@ struct RolloutProblem {
       activations: random.uniform(-1, 1, count: worlds * model.activationCount))
   }
 
-  static let ignored: IgnoredFeatures = [.constraints]
-
-  func simulator() throws -> Simulator<Double> { try Simulator(model, ignoring: Self.ignored) }
+  func simulator() throws -> Simulator<Double> { try Simulator(model, ignoring: ignored) }
 
   /// A random direction of initial state and inputs.
   func direction(seed: UInt64) -> RolloutDirection {

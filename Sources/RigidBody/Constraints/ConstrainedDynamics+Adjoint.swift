@@ -23,8 +23,10 @@ struct ConstraintAdjointMemory<L: Lane> {
   let slotLinks: UnsafeMutablePointer<Int32>
   let isFirst: UnsafeMutablePointer<L>
   let isSecond: UnsafeMutablePointer<L>
+  /// Of sparse rows; those of connects and welds alone are set.
+  let multipliers: UnsafeMutablePointer<RowMultipliers<L>>
 
-  init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
+  init(_ plan: DynamicsPlan<L.Scalar>, sparseRowCount: Int, _ arena: inout Arena) {
     dual = arena.take(L.self, plan.velocityCount)
     difference = arena.take(L.self, plan.velocityCount)
     rest = arena.take(L.self, plan.velocityCount)
@@ -33,15 +35,17 @@ struct ConstraintAdjointMemory<L: Lane> {
     slotLinks = arena.take(Int32.self, 2 * L.laneCount)
     isFirst = arena.take(L.self, 2 * L.laneCount)
     isSecond = arena.take(L.self, 2 * L.laneCount)
+    multipliers = arena.take(RowMultipliers<L>.self, sparseRowCount)
   }
 
-  static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
+  static func byteCount(_ plan: DynamicsPlan<L.Scalar>, sparseRowCount: Int) -> Int {
     var measure = ArenaMeasure()
     for _ in 0..<3 { measure.take(L.self, plan.velocityCount) }
     measure.take(LinkRates<L>.self, plan.tree.linkCount)
     measure.take(LinkConstraintCotangents<L>.self, plan.tree.linkCount)
     measure.take(Int32.self, 2 * L.laneCount)
     for _ in 0..<2 { measure.take(L.self, 2 * L.laneCount) }
+    measure.take(RowMultipliers<L>.self, sparseRowCount)
     return measure.byteCount
   }
 }
@@ -71,6 +75,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
   copyValues(engine.massMatrix, record.factor, plan.pattern.entryCount)
   let a = record.constrainedAccelerations
   if plan.isImplicit {
+    if plan.hasImplicitFluid { velocityPass(plan, record, forward) }
     matrixPass(plan, record, forward, inputs, timestep: h)
     copyValues(memory.dual, scratch.accelerationCotangent, n)
     solveMassMatrix(plan.pattern, factor: record.factor, memory.dual)
@@ -94,11 +99,15 @@ func constrainedDynamicsAdjoint<L: Lane>(
   engine.workspace.hessian.solve(scratch.lambda)
   if !plan.isImplicit { copyValues(memory.dual, scratch.lambda, n) }
 
-  let implicit = ImplicitTerms(dual: memory.dual, accelerations: record.accelerations)
+  let implicit = ImplicitTerms(
+    dual: memory.dual, accelerations: record.accelerations, includesFluid: false)
   smoothAdjoint(
     plan, record.with(accelerations: a), scratch, inputs, timestep: h, implicit, cotangents,
     timestepCotangent: &timestepCotangent)
   rowsAdjoint(engine, pass, plan, record, lambda: scratch.lambda, cotangents)
+  if engine.assembler.plan.linkEqualities.count > 0 {
+    velocityProductsAdjoint(engine, plan, record, scratch, cotangents)
+  }
 
   if plan.isImplicit {
     // λ̂ᵀ M (â − a): inverse dynamics at rest.
@@ -118,6 +127,27 @@ func constrainedDynamicsAdjoint<L: Lane>(
     inwardAdjointPass(
       plan, atRest, scratch, addsForces: false, positions: cotangents.positions,
       velocities: cotangents.velocities)
+    if plan.hasImplicitFluid {
+      implicitFluidAdjoint(
+        plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+    }
   }
   return timestepCotangent
+}
+
+/// The fluid's part of `h ∂/∂θ [λ̂ᵀ D â]`, with λ̂ in `scratch` and â in the record.
+@inline(__always)
+private func implicitFluidAdjoint<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  timestep h: L, _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
+) {
+  outwardAdjointPass(plan, record, scratch, addsForces: true, gravity: .zero)
+  clearLinkCotangents(plan.tree, scratch)
+  ratePass(plan, record, scratch)
+  fluidForcesAdjoint(
+    plan, record, scratch, .implicitTerms, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+  inwardAdjointPass(
+    plan, record, scratch, addsForces: true, positions: cotangents.positions,
+    velocities: cotangents.velocities)
+  inwardRatePass(plan, record, scratch, positions: cotangents.positions)
 }

@@ -31,8 +31,8 @@ func rowsAdjoint<L: Lane>(
     }
     r = r &+ 1
   }
-  if pass.rows.slotCount > 0 {
-    contactsAdjoint(engine, pass, plan, record, lambda: lambda, cotangents)
+  if pass.rows.slotCount > 0 || engine.assembler.plan.linkEqualities.count > 0 {
+    linkRowsAdjoint(engine, pass, plan, record, lambda: lambda, cotangents)
   }
 }
 
@@ -153,7 +153,7 @@ private func sparseAdjoint<L: Lane>(
     let turned: Vector3<L> = twist * L(0.5) - axis * byDistance
     addVector(turned, L(1.0), to: cotangents.positions + dof)
     addVector(axis, damping * m.g, to: cotangents.velocities + dof)
-  case .link: break
+  case .link: engine.adjointMemory.multipliers[index] = m
   }
 }
 

@@ -15,8 +15,6 @@ public enum ContactGeometryGradient: Sendable, Hashable {
 protocol ConstraintSetup: AnyObject, Sendable {
   /// One thread's memory for solving them in lanes of one type; nil for types in which they are not solved.
   func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>?
-  /// What the constraints have no derivative of, whatever the state; nil if all is differentiated.
-  var gradientProblem: String? { get }
   /// Names the geoms of a candidate.
   func describe(contact: Int32, _ model: Model) -> String
 }
@@ -89,10 +87,6 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
     solver = PrimalSolver(
       plan.pattern, MassMatrixPattern(tree),
       options: ConstraintSolverOptions(model, precision: Scalar.self))
-  }
-
-  var gradientProblem: String? {
-    plan.linkEqualities.count == 0 ? nil : "connect and weld constraints have no derivative yet"
   }
 
   func describe(contact: Int32, _ model: Model) -> String {
@@ -199,8 +193,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     var measure = ArenaMeasure()
     measure.take(L.self, units)
     measure.take(L.self, sparse)
-    arena = Arena(byteCount: measure.byteCount + ConstraintAdjointMemory<L>.byteCount(plan))
-    adjointMemory = ConstraintAdjointMemory(plan, &arena)
+    arena = Arena(
+      byteCount: measure.byteCount + ConstraintAdjointMemory<L>.byteCount(plan, sparseRowCount: sparse))
+    adjointMemory = ConstraintAdjointMemory(plan, sparseRowCount: sparse, &arena)
     dynamics = plan
     sparsePlaces = constraints.plan.sparsePlaces
     let unitForce = arena.take(L.self, units)

@@ -16,8 +16,9 @@ private struct ContactLinks<L: Lane> {
   var linear: Vector3<L>
 }
 
+/// Rows on the motions of links: contacts, connects and welds.
 @inline(__always)
-func contactsAdjoint<L: Lane>(
+func linkRowsAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
   _ record: borrowing StepRecord<L>, lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
@@ -31,6 +32,7 @@ func contactsAdjoint<L: Lane>(
     memory.links[l] = .zero
     l &+= 1
   }
+  linkEqualitiesAdjoint(engine, record)
   var s = 0
   while s < pass.rows.slotCount {
     slotAdjoint(engine, pass, plan, record, s)
