@@ -113,3 +113,27 @@ VARIANTS = {
     "variant_without_limits": flag("limit"),
     "variant_without_reference_safety": flag("refsafe").replace("0.004", "0.05"),
 }
+
+
+TRANSMISSION_TENDONS = """<tendon>
+    <fixed name="t1" range="-0.1 0.1" margin="0.05" frictionloss="0.1" stiffness="6" damping="0.5"><joint joint="j1" coef="1.5"/>
+      <joint joint="j2" coef="-0.7"/><joint joint="j5" coef="0.3"/></fixed>
+    <fixed name="t2" stiffness="20" springlength="-0.02 0.03" damping="0.4" armature="0.05"><joint joint="j3" coef="2"/>
+      <joint joint="j1" coef="0.4"/></fixed></tendon>"""
+TRANSMISSION_ACTUATORS = """<actuator>
+    <position tendon="t1" kp="8" kv="0.6"/><general tendon="t2" gear="0.7" gaintype="affine" gainprm="3 0.4 -0.5" dyntype="filter"
+      dynprm="0.05" actearly="true"/>
+    <motor site="s2" gear="0.5 -0.3 0.8 0.05 0.1 -0.05"/><position site="s2" refsite="s1" kp="5" kv="0.4" gear="1 -0.5 0.3 0 0 0"/>
+    <position site="s2" refsite="s0" kp="3" kv="0.3" gear="0.3 0.2 0.8 0.1 0 0.2"/></actuator>"""
+
+
+def transmissions(integrator):
+    """Tendons and sites that push an arm against its limits and the floor."""
+    text = chain(TRANSMISSION_TENDONS + TRANSMISSION_ACTUATORS, option=f' integrator="{integrator}"', j1=' range="-20 10"',
+                 j2=' frictionloss="0.05"', j3=' range="-0.05 0.02"')
+    text = text.replace('size="0.03" contype="0" conaffinity="0"/></body>', 'size="0.03"/></body>', 1)
+    return text.replace("<worldbody>", '<worldbody><geom type="plane" size="3 3 1" pos="0 0 0.75"/>')
+
+
+# Of steps only.
+STEPPED = {f"variant_transmissions_{name}": transmissions(name) for name in ("Euler", "implicitfast")}

@@ -445,6 +445,96 @@ _add("fixed_tendons", f"""
 </mujoco>
 """)
 
+_BRANCHES = """
+    <body name="torso" pos="0 0 1" euler="10 20 30">
+      <freejoint/>
+      <inertial pos="0.03 -0.02 0.05" mass="3" fullinertia="0.05 0.06 0.04 0.004 -0.003 0.006"/>
+      <site name="back" pos="-0.1 0.05 0.02" euler="20 0 30"/>
+      <body name="left" pos="0.2 0 0" euler="0 0 45">
+        <joint name="l0" axis="0 1 0.2" damping="0.05" armature="0.01"/>
+        <geom type="capsule" fromto="0 0 0 0.2 0 -0.1" size="0.03"/>
+        <body name="left_shin" pos="0.2 0 -0.1">
+          <joint name="l1" type="ball" pos="0.01 0 0.02" damping="0.1" armature="0.02"/>
+          <geom type="capsule" fromto="0 0 0 0 0 -0.3" size="0.02"/>
+          <body name="left_foot" pos="0 0 -0.3" euler="0 30 10">
+            <joint name="l2" axis="1 0.3 0" damping="0.1" armature="0.02"/>
+            <joint name="l3" type="slide" axis="0 0.2 1" damping="1" stiffness="20"/>
+            <geom type="box" size="0.06 0.03 0.02" pos="0.02 0 0"/>
+            <site name="left_tip" pos="0.06 0.01 -0.02" euler="10 50 20"/>
+          </body>
+        </body>
+      </body>
+      <body name="right" pos="-0.2 0.1 0">
+        <joint name="r0" axis="1 0 0"/>
+        <joint name="r1" axis="0 1 0" damping="0.2"/>
+        <geom type="capsule" fromto="0 0 0 -0.2 0 -0.1" size="0.03"/>
+        <site name="right_tip" pos="-0.2 0 -0.1" euler="0 0 70"/>
+      </body>
+    </body>
+    <body name="arm" pos="1 0 0.5">
+      <joint name="a0" axis="0 0 1" damping="0.2"/>
+      <geom type="capsule" fromto="0 0 0 0.3 0 0" size="0.04"/>
+      <site name="arm_base" pos="0 0 0.05"/>
+      <body name="forearm" pos="0.3 0 0">
+        <joint name="a1" type="slide" axis="1 0 0" damping="1"/>
+        <joint name="a2" axis="0 1 0" damping="0.3"/>
+        <geom type="capsule" fromto="0 0 0 0.3 0 0" size="0.03"/>
+        <site name="arm_tip" pos="0.3 0.02 0" euler="40 0 0"/>
+      </body>
+    </body>
+    <body name="drone" pos="0 2 1">
+      <freejoint/>
+      <geom type="box" size="0.1 0.08 0.03" pos="0.01 0.02 0"/>
+      <site name="rotor" pos="0.1 0.05 0.03" euler="5 10 0"/>
+    </body>"""
+
+_add("tendons_between_branches", f"""
+<mujoco>
+  <option timestep="0.004"/>
+  <worldbody><site name="world" pos="0.2 0.3 0.4"/>{_BRANCHES}</worldbody>
+  <tendon>
+    <fixed name="across" stiffness="4" damping="0.5">
+      <joint joint="l0" coef="0.9"/><joint joint="r1" coef="-0.6"/><joint joint="r0" coef="0.4"/></fixed>
+    <fixed name="chain" armature="0.03" stiffness="2" springlength="0.05 0.06" damping="0.2">
+      <joint joint="l0" coef="0.5"/><joint joint="l2" coef="-0.8"/><joint joint="l3" coef="2"/></fixed>
+    <fixed name="trees"><joint joint="a0" coef="0.3"/><joint joint="r1" coef="0.7"/></fixed>
+    <fixed name="quiet"><joint joint="a1" coef="1.3"/><joint joint="a2" coef="-0.2"/></fixed>
+  </tendon>
+  <actuator>
+    <position tendon="across" kp="6" kv="0.7" gear="1.5"/>
+    <general tendon="chain" gaintype="affine" gainprm="1 -0.3 -0.4" biastype="affine" biasprm="0.2 -2 -0.5"
+      dyntype="filterexact" dynprm="0.05" actearly="true"/>
+    <damper tendon="trees" kv="0.8" ctrlrange="0 2"/>
+    <motor tendon="trees" gear="-2" forcelimited="true" forcerange="-0.3 0.3"/>
+    <position joint="a0" kp="5" kv="0.3"/>
+    <position tendon="chain" kp="10" dampratio="0.6"/>
+  </actuator>
+</mujoco>
+""")
+
+_add("site_transmissions", f"""
+<mujoco>
+  <option timestep="0.004"/>
+  <worldbody><site name="world" pos="0.2 0.3 0.4" euler="0 30 40"/>{_BRANCHES}</worldbody>
+  <actuator>
+    <motor site="left_tip" gear="0.5 -0.3 0.8 0.1 0.2 -0.15"/>
+    <motor site="rotor" gear="0 0 1 0 0 0.02"/>
+    <velocity site="rotor" gear="0.3 0 0.2 0 0.1 0.1" kv="0.5"/>
+    <damper site="left_tip" kv="0.6" ctrlrange="0 2" gear="0.7 0.2 0 0 0 0.3"/>
+    <motor site="world" gear="1 2 3 4 5 6"/>
+    <position site="left_tip" refsite="right_tip" kp="3" kv="0.4" gear="1 -0.5 0.3 0 0 0"/>
+    <position site="left_tip" refsite="back" kp="2" kv="0.2" gear="0 0 0 0.4 0.6 -0.3"/>
+    <general site="right_tip" refsite="left_tip" gaintype="affine" gainprm="1 0.5 -0.2" biastype="affine"
+      biasprm="0.1 -1 -0.3" gear="0.2 0.4 -0.3 0.5 0.1 0.3" forcerange="-3 3"/>
+    <position site="arm_tip" refsite="arm_base" kp="5" kv="0.5" gear="0.6 0.8 0 0.2 0 0.1"/>
+    <position site="arm_tip" refsite="world" kp="4" kv="0.3" gear="0 0.7 0.7 0.3 0 0"/>
+    <position site="arm_tip" refsite="rotor" kp="1.5" kv="0.6" gear="0.5 0.2 0.1 0.1 0.3 0"/>
+    <general site="back" gear="1 0 0 0 0.3 0" dyntype="filter" dynprm="0.1" gainprm="2"/>
+    <position site="arm_tip" refsite="world" kp="3" dampratio="0.5" gear="0.2 0.5 0.3 0 0 0.4"/>
+  </actuator>
+</mujoco>
+""")
+
 # ------------------------------------------------------------------------------- compilation only
 
 

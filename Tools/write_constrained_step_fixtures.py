@@ -16,7 +16,7 @@ import zlib
 import mujoco
 import numpy as np
 
-from constraint_variants import VARIANTS
+from constraint_variants import STEPPED as STEP_VARIANTS, VARIANTS
 from fixture_io import ROOT, TESTS, file_name, robot_models, write
 from write_constraint_fixtures import load, rounded
 
@@ -124,8 +124,8 @@ def main():
     for key in keys:
         if not wanted or file_name(key) in wanted:
             write_model(key, 2 if "humanoid" in key else 3)
-    for name, xml in VARIANTS.items():
-        if name in STEPPED and (not wanted or name in wanted):
+    for name, xml in (VARIANTS | STEP_VARIANTS).items():
+        if name in STEPPED + tuple(STEP_VARIANTS) and (not wanted or name in wanted):
             write_model(name, 3, xml)
 
 

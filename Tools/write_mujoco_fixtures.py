@@ -438,6 +438,12 @@ def parameter_gradient(m, state, cotangent):
     def by_length(_, keep):
         return 2.0 ** -8
 
+    def by_tendon_armature(index, _):
+        return 2.0 ** -8 / m.tendon_invweight0[index]
+
+    # MuJoCo's mass matrix has no place for what couples different branches.
+    heavy = [t for t in range(m.ntendon) if along_one_path(m, t)]
+    tendons = range(m.ntendon)
     bodies, dofs, actuators = range(m.nbody), range(nv), range(m.nu)
     first_three = [(i, k) for i in actuators for k in range(3)]
     fields = {
@@ -451,16 +457,22 @@ def parameter_gradient(m, state, cotangent):
         "actuator_gear": (edited.actuator_gear, [(i, k) for i in actuators for k in range(6)], by_value),
         "actuator_gainprm": (edited.actuator_gainprm, first_three, by_value),
         "actuator_biasprm": (edited.actuator_biasprm, first_three, by_value),
+        "tendon_stiffness": (edited.tendon_stiffness, [(t,) for t in tendons], by_value),
+        "tendon_damping": (edited.tendon_damping, [(t,) for t in tendons], by_value),
+        "tendon_armature": (edited.tendon_armature, [(t,) for t in heavy], by_tendon_armature),
+        # Where a tendon has one length of rest, both ends move together.
+        "tendon_lengthspring": (edited.tendon_lengthspring, [(t, k) for t in tendons for k in range(2)
+                                if m.tendon_lengthspring[t, 0] != m.tendon_lengthspring[t, 1]], by_length),
         "gravity": (edited.opt.gravity, [(0,), (1,), (2,)], lambda *_: 4.0),
     }
-    result = {"moved_bodies": moved, "scalar_joints": scalar_joints}
+    result = {"moved_bodies": moved, "scalar_joints": scalar_joints, "heavy_tendons": heavy}
     errors = {}
     for name in ("qfrc_applied", "xfrc_applied"):
         result[name], errors[name] = by_force(name)
     for name, (field, indices, scale) in fields.items():
         if indices:
             # Not for actuators: the function would take a positive third bias parameter for a damping ratio.
-            refreshes = name.startswith(("body_", "dof_"))
+            refreshes = name.startswith(("body_", "dof_", "tendon_armature"))
             result[name], errors[name] = by_field(field, indices, scale, refreshes)
 
     def perturb_timestep(x):
@@ -477,6 +489,18 @@ def parameter_gradient(m, state, cotangent):
     errors["timestep"] = relative(error, value)
     result["errors"] = errors
     return result
+
+
+def along_one_path(m, tendon):
+    """Whether a fixed tendon's joints lie on one path from the root outwards."""
+    first = m.tendon_adr[tendon]
+    joints = m.wrap_objid[first:first + m.tendon_num[tendon]]
+    dofs = sorted(m.jnt_dofadr[joints])
+    path, dof = set(), dofs[-1]
+    while dof >= 0:
+        path.add(dof)
+        dof = m.dof_parentid[dof]
+    return path.issuperset(dofs)
 
 
 def significant(matrix, digits=13):

@@ -12,10 +12,14 @@ func passes<L: Lane>(_ x: L, _ lower: L.Scalar, _ upper: L.Scalar) -> L {
 /// Projection of generalised quantities on an actuator's direction.
 @inline(__always)
 private func project<L: Lane>(
-  _ a: UnsafePointer<KernelActuator<L.Scalar>>, _ state: ActuatorState<L>, _ x: UnsafePointer<L>
+  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
+  _ record: borrowing StepRecord<L>, _ state: ActuatorState<L>, _ x: UnsafePointer<L>
 ) -> L {
   let dof = Int(a.pointee.velocityAddress)
   switch a.pointee.transmission {
+  case .moments:
+    return alongTransmission(plan, record, Int(a.pointee.transmissionIndex), x)
+      * L(broadcasting: a.pointee.gear)
   case .scalar: return state.linear.x * x[dof]
   case .ball, .ballInParent: return state.angular.dot(vector(x + dof))
   case .free, .freeInParent:
@@ -30,8 +34,8 @@ private func project<L: Lane>(
 /// `rateCotangents` are those of the activation rates.
 @inline(__always)
 func actuationAdjoint<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, controls: UnsafePointer<L>,
-  timestep h: L, lambda: UnsafePointer<L>, _ implicitTerms: ImplicitTerms<L>,
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  controls: UnsafePointer<L>, timestep h: L, lambda: UnsafePointer<L>, _ implicitTerms: ImplicitTerms<L>,
   rateCotangents: UnsafePointer<L>,
   _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
 ) {
@@ -41,9 +45,12 @@ func actuationAdjoint<L: Lane>(
   while i < plan.actuators.count {
     let a = plan.actuators.pointer(i)
     let address = Int(a.pointee.activationAddress)
-    let state = actuatorState(
-      a, positions: record.positions, velocities: record.velocities, activations: record.activations,
-      control: controls[i], timestep: h)
+    let state = actuatorState(plan, a, record, control: controls[i], timestep: h)
+    // Of tendons and sites: the cotangent of the gear that their moment arms are multiplied by.
+    let hasMoments = a.pointee.transmission == .moments
+    let index = Int(a.pointee.transmissionIndex)
+    let gear = L(broadcasting: a.pointee.gear)
+    var byGear = zero
     var byControl = zero
     var byInput = zero
     var byLength = zero
@@ -53,8 +60,13 @@ func actuationAdjoint<L: Lane>(
     var byAngular = Vector3<L>.zero
     if !a.pointee.isDisabled {
       let force = limitedForce(a, state.force)
-      var byForce = project(a, state, lambda)
-      addDirectionCotangent(a, lambda, force, &byLinear, &byAngular)
+      var byForce = project(plan, a, record, state, lambda)
+      if hasMoments {
+        addMomentCotangents(plan, index, lambda, force * gear, scratch.momentCotangents)
+        byGear = force * alongTransmission(plan, record, index, lambda)
+      } else {
+        addDirectionCotangent(a, lambda, force, &byLinear, &byAngular)
+      }
       if a.pointee.clampsForce {
         byForce *= passes(state.force, a.pointee.forceLower, a.pointee.forceUpper)
       }
@@ -84,14 +96,25 @@ func actuationAdjoint<L: Lane>(
       }
       if implicit && (a.pointee.hasAffineGain || a.pointee.hasAffineBias) {
         let coefficient = velocityCoefficient(a, state, control: controls[i])
-        let alongDual = project(a, state, implicitTerms.dual)
-        let alongRate = project(a, state, implicitTerms.accelerations)
-        let both = alongDual * alongRate
-        // The residual holds −h c (d·λ)(d·â); the cotangents are those of its negative.
+        // The residual holds −h c (d·λ)(d·â); the cotangents are those of its negative. Moment arms of different
+        // branches are not multiplied: the mass matrix has no place for them.
+        let both: L
+        if hasMoments {
+          let form = momentForm(plan, record, index, implicitTerms.dual, implicitTerms.accelerations)
+          both = form * gear * gear
+          momentFormAdjoint(
+            plan, record, index, implicitTerms.dual, implicitTerms.accelerations,
+            h * coefficient * gear * gear, scratch.momentCotangents)
+          byGear += h * coefficient * gear * (form + form)
+        } else {
+          let alongDual = project(plan, a, record, state, implicitTerms.dual)
+          let alongRate = project(plan, a, record, state, implicitTerms.accelerations)
+          both = alongDual * alongRate
+          addDirectionCotangent(a, implicitTerms.dual, h * coefficient * alongRate, &byLinear, &byAngular)
+          addDirectionCotangent(
+            a, implicitTerms.accelerations, h * coefficient * alongDual, &byLinear, &byAngular)
+        }
         timestepCotangent = L.multiplyAdd(coefficient, both, timestepCotangent)
-        addDirectionCotangent(a, implicitTerms.dual, h * coefficient * alongRate, &byLinear, &byAngular)
-        addDirectionCotangent(
-          a, implicitTerms.accelerations, h * coefficient * alongDual, &byLinear, &byAngular)
         var byCoefficient = h * both
         if a.pointee.clampsForce {
           let atLimit =
@@ -138,9 +161,19 @@ func actuationAdjoint<L: Lane>(
       }
       target[i] += total + byRawControl
     }
-    transmissionAdjoint(
-      a, i, record, state, length: byLength, velocity: byVelocity, linear: byLinear, angular: byAngular,
-      cotangents)
+    if hasMoments {
+      scratch.lengthCotangents[index] += byLength * gear
+      addMomentCotangents(plan, index, record.velocities, byVelocity * gear, scratch.momentCotangents)
+      addAlongTransmission(plan, record, index, byVelocity * gear, to: cotangents.velocities)
+      if let parameters = cotangents.parameters, plan.transmissions.isTendon(index) {
+        byGear += byVelocity * alongTransmission(plan, record, index, record.velocities)
+        parameters.gear[6 * i] += byGear + byLength * record.lengths[index]
+      }
+    } else {
+      transmissionAdjoint(
+        a, i, record, state, length: byLength, velocity: byVelocity, linear: byLinear, angular: byAngular,
+        cotangents)
+    }
     i += 1
   }
 }
@@ -152,6 +185,7 @@ private func addDirectionCotangent<L: Lane>(
 ) {
   let dof = Int(a.pointee.velocityAddress)
   switch a.pointee.transmission {
+  case .moments: break
   case .scalar: linear.x = L.multiplyAdd(x[dof], scale, linear.x)
   case .ball, .ballInParent: angular = vector(x + dof).multiplyAdd(scale, angular)
   case .free, .freeInParent:
@@ -196,7 +230,7 @@ private func activationRateAdjoint<L: Lane>(
   }
 }
 
-/// Adjoint of ``transmission(_:positions:velocities:)``, for cotangents of length, velocity and direction.
+/// Adjoint of ``transmission(_:_:_:)`` for joints, for cotangents of length, velocity and direction.
 @inline(__always)
 private func transmissionAdjoint<L: Lane>(
   _ a: UnsafePointer<KernelActuator<L.Scalar>>, _ index: Int, _ record: borrowing StepRecord<L>,
@@ -206,6 +240,7 @@ private func transmissionAdjoint<L: Lane>(
   let at = Int(a.pointee.positionAddress)
   let dof = Int(a.pointee.velocityAddress)
   switch a.pointee.transmission {
+  case .moments: break
   case .scalar:
     let gear = L(broadcasting: a.pointee.gear)
     let m = L(broadcasting: a.pointee.multiplier)

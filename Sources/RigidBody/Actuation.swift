@@ -48,20 +48,20 @@ func nextActivation<L: Lane>(
     : next
 }
 
-/// An actuator's length, velocity and force at a state.
+/// An actuator's length, velocity and force at a record's state.
 @inline(__always)
 func actuatorState<L: Lane>(
-  _ a: UnsafePointer<KernelActuator<L.Scalar>>, positions q: UnsafePointer<L>, velocities v: UnsafePointer<L>,
-  activations: UnsafePointer<L>, control: L, timestep: L
+  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
+  _ record: borrowing StepRecord<L>, control: L, timestep: L
 ) -> ActuatorState<L> {
-  var state = transmission(a, positions: q, velocities: v)
+  var state = transmission(plan, a, record)
   state.control =
     a.pointee.clampsControl
     ? control.clamped(L(broadcasting: a.pointee.controlLower), L(broadcasting: a.pointee.controlUpper))
     : control
   state.input = state.control
   if a.pointee.dynamics != .none {
-    let activation = activations[Int(a.pointee.activationAddress)]
+    let activation = record.activations[Int(a.pointee.activationAddress)]
     state.input =
       a.pointee.actsEarly
       ? nextActivation(
@@ -86,11 +86,13 @@ func actuatorState<L: Lane>(
 
 /// Length, velocity and direction of an actuator; MuJoCo's conventions, in which a ball joint's velocity is the
 /// gear times the angular velocity although its length is the gear times the rotation vector, and a free joint
-/// has no length.
+/// has no length. Tendons and sites have moment arms instead of a direction.
 @inline(__always)
 func transmission<L: Lane>(
-  _ a: UnsafePointer<KernelActuator<L.Scalar>>, positions q: UnsafePointer<L>, velocities v: UnsafePointer<L>
+  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
+  _ record: borrowing StepRecord<L>
 ) -> ActuatorState<L> {
+  let (q, v) = (record.positions, record.velocities)
   let zero = L(0.0)
   let at = Int(a.pointee.positionAddress)
   let dof = Int(a.pointee.velocityAddress)
@@ -99,6 +101,11 @@ func transmission<L: Lane>(
   var linear = Vector3<L>.zero
   var angular = Vector3<L>.zero
   switch a.pointee.transmission {
+  case .moments:
+    let index = Int(a.pointee.transmissionIndex)
+    let gear = L(broadcasting: a.pointee.gear)
+    length = gear * record.lengths[index]
+    velocity = gear * alongTransmission(plan, record, index, v)
   case .scalar:
     let gear = L(broadcasting: a.pointee.gear)
     let m = L(broadcasting: a.pointee.multiplier)
@@ -137,11 +144,14 @@ func limitedForce<L: Lane>(_ a: UnsafePointer<KernelActuator<L.Scalar>>, _ force
 /// Adds `force` along an actuator's direction to generalised forces.
 @inline(__always)
 func addForce<L: Lane>(
-  _ a: UnsafePointer<KernelActuator<L.Scalar>>, _ state: ActuatorState<L>, _ force: L,
-  to tau: UnsafeMutablePointer<L>
+  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
+  _ record: borrowing StepRecord<L>, _ state: ActuatorState<L>, _ force: L, to tau: UnsafeMutablePointer<L>
 ) {
   var dof = Int(a.pointee.velocityAddress)
   switch a.pointee.transmission {
+  case .moments:
+    addAlongTransmission(
+      plan, record, Int(a.pointee.transmissionIndex), force * L(broadcasting: a.pointee.gear), to: tau)
   case .scalar:
     tau[dof] = L.multiplyAdd(state.linear.x, force, tau[dof])
   case .free, .freeInParent:
@@ -175,14 +185,12 @@ func actuationPass<L: Lane>(
   while i < plan.actuators.count {
     let a = plan.actuators.pointer(i)
     let address = Int(a.pointee.activationAddress)
-    let state = actuatorState(
-      a, positions: record.positions, velocities: record.velocities, activations: record.activations,
-      control: controls[i], timestep: timestep)
+    let state = actuatorState(plan, a, record, control: controls[i], timestep: timestep)
     if address >= 0 {
       record.activationRates[address] = activationRate(
         a, control: state.control, activation: record.activations[address])
     }
-    if !a.pointee.isDisabled { addForce(a, state, limitedForce(a, state.force), to: tau) }
+    if !a.pointee.isDisabled { addForce(plan, a, record, state, limitedForce(a, state.force), to: tau) }
     i += 1
   }
 }

@@ -35,6 +35,11 @@ struct ParameterCotangents<L: Lane> {
   let damping: UnsafeMutablePointer<L>
   let stiffness: UnsafeMutablePointer<L>
   let springReference: UnsafeMutablePointer<L>
+  /// By tendon; the spring's range of rest has two ends.
+  let tendonStiffness: UnsafeMutablePointer<L>
+  let tendonDamping: UnsafeMutablePointer<L>
+  let tendonArmature: UnsafeMutablePointer<L>
+  let tendonSpringLength: UnsafeMutablePointer<L>
   /// Six gear entries per actuator (the first alone for scalar joints), three gain and three bias parameters.
   let gear: UnsafeMutablePointer<L>
   let gain: UnsafeMutablePointer<L>
@@ -54,6 +59,11 @@ struct ParameterCotangents<L: Lane> {
     damping = arena.take(L.self, plan.velocityCount)
     stiffness = arena.take(L.self, plan.springs.count)
     springReference = arena.take(L.self, plan.springs.count)
+    let tendons = plan.transmissions.ofTendon.count
+    tendonStiffness = arena.take(L.self, tendons)
+    tendonDamping = arena.take(L.self, tendons)
+    tendonArmature = arena.take(L.self, tendons)
+    tendonSpringLength = arena.take(L.self, 2 * tendons)
     gear = arena.take(L.self, 6 * plan.actuators.count)
     gain = arena.take(L.self, 3 * plan.actuators.count)
     bias = arena.take(L.self, 3 * plan.actuators.count)
@@ -73,6 +83,8 @@ struct ParameterCotangents<L: Lane> {
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.springs.count)
     measure.take(L.self, plan.springs.count)
+    for _ in 0..<3 { measure.take(L.self, plan.transmissions.ofTendon.count) }
+    measure.take(L.self, 2 * plan.transmissions.ofTendon.count)
     measure.take(L.self, 6 * plan.actuators.count)
     measure.take(L.self, 3 * plan.actuators.count)
     measure.take(L.self, 3 * plan.actuators.count)
@@ -105,6 +117,9 @@ struct AdjointScratch<L: Lane> {
   let rateCotangent: UnsafeMutablePointer<L>
   let actuatorForces: UnsafeMutablePointer<L>
   let actuatorLambda: UnsafeMutablePointer<L>
+  /// Of the lengths and moment arms of tendons and sites.
+  let lengthCotangents: UnsafeMutablePointer<L>
+  let momentCotangents: UnsafeMutablePointer<L>
   /// Cotangents of Runge–Kutta's stages.
   let stagePositions: UnsafeMutablePointer<L>
   let stageVelocities: UnsafeMutablePointer<L>
@@ -137,6 +152,8 @@ struct AdjointScratch<L: Lane> {
     rateCotangent = arena.take(L.self, plan.activationCount)
     actuatorForces = arena.take(L.self, n)
     actuatorLambda = arena.take(L.self, n)
+    lengthCotangents = arena.take(L.self, plan.transmissions.count)
+    momentCotangents = arena.take(L.self, plan.transmissions.terms.count)
     stagePositions = arena.take(L.self, n)
     stageVelocities = arena.take(L.self, n)
     stageActivations = arena.take(L.self, plan.activationCount)
@@ -167,6 +184,8 @@ struct AdjointScratch<L: Lane> {
     }
     for _ in 0..<10 { measure.take(L.self, plan.velocityCount) }
     for _ in 0..<4 { measure.take(L.self, plan.activationCount) }
+    measure.take(L.self, plan.transmissions.count)
+    measure.take(L.self, plan.transmissions.terms.count)
     measure.take(PacedPrefetch.self, 1)
     return measure.byteCount
   }

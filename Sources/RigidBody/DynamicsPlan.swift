@@ -81,6 +81,8 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   let actuators: ConstantBuffer<KernelActuator<Scalar>>
   /// Limits of the total actuator force on a degree of freedom.
   let actuatorForceLimits: ConstantBuffer<KernelForceLimit<Scalar>>
+  /// Tendons and sites on which forces act.
+  let transmissions: TransmissionPlan<Scalar>
   let freeBodies: ConstantBuffer<KernelFreeBody>
   let activationCount: Int
   let bodyCount: Int
@@ -145,7 +147,9 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     fluidBodies = ConstantBuffer(bodyForcesOn ? Self.fluidBodies(model, tree) : [])
 
     actuationDisabled = options.disabled.contains(.actuation) || features.contains(.actuation)
-    actuators = ConstantBuffer(Self.actuators(model, features))
+    transmissions = TransmissionPlan(
+      model, tree, pattern, features: features, springsOn: springsOn, dampersOn: dampersOn)
+    actuators = ConstantBuffer(Self.actuators(model, features, transmissions))
     actuatorForceLimits = ConstantBuffer(
       actuationDisabled
         ? []
@@ -207,14 +211,25 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     }
   }
 
-  private static func actuators(_ model: Model, _ features: IgnoredFeatures) -> [KernelActuator<Scalar>] {
+  private static func actuators(
+    _ model: Model, _ features: IgnoredFeatures, _ transmissions: TransmissionPlan<Scalar>
+  ) -> [KernelActuator<Scalar>] {
     model.actuators.enumerated().map { index, actuator in
-      let isSupported = actuator.unsupportedParts.isEmpty
+      let isSupported = model.unsupportedParts(of: actuator).isEmpty
       let disabled =
         features.contains(.actuation) || !isSupported || model.options.switchesOff(actuator)
+      var joint = Joint()
+      var transmission = -1
+      if isSupported {
+        switch actuator.transmission {
+        case .joint, .jointInParent: joint = model.joints[actuator.target]
+        case .tendon: transmission = transmissions.ofTendon[actuator.target]
+        case .site: transmission = transmissions.ofActuator[index]
+        case .body, .sliderCrank: break
+        }
+      }
       return KernelActuator(
-        actuator, joint: isSupported ? model.joints[actuator.target] : Joint(),
-        jointOffset: isSupported ? model.joints[actuator.target].mimic?.offset ?? 0 : 0,
+        actuator, joint: joint, jointOffset: joint.mimic?.offset ?? 0, transmissionIndex: transmission,
         isDisabled: disabled, clampsControl: !model.options.disabled.contains(.clampControl))
     }
   }

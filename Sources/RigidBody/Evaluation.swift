@@ -123,6 +123,7 @@ private final class Evaluator {
 
     positionPass(plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
     inertiaPass(plan.tree, record)
+    transmissionPass(plan, record)
     velocityPass(plan, record, scratch)
     inertialForcePass(plan, record, scratch)
     let bias = projected(scratch.forces)
@@ -142,6 +143,7 @@ private final class Evaluator {
     defer { springs.deallocate() }
     springs.initialize(repeating: 0, count: max(n, 1))
     addSpringForces(plan, positions: record.positions, to: springs)
+    addTendonForces(plan, record, to: springs)
     let passive = (0..<n).map { i in
       springs[i] - plan.damping[i] * record.velocities[i] + fluid[i]
         + (plan.actuatorCompensated[i] ? 0 : compensation[i])
@@ -159,6 +161,7 @@ private final class Evaluator {
 
     massMatrixPass(plan, record, scratch, addsFluid: false, fluidScale: 0)
     for i in 0..<n { record.factor[Int(plan.pattern.rowAddress[i])] += plan.armature[i] }
+    addTendonArmature(plan, record, to: record.factor)
     let mass = denseMassMatrix()
     for i in 0..<n { record.accelerations[i] = smooth[i] }
     if let constraints = scratch.constraints {
@@ -258,6 +261,11 @@ private final class Evaluator {
       for (index, body) in model.bodies.enumerated() where index > 0 {
         energy -= body.mass * model.options.gravity.dot(frames.centersOfMass[index])
       }
+    }
+    for i in 0..<plan.transmissions.activeCount {
+      let tendon = plan.transmissions.transmissions.pointer(i)
+      let x = springExtension(tendon, length: record.lengths[i])
+      energy += 0.5 * tendon.pointee.stiffness * x * x
     }
     q.withUnsafeBufferPointer { q in
       for i in 0..<plan.activeSpringCount {

@@ -19,6 +19,7 @@ func forwardDynamicsAdjoint<L: Lane>(
     positionPass(
       plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
       directions: record.directions)
+    transmissionPass(plan, record)
   }
   copyValues(scratch.lambda, scratch.accelerationCotangent, n)
   solveMassMatrix(
@@ -95,15 +96,20 @@ func smoothAdjoint<L: Lane>(
     plan, positions: record.positions, lambda: scratch.lambda, positionCotangents: cotangents.positions,
     parameters: cotangents.parameters)
 
+  clearTransmissionCotangents(plan, scratch)
+  tendonForcesAdjoint(
+    plan, record, scratch, timestep: h, implicit, cotangents, timestepCotangent: &timestepCotangent)
+
   // Actuators: their force passes the joints' limits only where it is within them.
   let isOwn = plan.actuatorForceLimits.count > 0 || plan.hasActuatorCompensation
   if isOwn { copyValues(scratch.actuatorLambda, scratch.lambda, n) }
   if plan.actuatorForceLimits.count > 0 { maskLimitedForces(plan, record, scratch, inputs, timestep: h) }
   actuationAdjoint(
-    plan, record, controls: inputs.controls, timestep: h,
+    plan, record, scratch, controls: inputs.controls, timestep: h,
     lambda: isOwn ? scratch.actuatorLambda : scratch.lambda,
     implicit, rateCotangents: scratch.rateCotangent, cotangents,
     timestepCotangent: &timestepCotangent)
+  transmissionAdjointPass(plan, record, scratch, cotangents)
   if plan.implicitFreeBodyCount > 0 {
     freeBodyAdjoint(plan, record, implicit, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
   }

@@ -26,11 +26,14 @@ func velocityCoefficient<L: Lane>(
 /// Adds `scale * direction directionᵀ` of an actuator to the mass matrix.
 @inline(__always)
 private func addOuterProduct<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>, _ state: ActuatorState<L>,
-  _ scale: L, to m: UnsafeMutablePointer<L>
+  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
+  _ record: borrowing StepRecord<L>, _ state: ActuatorState<L>, _ scale: L, to m: UnsafeMutablePointer<L>
 ) {
   let dof = Int(a.pointee.velocityAddress)
   switch a.pointee.transmission {
+  case .moments:
+    let gear = L(broadcasting: a.pointee.gear)
+    addMomentProduct(plan, record, Int(a.pointee.transmissionIndex), scale * gear * gear, to: m)
   case .scalar:
     let entry = Int(plan.pattern.rowAddress[dof])
     m[entry] = L.multiplyAdd(scale * state.linear.x, state.linear.x, m[entry])
@@ -78,6 +81,7 @@ func forwardDynamics<L: Lane>(
     plan.tree, positions: record.positions, angles: record.newAngles, poses: record.poses,
     directions: record.directions)
   inertiaPass(plan.tree, record)
+  transmissionPass(plan, record)
   velocityPass(plan, record, scratch)
   inertialForcePass(plan, record, scratch)
 
@@ -106,6 +110,7 @@ func forwardDynamics<L: Lane>(
     i += 1
   }
   addSpringForces(plan, positions: record.positions, to: tau)
+  addTendonForces(plan, record, to: tau)
 
   if let constraints = scratch.constraints {
     constrain(plan, record, scratch, inputs, constraints, smoothForce: tau)
@@ -154,6 +159,7 @@ func armaturedMassMatrix<L: Lane>(
     record.factor[Int(plan.pattern.rowAddress[i])] += L(broadcasting: plan.armature[i])
     i += 1
   }
+  addTendonArmature(plan, record, to: record.factor)
 }
 
 /// The factor of `M̂`; reads poses, directions and inertias, and with an implicit fluid the links' velocities.
@@ -171,6 +177,8 @@ func matrixPass<L: Lane>(
     record.factor[entry] = L.multiplyAdd(h, scalar: plan.implicitDamping[i], diagonal)
     i += 1
   }
+  addTendonArmature(plan, record, to: record.factor)
+  addTendonDamping(plan, record, timestep: h, to: record.factor)
   if plan.integrator == .implicitFast { addActuatorDamping(plan, record, inputs, timestep: h) }
   if plan.implicitFreeBodyCount > 0 { factorFreeBodies(plan, record, timestep: h) }
   factorMassMatrix(plan.pattern, record.factor)
@@ -186,6 +194,7 @@ func restore<L: Lane>(
     plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
     directions: record.directions)
   inertiaPass(plan.tree, record)
+  transmissionPass(plan, record)
   if plan.hasImplicitFluid { velocityPass(plan, record, scratch) }
   matrixPass(plan, record, scratch, inputs, timestep: h)
 }
@@ -199,11 +208,9 @@ private func addActuatorDamping<L: Lane>(
   while i < plan.actuators.count {
     let a = plan.actuators.pointer(i)
     if !a.pointee.isDisabled && (a.pointee.hasAffineBias || a.pointee.hasAffineGain) {
-      let state = actuatorState(
-        a, positions: record.positions, velocities: record.velocities, activations: record.activations,
-        control: inputs.controls[i], timestep: h)
+      let state = actuatorState(plan, a, record, control: inputs.controls[i], timestep: h)
       let scale = -h * velocityCoefficient(a, state, control: inputs.controls[i])
-      addOuterProduct(plan, a, state, scale, to: record.factor)
+      addOuterProduct(plan, a, record, state, scale, to: record.factor)
     }
     i += 1
   }

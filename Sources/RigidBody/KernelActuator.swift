@@ -12,13 +12,15 @@ struct KernelForceLimit<Scalar: Sendable>: Sendable {
 /// An actuator as kernels see it.
 struct KernelActuator<Scalar: Sendable>: Sendable {
   /// Slide and hinge joints have a scalar gear; ball and free joints a vector, in the joint's own frame or in
-  /// its parent's.
-  enum Transmission: Int32, Sendable { case scalar, ball, ballInParent, free, freeInParent }
+  /// its parent's. Tendons and sites have moment arms.
+  enum Transmission: Int32, Sendable { case scalar, ball, ballInParent, free, freeInParent, moments }
   enum Dynamics: Int32, Sendable { case none, integrator, filter, filterExact }
 
   var transmission: Transmission
   var positionAddress: Int32
   var velocityAddress: Int32
+  /// Index among the plan's transmissions, of tendons and sites.
+  var transmissionIndex: Int32
   /// Index in the activation vector, or -1.
   var activationAddress: Int32
   var dynamics: Dynamics
@@ -29,7 +31,8 @@ struct KernelActuator<Scalar: Sendable>: Sendable {
   var clampsControl: Bool
   var clampsForce: Bool
   var clampsActivation: Bool
-  /// Scalar joints: length = `gear * (multiplier * q + offset)`, where a mimic joint has a multiplier.
+  /// Scalar joints: length = `gear * (multiplier * q + offset)`, where a mimic joint has a multiplier. Tendons: length =
+  /// `gear * (length of the tendon)`; the gear of sites is part of their moment arms, and one here.
   var gear: Scalar
   var multiplier: Scalar
   var offset: Scalar
@@ -48,13 +51,17 @@ struct KernelActuator<Scalar: Sendable>: Sendable {
 }
 
 extension KernelActuator where Scalar: BinaryFloatingPoint {
-  init(_ a: Actuator, joint: Joint, jointOffset: Double, isDisabled: Bool, clampsControl: Bool) {
+  init(
+    _ a: Actuator, joint: Joint, jointOffset: Double, transmissionIndex: Int, isDisabled: Bool,
+    clampsControl: Bool
+  ) {
     let inParent = a.transmission == .jointInParent
     switch joint.type {
     case .ball: transmission = inParent ? .ballInParent : .ball
     case .free: transmission = inParent ? .freeInParent : .free
-    case .slide, .hinge: transmission = .scalar
+    case .slide, .hinge: transmission = transmissionIndex >= 0 ? .moments : .scalar
     }
+    self.transmissionIndex = Int32(transmissionIndex)
     positionAddress = Int32(joint.positionAddress)
     velocityAddress = Int32(joint.velocityAddress)
     activationAddress = Int32(a.activationAddress ?? -1)
@@ -72,7 +79,7 @@ extension KernelActuator where Scalar: BinaryFloatingPoint {
     self.clampsControl = clampsControl && a.controlLimited
     clampsForce = a.forceLimited
     clampsActivation = a.activationLimited
-    gear = Scalar(a.gear[0])
+    gear = a.transmission == .site ? 1 : Scalar(a.gear[0])
     multiplier = Scalar(joint.mimic?.multiplier ?? 1)
     offset = Scalar(jointOffset)
     let first = Vector3(a.gear[0], a.gear[1], a.gear[2])

@@ -16,6 +16,13 @@ public struct ParameterGradient: Sendable, Equatable {
   /// By joint: stiffness, and for slide and hinge joints the rest position (`qpos_spring`).
   public var stiffness: [Double]
   public var springReference: [Double]
+  /// By tendon: of fixed ones, which alone are simulated, also where they are zero in the model. Armature only where the
+  /// tendon's joints lie on one path from the root outwards.
+  public var tendonStiffness: [Double]
+  public var tendonDamping: [Double]
+  public var tendonArmature: [Double]
+  /// The ends of the range in which the tendon's spring rests; where they are one, the sum counts.
+  public var tendonSpringLength: [[Double]]
   /// By actuator: six gear entries, three gain and three bias parameters.
   public var gear: [[Double]]
   public var gainParameters: [[Double]]
@@ -31,6 +38,10 @@ public struct ParameterGradient: Sendable, Equatable {
     damping = armature
     stiffness = Array(repeating: 0, count: model.joints.count)
     springReference = stiffness
+    tendonStiffness = Array(repeating: 0, count: model.tendons.count)
+    tendonDamping = tendonStiffness
+    tendonArmature = tendonStiffness
+    tendonSpringLength = Array(repeating: [0, 0], count: model.tendons.count)
     gear = Array(repeating: Array(repeating: 0, count: 6), count: model.actuators.count)
     gainParameters = Array(repeating: [0, 0, 0], count: model.actuators.count)
     biasParameters = gainParameters
@@ -43,7 +54,10 @@ public struct ParameterGradient: Sendable, Equatable {
     [
       ("mass", mass), ("inertialPosition", inertialPosition.flatMap(\.array)),
       ("inertia", inertia.flatMap(\.array)), ("armature", armature), ("damping", damping),
-      ("stiffness", stiffness), ("springReference", springReference), ("gear", gear.flatMap { $0 }),
+      ("stiffness", stiffness), ("springReference", springReference),
+      ("tendonStiffness", tendonStiffness), ("tendonDamping", tendonDamping),
+      ("tendonArmature", tendonArmature), ("tendonSpringLength", tendonSpringLength.flatMap { $0 }),
+      ("gear", gear.flatMap { $0 }),
       ("gainParameters", gainParameters.flatMap { $0 }), ("biasParameters", biasParameters.flatMap { $0 }),
       ("gravity", gravity.array), ("timestep", [timestep]),
     ]
@@ -63,6 +77,10 @@ struct ParameterSums {
   var damping: [Double]
   var stiffness: [Double]
   var springReference: [Double]
+  var tendonStiffness: [Double]
+  var tendonDamping: [Double]
+  var tendonArmature: [Double]
+  var tendonSpringLength: [Double]
   var gear: [Double]
   var gain: [Double]
   var bias: [Double]
@@ -103,6 +121,11 @@ struct ParameterSums {
     damping = sums(c.damping, plan.velocityCount)
     stiffness = sums(c.stiffness, plan.springs.count)
     springReference = sums(c.springReference, plan.springs.count)
+    let tendons = plan.transmissions.ofTendon.count
+    tendonStiffness = sums(c.tendonStiffness, tendons)
+    tendonDamping = sums(c.tendonDamping, tendons)
+    tendonArmature = sums(c.tendonArmature, tendons)
+    tendonSpringLength = sums(c.tendonSpringLength, 2 * tendons)
     gear = sums(c.gear, 6 * plan.actuators.count)
     gain = sums(c.gain, 3 * plan.actuators.count)
     bias = sums(c.bias, 3 * plan.actuators.count)
@@ -152,6 +175,12 @@ extension ParameterGradient {
       if spring.kind == .scalar && model.joints[Int(spring.joint)].mimic == nil {
         springReference[Int(spring.joint)] += sums.springReference[i]
       }
+    }
+    for i in tendonStiffness.indices {
+      tendonStiffness[i] += sums.tendonStiffness[i]
+      tendonDamping[i] += sums.tendonDamping[i]
+      tendonArmature[i] += sums.tendonArmature[i]
+      for k in 0..<2 { tendonSpringLength[i][k] += sums.tendonSpringLength[2 * i + k] }
     }
     for i in 0..<plan.actuators.count {
       for k in 0..<6 { gear[i][k] += sums.gear[6 * i + k] }

@@ -219,6 +219,11 @@ extension ParameterCotangents {
     damping.update(repeating: zero, count: plan.velocityCount)
     stiffness.update(repeating: zero, count: plan.springs.count)
     springReference.update(repeating: zero, count: plan.springs.count)
+    let tendons = plan.transmissions.ofTendon.count
+    tendonStiffness.update(repeating: zero, count: tendons)
+    tendonDamping.update(repeating: zero, count: tendons)
+    tendonArmature.update(repeating: zero, count: tendons)
+    tendonSpringLength.update(repeating: zero, count: 2 * tendons)
     gear.update(repeating: zero, count: 6 * plan.actuators.count)
     gain.update(repeating: zero, count: 3 * plan.actuators.count)
     bias.update(repeating: zero, count: 3 * plan.actuators.count)

@@ -2,16 +2,21 @@ import Kinematics
 import Lanes
 import RobotModels
 
-/// Poses of links, joint directions, and the links' own inertias about their tree's reference point.
+/// Poses of links, joint directions, the links' own inertias about their tree's reference point, and lengths and moment
+/// arms of tendons and sites.
 struct Geometry<L: Lane> {
   let poses: UnsafeMutablePointer<Pose<L>>
   let directions: UnsafeMutablePointer<Motion<L>>
   let inertias: UnsafeMutablePointer<RigidInertia<L>>
+  let lengths: UnsafeMutablePointer<L>
+  let moments: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     poses = arena.take(Pose<L>.self, plan.tree.linkCount)
     directions = arena.take(Motion<L>.self, plan.tree.directionCount)
     inertias = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
+    lengths = arena.take(L.self, plan.transmissions.count)
+    moments = arena.take(L.self, plan.transmissions.terms.count)
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
@@ -19,6 +24,8 @@ struct Geometry<L: Lane> {
     measure.take(Pose<L>.self, plan.tree.linkCount)
     measure.take(Motion<L>.self, plan.tree.directionCount)
     measure.take(RigidInertia<L>.self, plan.tree.linkCount)
+    measure.take(L.self, plan.transmissions.count)
+    measure.take(L.self, plan.transmissions.terms.count)
     return measure.byteCount
   }
 }
@@ -86,6 +93,9 @@ struct StepRecord<L: Lane> {
   var poses: UnsafeMutablePointer<Pose<L>> { geometry.poses }
   var directions: UnsafeMutablePointer<Motion<L>> { geometry.directions }
   var inertias: UnsafeMutablePointer<RigidInertia<L>> { geometry.inertias }
+  /// By transmission, and by moment arm of the plan's transmissions.
+  var lengths: UnsafeMutablePointer<L> { geometry.lengths }
+  var moments: UnsafeMutablePointer<L> { geometry.moments }
   var factor: UnsafeMutablePointer<L> { matrices.factor }
   var freeMatrices: UnsafeMutablePointer<L> { matrices.freeMatrices }
   /// What a forward evaluation does with the hinges' angles.

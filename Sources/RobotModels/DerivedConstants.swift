@@ -131,6 +131,37 @@ struct DefaultKinematics {
     }
   }
 
+  /// How a point of a body moves at unit velocity of each degree of freedom on its way to the root.
+  func motions(of point: Vector3<Double>, on body: Int, _ model: Model) -> [Int: Motion<Double>] {
+    var result: [Int: Motion<Double>] = [:]
+    var body = body
+    while body > 0 {
+      let turns = poses[body].orientation.matrix
+      for index in model.bodies[body].joints {
+        let joint = model.joints[index]
+        let arm = point - anchors[index]
+        let scale = joint.mimic?.multiplier ?? 1
+        func add(_ offset: Int, angular: Vector3<Double>, linear: Vector3<Double>) {
+          result[joint.velocityAddress + offset, default: .zero] +=
+            Motion(angular: angular, linear: linear) * scale
+        }
+        let columns = [turns.column0, turns.column1, turns.column2]
+        switch joint.type {
+        case .slide: add(0, angular: .zero, linear: axes[index])
+        case .hinge: add(0, angular: axes[index], linear: axes[index].cross(arm))
+        case .ball: for k in 0..<3 { add(k, angular: columns[k], linear: columns[k].cross(arm)) }
+        case .free:
+          for (k, axis) in [Vector3(1.0, 0, 0), Vector3(0, 1.0, 0), Vector3(0, 0, 1.0)].enumerated() {
+            add(k, angular: .zero, linear: axis)
+            add(k + 3, angular: columns[k], linear: columns[k].cross(arm))
+          }
+        }
+      }
+      body = model.bodies[body].parent
+    }
+    return result
+  }
+
   private mutating func move(_ pose: inout ModelSpecification.Pose, _ model: Model, _ index: Int) {
     let joint = model.joints[index]
     let start = joint.positionAddress

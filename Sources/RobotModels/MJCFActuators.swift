@@ -39,7 +39,8 @@ extension MJCFReader {
     if element.attribute("refsite") != nil, transmission != .site {
       throw element.error(at: "refsite", "'refsite' of \(element.label) goes with 'site' only")
     }
-    for name in ["slidersite", "refsite"] { try checkReference(element, name, kind: "site") }
+    try checkReference(element, "slidersite", kind: "site")
+    actuator.referenceSite = try reference(element, "refsite", kind: "site") ?? ""
     _ = try element.range("lengthrange")
   }
 

@@ -65,6 +65,10 @@ extension Model {
   private func moves(_ geom: Geom) -> Bool { !bodies[bodies[geom.body].weldedTo].joints.isEmpty }
 
   private func dynamicParts(of tendon: Tendon) -> [String] {
+    guard !tendon.isFixed else {
+      return tendon.armature != 0 && !isAlongOnePath(tendon)
+        ? ["armature that couples joints of different branches"] : []
+    }
     var parts: [String] = []
     if tendon.stiffness != 0, !options.disabled.contains(.spring) { parts.append("stiffness") }
     if tendon.damping != 0, !options.disabled.contains(.damper) { parts.append("damping") }
@@ -72,31 +76,53 @@ extension Model {
     return parts
   }
 
-  private func unsupportedParts(of actuator: Actuator) -> [String] {
-    var parts = actuator.unsupportedParts
-    switch actuator.transmission {
-    case .joint, .jointInParent:
-      let joint = joints[actuator.target]
-      if let mimic = joint.mimic, joint.actuatorForceLimited || joints[mimic.source].actuatorForceLimited {
-        parts.append("force limits of a mimic joint or of the joint it mimics")
-      }
-    case .tendon, .site, .body, .sliderCrank: break
+  /// Whether a fixed tendon's joints lie on one path from the root outwards: then its armature couples only what the mass
+  /// matrix couples anyway. (MuJoCo drops what it has no place for in its matrix, which changes the physics.)
+  package func isAlongOnePath(_ tendon: Tendon) -> Bool {
+    let freedoms = momentArms(of: tendon).filter { $0.value != 0 }.keys.sorted()
+    guard let last = freedoms.last else { return true }
+    var path: Set<Int> = []
+    var freedom = last
+    while freedom >= 0 {
+      path.insert(freedom)
+      freedom = degreesOfFreedom[freedom].parent
     }
-    return parts
+    return freedoms.allSatisfy(path.contains)
   }
-}
 
-extension Actuator {
-  /// What of an actuator is not simulated, whatever it acts on; empty if all is.
-  package var unsupportedParts: [String] {
+  /// What of an actuator is not simulated; empty if all is.
+  package func unsupportedParts(of actuator: Actuator) -> [String] {
     var parts: [String] = []
-    switch transmission {
-    case .joint, .jointInParent: break
-    case .tendon, .site, .body, .sliderCrank: parts.append("\(transmission.rawValue) transmission")
+    var moved: [Int] = []
+    switch actuator.transmission {
+    case .joint, .jointInParent: moved = [actuator.target]
+    case .tendon:
+      let tendon = tendons[actuator.target]
+      if tendon.isFixed { moved = tendon.joints } else { parts.append("transmission by a spatial tendon") }
+    case .site:
+      for site in [actuator.target, actuator.referenceSite].compactMap({ $0 }) {
+        var body = sites[site].body
+        while body > 0 {
+          moved += bodies[body].joints
+          body = bodies[body].parent
+        }
+      }
+    case .body, .sliderCrank: parts.append("\(actuator.transmission.rawValue) transmission")
     }
-    if dynamics == .muscle || dynamics == .user { parts.append("dyntype \(dynamics.rawValue)") }
-    if gain == .muscle || gain == .user { parts.append("gaintype \(gain.rawValue)") }
-    if bias == .muscle || bias == .user { parts.append("biastype \(bias.rawValue)") }
+    let limitsMimic = moved.contains { index in
+      let joint = joints[index]
+      return joint.mimic.map { joint.actuatorForceLimited || joints[$0.source].actuatorForceLimited } ?? false
+    }
+    if limitsMimic { parts.append("force limits of a mimic joint or of the joint it mimics") }
+    if actuator.dynamics == .muscle || actuator.dynamics == .user {
+      parts.append("dyntype \(actuator.dynamics.rawValue)")
+    }
+    if actuator.gain == .muscle || actuator.gain == .user {
+      parts.append("gaintype \(actuator.gain.rawValue)")
+    }
+    if actuator.bias == .muscle || actuator.bias == .user {
+      parts.append("biastype \(actuator.bias.rawValue)")
+    }
     return parts
   }
 }

@@ -246,6 +246,8 @@ public struct Actuator: Sendable, Equatable {
   public var transmission: ActuatorTransmission = .joint
   /// Index of the joint, tendon, site or body it acts on.
   public var target: Int = 0
+  /// For a site, the site relative to which it acts (`refsite`), or nil.
+  public var referenceSite: Int? = nil
   public var gear: [Double] = [1, 0, 0, 0, 0, 0]
   public var dynamics: ActuatorDynamics = .none
   public var gain: ActuatorGain = .fixed
@@ -319,7 +321,7 @@ public struct Equality: Sendable, Equatable {
   public init() {}
 }
 
-/// A tendon. Fixed tendons are sums of joint positions; spatial ones are kept by name only.
+/// A tendon. Fixed tendons are sums of joint positions; of spatial ones the path is not kept.
 public struct Tendon: Sendable, Equatable {
   public var name: String = ""
   public var isFixed: Bool = true

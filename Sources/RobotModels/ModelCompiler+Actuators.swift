@@ -109,6 +109,10 @@ extension ModelCompiler {
     actuator.name = source.name
     actuator.transmission = source.transmission
     actuator.target = try actuatorTarget(source, element)
+    if !source.referenceSite.isEmpty {
+      actuator.referenceSite = try find(
+        "site", source.referenceSite, in: siteIndices, for: element, location)
+    }
     actuator.gear = source.gear
     actuator.dynamics = source.dynamics
     actuator.gain = source.gain
@@ -227,7 +231,33 @@ extension ModelCompiler {
       return zip(tendon.joints, tendon.coefficients).map {
         (model.joints[$0].velocityAddress, gear[0] * $1)
       }
-    case .site, .body, .sliderCrank: return nil
+    case .site: return siteMoment(of: actuator)
+    case .body, .sliderCrank: return nil
     }
+  }
+
+  /// What a wrench on a site does at the default configuration.
+  private func siteMoment(of actuator: Actuator) -> [(Int, Double)] {
+    let kinematics = DefaultKinematics(model)
+    func pose(_ site: Site) -> Pose {
+      kinematics.poses[site.body] * Pose(position: site.position, orientation: site.orientation)
+    }
+    let site = model.sites[actuator.target]
+    let other = actuator.referenceSite.map { model.sites[$0] }
+    let axes = pose(other ?? site).orientation
+    let gear = actuator.gear
+    let force = axes.rotate(Vector3(gear[0], gear[1], gear[2]))
+    let torque = axes.rotate(Vector3(gear[3], gear[4], gear[5]))
+    func moment(_ site: Site) -> [Int: Double] {
+      kinematics.motions(of: pose(site).position, on: site.body, model).mapValues {
+        force.dot($0.linear) + torque.dot($0.angular)
+      }
+    }
+    let own = moment(site)
+    guard let other else { return own.map { ($0.key, $0.value) } }
+    // What moves both sites does nothing.
+    let opposite = moment(other)
+    return own.filter { opposite[$0.key] == nil }.map { ($0.key, $0.value) }
+      + opposite.filter { own[$0.key] == nil }.map { ($0.key, -$0.value) }
   }
 }

@@ -28,6 +28,8 @@ extension ModelSpecification {
     var transmission = ActuatorTransmission.joint
     /// Name of the joint, tendon, site or body it acts on; for a slider-crank, of the crank site.
     var target = ""
+    /// Name of the site relative to which a site is acted on; empty for none.
+    var referenceSite = ""
     var gear: [Double] = [1, 0, 0, 0, 0, 0]
     var dynamics = ActuatorDynamics.none
     var gain = ActuatorGain.fixed

@@ -11,8 +11,11 @@ import Testing
         <body name="a"><joint name="j"/><geom name="g" size=".1" contype="0" conaffinity="0"/>
         <body name="b" pos="1 0 0"><joint name="k" type="ball"/><geom name="h" size=".1" contype="0" conaffinity="0"/>
         <body name="c" pos="1 0 0"><joint name="l"/><geom name="i" size=".1" contype="0" conaffinity="0"/></body>
-        </body></body></worldbody>
-        <tendon><fixed name="t"><joint joint="j" coef="1"/></fixed></tendon>
+        </body></body>
+        <site name="s"/><body name="d" pos="2 0 0"><joint name="n"/><geom size=".1" contype="0" conaffinity="0"/>
+        <site name="u"/></body></worldbody>
+        <tendon><fixed name="t"><joint joint="j" coef="1"/><joint joint="n" coef="1"/></fixed>
+        <spatial name="w"><site site="s"/><site site="u"/></spatial></tendon>
         <equality><joint name="e" joint1="j" active="false"/></equality>
         <actuator><motor name="m" joint="j"/></actuator></mujoco>
         """)
@@ -27,10 +30,14 @@ import Testing
   }
 
   static let edits: [Edit] = [
-    Edit(description: "tendon 't': stiffness", ignored: .tendon, disabled: .spring) {
-      $0.tendons[0].stiffness = 1
+    Edit(description: "tendon 'w': stiffness", ignored: .tendon, disabled: .spring) {
+      $0.tendons[1].stiffness = 1
     },
-    Edit(description: "tendon 't': armature", ignored: .tendon, disabled: nil) { $0.tendons[0].armature = 1 },
+    Edit(description: "tendon 'w': armature", ignored: .tendon, disabled: nil) { $0.tendons[1].armature = 1 },
+    Edit(
+      description: "tendon 't': armature that couples joints of different branches", ignored: .tendon,
+      disabled: nil
+    ) { $0.tendons[0].armature = 1 },
     Edit(description: "actuator 'm': gaintype muscle", ignored: .actuation, disabled: .actuation) {
       $0.actuators[0].gain = .muscle
     },
@@ -67,8 +74,8 @@ import Testing
   @Test func whatIsRemovedIsNotMissed() throws {
     var model = try Model(
       mjcf: """
-        <mujoco><worldbody><body><joint name="j"/><geom size=".1"/></body></worldbody>
-        <tendon><fixed stiffness="1"><joint joint="j" coef="1"/></fixed></tendon></mujoco>
+        <mujoco><worldbody><body><joint name="j"/><geom size=".1"/><site name="s"/></body><site name="u"/></worldbody>
+        <tendon><spatial stiffness="1"><site site="s"/><site site="u"/></spatial></tendon></mujoco>
         """)
     #expect(model.unsupported.map(\.category) == [.tendon])
     model.tendons[0].stiffness = 0

@@ -54,7 +54,9 @@ import Testing
   }
 
   /// Every parameter by itself, against differences of rollouts of the edited model.
-  @Test(arguments: ["arm", "balls", "fluid", "actuators", "compensation", "freeBodies"], integrators)
+  @Test(
+    arguments: ["arm", "balls", "fluid", "actuators", "compensation", "freeBodies", "transmissions"],
+    integrators)
   func parameterGradients(name: String, integrator: Integrator) throws {
     let problem = RolloutProblem(try TestModels.model(name, integrator), seed: 7)
     let nominal = try problem.final()
@@ -96,6 +98,15 @@ import Testing
     try compare("springReference", scalar.map { gradient.springReference[$0] }, step: 1e-2) {
       $0.springPosition[model.joints[scalar[$1]].positionAddress] += $2
     }
+    try compare("tendonStiffness", gradient.tendonStiffness, step: 1e-2) { $0.tendons[$1].stiffness += $2 }
+    try compare("tendonDamping", gradient.tendonDamping, step: 1e-2) { $0.tendons[$1].damping += $2 }
+    let heavy = model.tendons.indices.filter { model.tendons[$0].armature > 0 }
+    try compare("tendonArmature", heavy.map { gradient.tendonArmature[$0] }, step: 2e-5) {
+      $0.tendons[heavy[$1]].armature += $2
+    }
+    try compare("tendonSpringLength", gradient.tendonSpringLength.map { $0[0] + $0[1] }, step: 1e-4) {
+      for k in 0..<2 { $0.tendons[$1].springLength[k] += $2 }
+    }
     try compare("gear", gradient.gear.flatMap { $0 }, step: 1e-3) { $0.actuators[$1 / 6].gear[$1 % 6] += $2 }
     try compare("gain", gradient.gainParameters.flatMap { $0 }, step: 1e-3) {
       $0.actuators[three($1).0].gainParameters[three($1).1] += $2
@@ -111,7 +122,7 @@ import Testing
 
   /// Forward over reverse against differences of the gradient. The cost is half the sum of squares of velocities and
   /// scalar positions.
-  @Test(arguments: ["acrobot", "arm", "balls", "fluid", "actuators"], integrators)
+  @Test(arguments: ["acrobot", "arm", "balls", "fluid", "actuators", "transmissions"], integrators)
   func hessianVectorProducts(name: String, integrator: Integrator) throws {
     let problem = RolloutProblem(try TestModels.model(name, integrator), seed: 8)
     let simulator = try problem.simulator()

@@ -166,6 +166,16 @@ struct MuJoCoConformanceTests {
       compare("jnt_stiffness", parameters.stiffness, expected.jnt_stiffness)
       let rests = expected.scalar_joints.map { parameters.springReference[$0] }
       compare("qpos_spring", rests, expected.qpos_spring)
+      compare("tendon_stiffness", parameters.tendonStiffness, expected.tendon_stiffness)
+      compare("tendon_damping", parameters.tendonDamping, expected.tendon_damping)
+      let armatures = (expected.heavy_tendons ?? []).map { parameters.tendonArmature[$0] }
+      compare("tendon_armature", armatures, expected.tendon_armature)
+      let ranges = model.tendons.indices.filter {
+        model.tendons[$0].springLength[0] != model.tendons[$0].springLength[1]
+      }
+      compare(
+        "tendon_lengthspring", ranges.flatMap { parameters.tendonSpringLength[$0] },
+        expected.tendon_lengthspring)
       compare("actuator_gear", Array(parameters.gear.joined()), expected.actuator_gear)
       compare("actuator_gainprm", Array(parameters.gainParameters.joined()), expected.actuator_gainprm)
       compare("actuator_biasprm", Array(parameters.biasParameters.joined()), expected.actuator_biasprm)

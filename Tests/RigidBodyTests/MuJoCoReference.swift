@@ -118,6 +118,12 @@ struct ReferenceGradient: Decodable {
   var dof_damping: [Double]?
   var jnt_stiffness: [Double]
   var qpos_spring: [Double]?
+  /// Tendons of which `tendon_armature` has entries; `tendon_lengthspring` has those of two lengths of rest.
+  var heavy_tendons: [Int]?
+  var tendon_stiffness: [Double]?
+  var tendon_damping: [Double]?
+  var tendon_armature: [Double]?
+  var tendon_lengthspring: [Double]?
   var actuator_gear: [Double]?
   var actuator_gainprm: [Double]?
   var actuator_biasprm: [Double]?

@@ -6,7 +6,7 @@ import RobotModels
 enum TestModels {
   static let names = [
     "pendulum", "cartpole", "acrobot", "arm", "quadruped", "humanoid", "balls", "fluid", "actuators",
-    "compensation", "freeBodies",
+    "compensation", "freeBodies", "transmissions",
   ]
 
   static func model(_ name: String, _ integrator: Integrator? = nil) throws -> Model {
@@ -83,6 +83,36 @@ enum TestModels {
             <geom type="box" size="0.02 0.05 0.1" pos="0.05 0 0.1"/>
             <body pos="0 0 0.1" gravcomp="0.5"><geom size="0.05" pos="0.1 0 0"/></body></body></body></body>
     </worldbody>
+    """,
+    "transmissions": """
+    <option timestep="0.004"/>
+    <worldbody>
+      <site name="fixed" pos="0.3 0.2 0.5" euler="20 0 50"/>
+      <body pos="0 0 1"><freejoint/><geom type="box" size="0.1 0.2 0.1" euler="5 10 20"/>
+        <site name="base" pos="0.05 0.1 0.1" euler="0 30 10"/>
+        <body pos="0.2 0 0"><joint type="ball" damping="0.1" armature="0.02"/>
+          <geom type="capsule" size="0.04" fromto="0 0 0 0.3 0 0.1"/>
+          <body pos="0.3 0 0.1"><joint name="a" axis="0 1 0.5" damping="0.2" armature="0.02"/>
+            <joint name="b" type="slide" axis="1 0 0" damping="0.5"/>
+            <geom type="capsule" size="0.03" fromto="0 0 0 0.2 0.1 0"/><site name="tip" pos="0.2 0.1 0" euler="10 60 0"/></body></body>
+        <body pos="-0.2 0 0"><joint name="c" axis="1 0 0" damping="0.1" armature="0.02"/>
+          <geom type="capsule" size="0.04" fromto="0 0 0 -0.3 0 0.1"/><site name="other" pos="-0.3 0 0.1" euler="0 20 40"/></body></body>
+    </worldbody>
+    <tendon>
+      <fixed name="across" stiffness="3" damping="0.4"><joint joint="a" coef="0.8"/><joint joint="c" coef="-0.5"/></fixed>
+      <fixed name="chain" stiffness="5" springlength="-0.05 0.02" damping="0.3" armature="0.04"><joint joint="a" coef="0.5"/>
+        <joint joint="b" coef="2"/></fixed>
+      <fixed name="quiet"><joint joint="b" coef="1.5"/><joint joint="a" coef="0.2"/></fixed>
+    </tendon>
+    <actuator>
+      <position tendon="across" kp="4" kv="0.5" gear="1.2"/>
+      <general tendon="chain" gear="0.7" gaintype="affine" gainprm="1 0.4 -0.5" dyntype="filter" dynprm="0.05" actearly="true"/>
+      <motor site="tip" gear="0.5 -0.3 0.8 0.1 0.2 -0.15"/>
+      <damper site="tip" kv="0.6" ctrlrange="0 2" gear="0.7 0.2 0 0 0.1 0.1"/>
+      <position site="tip" refsite="other" kp="3" kv="0.4" gear="1 -0.5 0.3 0.2 0 0.1"/>
+      <general site="tip" refsite="base" biastype="affine" biasprm="0.1 -2 -0.3" gear="0.3 0.2 0.1 0.2 0.3 -0.1"/>
+      <position site="base" refsite="fixed" kp="2" kv="0.3" gear="0.4 0 0.5 0 0.3 0"/>
+    </actuator>
     """,
     "freeBodies": """
     <option timestep="0.01" density="5" viscosity="0.05"/>

@@ -66,28 +66,48 @@ import Testing
 
   @Test(arguments: [
     ("stiffness=\"1\"", [UnsupportedElement.Category.tendon]), ("damping=\"1\"", [.tendon]),
-    ("armature=\"1\"", [.tendon]), ("frictionloss=\"1\"", []), ("range=\"0 1\"", []), ("", []),
+    ("armature=\"1\"", [.tendon]), ("", []),
   ])
   func tendonsThatMatter(attribute: String, categories: [UnsupportedElement.Category]) throws {
-    let tendon = "<tendon><fixed \(attribute)><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
-    #expect(try Self.categories(Self.arm, tendon) == categories)
+    let body = Self.arm + "<site name=\"w\"/>"
+    #expect(try Self.categories(body, Self.spatial(attribute)) == categories)
+    let fixed = "<tendon><fixed \(attribute)><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
+    #expect(try Self.categories(Self.arm, fixed).isEmpty)
+  }
+
+  /// Armature between branches has no place in the mass matrix; springs and dampers need none.
+  @Test(arguments: [
+    ("armature=\"1\"", [UnsupportedElement.Category.tendon]), ("stiffness=\"1\" damping=\"1\"", []),
+    ("frictionloss=\"1\"", []), ("range=\"0 1\"", []),
+  ])
+  func tendonsBetweenBranches(attribute: String, categories: [UnsupportedElement.Category]) throws {
+    let body =
+      Self.arm + "<body><joint name=\"other\"/><geom size=\".1\" contype=\"0\" conaffinity=\"0\"/></body>"
+    let tendon =
+      "<tendon><fixed \(attribute)><joint joint=\"j\" coef=\"1\"/><joint joint=\"other\" coef=\"1\"/></fixed></tendon>"
+    #expect(try Self.categories(body, tendon) == categories)
   }
 
   @Test(arguments: [
-    "<motor site=\"s\"/>", "<motor tendon=\"t\"/>", "<muscle joint=\"j\" lengthrange=\"0 1\"/>",
+    "<motor tendon=\"w\"/>", "<motor cranksite=\"s\" slidersite=\"w\" cranklength=\"1\"/>",
+    "<adhesion body=\"a\" ctrlrange=\"0 1\"/>", "<muscle joint=\"j\" lengthrange=\"0 1\"/>",
     "<general joint=\"j\" gaintype=\"user\"/>", "<general joint=\"j\" dyntype=\"user\" actdim=\"2\"/>",
   ])
   func actuators(element: String) throws {
     let rest = { (element: String) in
-      "<tendon><fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
-        + "<actuator>\(element)</actuator>"
+      "<tendon><spatial name=\"w\"><site site=\"s\"/><site site=\"w\"/></spatial>"
+        + "<fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon><actuator>\(element)</actuator>"
     }
-    #expect(try Self.categories(Self.arm, rest(element)) == [.actuation])
+    let body = Self.arm + "<site name=\"w\"/>"
+    #expect(try Self.categories(body, rest(element)) == [.actuation])
+    for simulated in ["<motor tendon=\"t\"/>", "<motor site=\"s\"/>", "<motor site=\"s\" refsite=\"w\"/>"] {
+      #expect(try Self.categories(body, rest(simulated)).isEmpty)
+    }
     let off = "<option><flag actuation=\"disable\"/></option>"
-    #expect(try Self.categories(Self.arm, rest(element), options: off).isEmpty)
+    #expect(try Self.categories(body, rest(element), options: off).isEmpty)
     let grouped = element.replacing("/>", with: " group=\"3\"/>")
     let groupOff = "<option actuatorgroupdisable=\"3\"/>"
-    #expect(try Self.categories(Self.arm, rest(grouped), options: groupOff).isEmpty)
+    #expect(try Self.categories(body, rest(grouped), options: groupOff).isEmpty)
   }
 
   @Test func optionsAndFluid() throws {

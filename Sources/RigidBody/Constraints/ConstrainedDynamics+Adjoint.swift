@@ -71,6 +71,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
     plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
     directions: record.directions)
   inertiaPass(plan.tree, record)
+  transmissionPass(plan, record)
   armaturedMassMatrix(plan, record, forward)
   copyValues(engine.massMatrix, record.factor, plan.pattern.entryCount)
   let a = record.constrainedAccelerations
@@ -119,6 +120,10 @@ func constrainedDynamicsAdjoint<L: Lane>(
         parameters.armature[i] -= memory.dual[i] * difference
       }
       i += 1
+    }
+    if let parameters = cotangents.parameters {
+      tendonArmatureCotangents(
+        plan, record, dual: memory.dual, accelerations: memory.difference, parameters)
     }
     copyValues(scratch.lambda, memory.dual, n)
     let atRest = record.with(accelerations: memory.difference, velocities: memory.rest)
