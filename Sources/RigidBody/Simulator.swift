@@ -25,9 +25,10 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
   ///   - model: what is simulated.
   ///   - ignored: what is left out.
   ///   - contactGeometry: what gradients take of contacts.
+  ///   - solverLimits: when the solver of constraints stops.
   public init(
     _ model: Model, ignoring ignored: IgnoredFeatures = [],
-    contactGeometry: ContactGeometryGradient = .exact
+    contactGeometry: ContactGeometryGradient = .exact, solverLimits: SolverLimits = .convergence
   ) throws(SimulationError) {
     let missing = model.unsupported.filter { !ignored.covers($0.category) }
     guard missing.isEmpty else { throw .unsupported(model: model.name, elements: missing) }
@@ -45,7 +46,8 @@ public final class Simulator<Scalar: SimulationScalar>: Sendable {
       plan = DynamicsPlan(
         model, features: ignored,
         constraints:
-          try ModelConstraints<Scalar>(model, ignoring: ignored, geometry: contactGeometry))
+          try ModelConstraints<Scalar>(
+            model, ignoring: ignored, geometry: contactGeometry, limits: solverLimits))
     } catch {
       throw .invalidRequest("\(error)")
     }

@@ -148,9 +148,16 @@ struct ConstraintSolverReference: Decodable {
       var options = ConstraintSolverReference.options(
         reference.scale, tolerance: 1e-12, method: .conjugateGradient)
       options.iterationLimit = 5000
+      options.finishesByNewton = false
       let lanes = ConstraintLanes<Double>([reference.problem], options: options)
       lanes.solve()
       expect(lanes.outcome(), reference, tolerance: 1e-4)
+      // A few iterations, then Newton's method.
+      options.iterationLimit = 30
+      options.finishesByNewton = true
+      let finished = ConstraintLanes<Double>([reference.problem], options: options)
+      finished.solve()
+      expect(finished.outcome(), reference, tolerance: 1e-6)
     }
   }
 

@@ -27,6 +27,7 @@ extension InfoCommand {
       "ngeom": .integer(model.geoms.count), "nsite": .integer(model.sites.count),
       "timestep": .number(options.timestep), "integrator": .string(options.integrator.rawValue),
       "cone": .string(options.cone.rawValue), "solver": .string(options.solver.rawValue),
+      "solver_note": solverNote(options.solver).map { .string($0) } ?? .null,
       "gravity": vector(options.gravity), "meaninertia": .number(model.meanInertia),
       "qpos0": .numbers(model.defaultPosition), "qpos_spring": .numbers(model.springPosition),
       "bodies": .array(model.bodies.map(json)), "joints": .array(model.joints.map(json)),
@@ -39,6 +40,17 @@ extension InfoCommand {
         }),
       "not_evaluated": .strings(model.notEvaluated), "warnings": .strings(model.warnings),
     ]
+  }
+
+  /// Where constraints are not solved by the method that the model names.
+  private static func solverNote(_ solver: ConstraintSolver) -> String? {
+    switch solver {
+    case .newton: nil
+    case .projectedGaussSeidel:
+      "PGS asks for the same optimum as Newton's method, by which constraints are solved"
+    case .conjugateGradient:
+      "Newton's method goes on where conjugate gradients do not converge within their iterations"
+    }
   }
 
   private static func json(_ body: Body) -> JSONValue {
@@ -115,6 +127,7 @@ extension InfoCommand {
       "timestep    \(formatted(options.timestep)) s, \(options.integrator.rawValue)",
       "constraints \(options.cone.rawValue) cone, \(options.solver.rawValue) solver",
     ]
+    if let note = solverNote(options.solver) { lines.append("            \(note)") }
     if !model.keyframes.isEmpty {
       lines.append(
         "key frames  " + model.keyframes.enumerated().map { label($1.name, $0) }.joined(separator: ", "))

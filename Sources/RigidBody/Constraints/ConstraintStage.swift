@@ -77,7 +77,8 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
   ///
   /// - Throws: ``RigidBodyError/unsupported(_:)`` for contacts that collision does not know.
   init?(
-    _ model: Model, ignoring ignored: IgnoredFeatures, geometry: ContactGeometryGradient
+    _ model: Model, ignoring ignored: IgnoredFeatures, geometry: ContactGeometryGradient,
+    limits: SolverLimits
   ) throws(RigidBodyError) {
     self.geometry = geometry
     let tree = KinematicTree<Scalar>(model)
@@ -86,7 +87,7 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
     guard !plan.isEmpty else { return nil }
     solver = PrimalSolver(
       plan.pattern, MassMatrixPattern(tree),
-      options: ConstraintSolverOptions(model, precision: Scalar.self))
+      options: ConstraintSolverOptions(model, precision: Scalar.self, limits: limits))
   }
 
   func describe(contact: Int32, _ model: Model) -> String {

@@ -17,7 +17,7 @@ func minimizeByNewton<L: Lane>(
   let zero = L(0.0)
   let tolerance = L(options.tolerance * options.costScale)
   let gradientTolerance = tolerance * tolerance
-  var isRunning = L.Mask(repeating: true)
+  var isRunning = .!(state.isBad .| state.isConverged)
   var isLast = L.Mask(repeating: false)
   var iteration = 0
   while true {

@@ -12,6 +12,18 @@ enum ConstraintStatus: UInt8, Sendable {
   case notFinite
 }
 
+/// When the solver of contacts, limits, equalities and friction loss stops.
+public enum SolverLimits: Sendable, Hashable {
+  /// It runs until it has converged: with the model's tolerance but at most 1e-8 (in single precision 1e-6), and the model's
+  /// iterations but at least 100. Where a model asks for conjugate gradients (`solver="CG"`) and they do not converge in
+  /// these, Newton's method goes on from there.
+  case convergence
+  /// The model's own `tolerance` and `iterations`, of which some files have one. Worlds in which the solver stops before it has
+  /// converged are listed in ``RolloutResult/unconvergedWorlds``; their gradients, which are those of a solution, are not the
+  /// derivative of what was simulated.
+  case model
+}
+
 /// When the constraint solver stops, and by which method it goes there.
 struct ConstraintSolverOptions: Sendable {
   enum Method: Sendable {
@@ -20,15 +32,10 @@ struct ConstraintSolverOptions: Sendable {
     /// Nonlinear conjugate gradients (Hager and Zhang 2005), preconditioned by the mass matrix.
     case conjugateGradient
   }
-  /// Whose limits hold.
-  enum Limits: Sendable {
-    /// The solver runs until it has converged: tolerance at most 1e-8 (1e-6 in single precision), at least 100 iterations.
-    case converge
-    /// Those of the model.
-    case model
-  }
 
   var method: Method = .newton
+  /// Whether Newton's method takes over in lanes in which conjugate gradients end without having converged.
+  var finishesByNewton = true
   /// Largest expected improvement of the cost by a further step, relative to ``costScale``.
   var tolerance: Double = 1e-8
   var iterationLimit: Int = 100
@@ -40,7 +47,9 @@ struct ConstraintSolverOptions: Sendable {
 
   init() {}
 
-  init<Scalar: BinaryFloatingPoint>(_ model: Model, precision: Scalar.Type, limits: Limits = .converge) {
+  init<Scalar: BinaryFloatingPoint>(
+    _ model: Model, precision: Scalar.Type, limits: SolverLimits = .convergence
+  ) {
     let options = model.options
     method = options.solver == .conjugateGradient ? .conjugateGradient : .newton
     lineSearchTolerance = options.lineSearchTolerance
@@ -48,11 +57,12 @@ struct ConstraintSolverOptions: Sendable {
     costScale = model.meanInertia * Double(max(1, model.velocityCount))
     let isDouble = Scalar.significandBitCount > 30
     switch limits {
-    case .converge:
+    case .convergence:
       tolerance = isDouble ? min(options.tolerance, 1e-8) : 1e-6
       iterationLimit = max(options.iterations, 100)
       lineSearchLimit = max(lineSearchLimit, 50)
     case .model:
+      finishesByNewton = false
       tolerance = options.tolerance
       iterationLimit = options.iterations
     }

@@ -24,15 +24,15 @@ func solveConstraints<L: Lane>(
     solver: solver, massMatrix: massMatrix, smoothAcceleration: smoothAcceleration, smoothForce: smoothForce,
     acceleration: solution.acceleration, constraintForce: solution.constraintForce)
   let hessian = workspace.hessian
-  let pass = beginPass(
-    problem, workspace, system, solution, couples: solver.options.method == .newton || factorsHessian)
+  let usesNewton = solver.options.method == .newton || solver.options.finishesByNewton
+  let pass = beginPass(problem, workspace, system, solution, couples: usesNewton || factorsHessian)
 
   var state = SolverState<L>()
   chooseStart(problem, pass, &state)
-  if solver.options.method == .newton {
+  if solver.options.method == .conjugateGradient { minimizeByConjugateGradients(problem, pass, &state) }
+  let isFinished = (state.isConverged .| state.isBad).allTrue
+  if usesNewton && !isFinished {
     minimizeByNewton(problem, pass, hessian, workspace.guardedPivots, &state)
-  } else {
-    minimizeByConjugateGradients(problem, pass, &state)
   }
   if state.isBad.anyTrue { restoreStart(problem, pass, state.isBad) }
   if factorsHessian && (!state.hasFactor || (L(0.0) .< state.staleness).anyTrue) {
