@@ -95,7 +95,8 @@ extension SimulationInputs {
       return input
     }
     return SimulationInputs(
-      controls: part(controls), appliedForces: part(appliedForces), cartesianForces: part(cartesianForces))
+      controls: part(controls), appliedForces: part(appliedForces), cartesianForces: part(cartesianForces),
+      mocapPoses: part(mocapPoses))
   }
 
   /// The inputs of one world in a range of steps.
@@ -108,7 +109,8 @@ extension SimulationInputs {
       return input
     }
     return SimulationInputs(
-      controls: part(controls), appliedForces: part(appliedForces), cartesianForces: part(cartesianForces))
+      controls: part(controls), appliedForces: part(appliedForces), cartesianForces: part(cartesianForces),
+      mocapPoses: part(mocapPoses))
   }
 }
 

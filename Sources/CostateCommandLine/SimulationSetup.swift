@@ -70,6 +70,16 @@ struct SimulationSetup {
       activations: repeated(state.activation), time: state.time)
   }
 
+  /// Where the state file has the mocap bodies; nil for a model without any.
+  private func mocapPoses<Scalar: SimulationScalar>(_ scalar: Scalar.Type) -> InputSequence<Scalar>? {
+    let count = model.mocapBodies.count
+    guard count > 0 else { return nil }
+    let values = (0..<count).flatMap { i in
+      state.mocapPosition[3 * i..<3 * i + 3] + state.mocapOrientation[4 * i..<4 * i + 4]
+    }
+    return InputSequence(values: values.map { Scalar($0) })
+  }
+
   /// The state file's forces in every step of every world, and controls: those of a file or the state's.
   func inputs<Scalar: SimulationScalar>(
     _ scalar: Scalar.Type, controls: Controls? = nil
@@ -84,7 +94,7 @@ struct SimulationSetup {
       } ?? InputSequence<Scalar>(values: state.control.map { Scalar($0) })
     return SimulationInputs(
       controls: sequence, appliedForces: constant(state.appliedForce),
-      cartesianForces: constant(state.appliedBodyForce))
+      cartesianForces: constant(state.appliedBodyForce), mocapPoses: mocapPoses(scalar))
   }
 }
 

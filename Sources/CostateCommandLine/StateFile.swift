@@ -10,6 +10,9 @@ struct StateInput: Equatable, Sendable {
   var appliedForce: [Double]
   /// Force then torque per body, in world axes at the body's centre of mass: `nbody` rows of six.
   var appliedBodyForce: [Double]
+  /// Positions and quaternions of mocap bodies, `nmocap` rows of three and of four.
+  var mocapPosition: [Double]
+  var mocapOrientation: [Double]
 
   /// The model's own state: its initial configuration, at rest.
   init(defaultOf model: Model) {
@@ -19,6 +22,9 @@ struct StateInput: Equatable, Sendable {
     control = [Double](repeating: 0, count: model.controlCount)
     appliedForce = [Double](repeating: 0, count: model.velocityCount)
     appliedBodyForce = [Double](repeating: 0, count: 6 * model.bodies.count)
+    let mocap = model.mocapBodies.map { model.bodies[$0] }
+    mocapPosition = mocap.flatMap(\.position.array)
+    mocapOrientation = mocap.flatMap(\.orientation.array)
   }
 
   /// Reads a state file.
@@ -47,12 +53,19 @@ struct StateInput: Equatable, Sendable {
       case "xfrc_applied":
         appliedBodyForce = try Self.array(
           member, shape: [model.bodies.count, 6], symbol: "nbody x 6", of: file)
+      case "mocap_pos":
+        mocapPosition = try Self.array(
+          member, shape: [model.mocapBodies.count, 3], symbol: "nmocap x 3", of: file)
+      case "mocap_quat":
+        mocapOrientation = try Self.array(
+          member, shape: [model.mocapBodies.count, 4], symbol: "nmocap x 4", of: file)
       default: throw file.failure("'\(member.name)' is not known; a state has the keys \(Self.knownKeys)")
       }
     }
   }
 
-  private static let knownKeys = "time, qpos, qvel, act, ctrl, qfrc_applied, xfrc_applied"
+  private static let knownKeys =
+    "time, qpos, qvel, act, ctrl, qfrc_applied, xfrc_applied, mocap_pos, mocap_quat"
 
   private static func array(
     _ member: JSONValue.Member, shape: [Int], symbol: String, of file: InputFile

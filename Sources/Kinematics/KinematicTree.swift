@@ -39,6 +39,8 @@ public struct KernelLink<Scalar: Sendable>: Sendable {
   public var hasChildren: Bool
   /// Whether none of its parent's children comes after it: the first that a sweep from the leaves meets.
   public var isLastChild: Bool
+  /// Index of the mocap body that the link is, or -1: such a link has no joints, and its pose may come from outside.
+  public var mocap: Int32
   public var hasRotation: Bool
   public var rotation: Constant9<Scalar>
   public var position: Constant3<Scalar>
@@ -51,7 +53,7 @@ public struct KernelLink<Scalar: Sendable>: Sendable {
 /// The topology and constants of a model, flattened for kernels.
 ///
 /// Bodies without joints are welded to the link that carries them, so kernels only visit links that move;
-/// link 0 is the world with everything fixed to it. A joint direction is one column of the Jacobian; directions
+/// link 0 is the world with everything fixed to it. Mocap bodies are links without joints. A joint direction is one column of the Jacobian; directions
 /// and degrees of freedom are the same but for mimic joints, whose directions feed the degree of freedom of
 /// their source.
 public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
@@ -74,6 +76,16 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
   public let jointOfModelJoint: [Int]
 
   public var linkCount: Int { links.count }
+
+  /// The last direction on the way from the root to a link, or -1.
+  public func lastDirection(ofLink link: Int) -> Int {
+    var link = link
+    while link != 0 {
+      if links[link].directionEnd > links[link].directionStart { return Int(links[link].directionEnd) - 1 }
+      link = Int(links[link].parent)
+    }
+    return -1
+  }
   public var directionCount: Int { directionDegreeOfFreedom.count }
 
   /// - Complexity: O(bodies + joints).
@@ -96,6 +108,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
         parent: Int32(parent), root: Int32(links.count), jointStart: Int32(joints.count),
         jointEnd: Int32(joints.count), directionStart: Int32(directionDegreeOfFreedom.count),
         directionEnd: Int32(directionDegreeOfFreedom.count), hasChildren: false, isLastChild: false,
+        mocap: -1,
         hasRotation: rotation != .identity,
         rotation: Constant9(rotation), position: Constant3(position), mass: 0,
         center: Constant3(.zero), inertia: Constant6(.zero))
@@ -110,7 +123,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
       let frame = bodyOrientation[parent]
       let orientation = (frame * body.orientation).normalized
       let position = bodyPosition[parent] + frame.rotate(body.position)
-      guard !body.joints.isEmpty else {
+      guard !body.joints.isEmpty || body.mocapIndex != nil else {
         bodyLink[index] = parentLink
         bodyPosition[index] = position
         bodyOrientation[index] = orientation
@@ -118,9 +131,10 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
       }
       let linkIndex = links.count
       bodyLink[index] = linkIndex
-      let isFree = model.joints[body.joints.lowerBound].type == .free
+      let isFree = !body.joints.isEmpty && model.joints[body.joints.lowerBound].type == .free
       var link = makeLink(
         parentLink, rotation: isFree ? .identity : orientation.matrix, position: isFree ? .zero : position)
+      link.mocap = Int32(body.mocapIndex ?? -1)
       link.root = parentLink == 0 ? Int32(linkIndex) : links[parentLink].root
       var direction = lastDirection[parentLink]
       for jointIndex in body.joints {

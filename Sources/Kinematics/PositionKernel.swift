@@ -73,7 +73,9 @@ public struct HingeAngles<L: Lane> {
 /// (Featherstone 2008, section 2.3; MuJoCo's `cdof` about another point). Free and ball joints rotate about
 /// the link's own axes. A mimic joint's direction is scaled by its multiplier.
 ///
-/// - Parameter angles: where sines and cosines of the hinges' angles are kept, or come from.
+/// - Parameters:
+///   - angles: where sines and cosines of the hinges' angles are kept, or come from.
+///   - mocapPoses: positions and quaternions of mocap bodies, seven numbers each; nil for those of the model.
 ///
 /// Inlinable, so that the kernels of other modules contain it for their lane types.
 ///
@@ -81,7 +83,8 @@ public struct HingeAngles<L: Lane> {
 @inlinable
 package func positionPass<L: Lane>(
   _ tree: KinematicTree<L.Scalar>, positions q: UnsafePointer<L>, angles: HingeAngles<L> = .computed,
-  poses: UnsafeMutablePointer<Pose<L>>, directions: UnsafeMutablePointer<Motion<L>>
+  mocapPoses: UnsafePointer<L>? = nil, poses: UnsafeMutablePointer<Pose<L>>,
+  directions: UnsafeMutablePointer<Motion<L>>
 ) {
   poses[0] = Pose(rotation: .identity, position: .zero)
   var l = 1
@@ -92,6 +95,11 @@ package func positionPass<L: Lane>(
     var r = parent.pointee.rotation
     var p = r * Vector3(broadcasting: link.pointee.position) + parent.pointee.position
     if link.pointee.hasRotation { r = r * Matrix3(broadcasting: link.pointee.rotation) }
+    if link.pointee.mocap >= 0, let mocapPoses {
+      let m = mocapPoses + 7 * Int(link.pointee.mocap)
+      p = Vector3(m[0], m[1], m[2])
+      r = Quaternion(m[3], m[4], m[5], m[6]).normalized.matrix
+    }
 
     // Joints in order. In the tree's root link, whose origin is the tree's reference point, the linear part of a direction
     // is left as the anchor until that point is known.

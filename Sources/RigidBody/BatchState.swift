@@ -56,14 +56,19 @@ public struct SimulationInputs<Scalar: SimulationScalar>: Sendable, Equatable {
   /// Force, then torque, for each body including the world: six numbers a body, in world axes at its centre of mass
   /// (`xfrc_applied`).
   public var cartesianForces: InputSequence<Scalar>?
+  /// Where mocap bodies are: position, then quaternion (`w x y z`, which need not have length one), seven numbers a body in the
+  /// order of `Model.mocapBodies` (`mocap_pos`, `mocap_quat`); nil for where the model places them. They are at rest there,
+  /// also where the next step has other numbers.
+  public var mocapPoses: InputSequence<Scalar>?
 
   public init(
     controls: InputSequence<Scalar>? = nil, appliedForces: InputSequence<Scalar>? = nil,
-    cartesianForces: InputSequence<Scalar>? = nil
+    cartesianForces: InputSequence<Scalar>? = nil, mocapPoses: InputSequence<Scalar>? = nil
   ) {
     self.controls = controls
     self.appliedForces = appliedForces
     self.cartesianForces = cartesianForces
+    self.mocapPoses = mocapPoses
   }
 }
 

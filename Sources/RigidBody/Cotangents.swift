@@ -14,6 +14,7 @@ struct Cotangents<L: Lane> {
   var controls: UnsafeMutablePointer<L>?
   var appliedForces: UnsafeMutablePointer<L>?
   var cartesianForces: UnsafeMutablePointer<L>?
+  var mocapPoses: UnsafeMutablePointer<L>?
   /// Of the model's parameters; added to.
   var parameters: ParameterCotangents<L>?
 }

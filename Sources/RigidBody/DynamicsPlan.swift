@@ -50,6 +50,12 @@ struct KernelFreeBody: Sendable {
   var velocityAddress: Int32
 }
 
+/// A body that is placed from outside, and where the model places it.
+struct KernelMocapBody<Scalar: Sendable>: Sendable {
+  var link: Int32
+  var orientation: (Scalar, Scalar, Scalar, Scalar)
+}
+
 /// All constants of a model's smooth dynamics, flattened for kernels of one precision.
 final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   let tree: KinematicTree<Scalar>
@@ -84,6 +90,7 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   /// Tendons and sites on which forces act.
   let transmissions: TransmissionPlan<Scalar>
   let freeBodies: ConstantBuffer<KernelFreeBody>
+  let mocapBodies: ConstantBuffer<KernelMocapBody<Scalar>>
   let activationCount: Int
   let bodyCount: Int
   let actuationDisabled: Bool
@@ -92,6 +99,8 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 
   var positionCount: Int { tree.positionCount }
   var velocityCount: Int { tree.velocityCount }
+  /// Numbers of the mocap bodies' poses.
+  var mocapWidth: Int { 7 * mocapBodies.count }
 
   init(_ model: Model, features: IgnoredFeatures, constraints: (any ConstraintSetup)? = nil) {
     self.constraints = constraints
@@ -104,6 +113,13 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     wind = Constant3(options.wind)
     activationCount = model.activationCount
     bodyCount = model.bodies.count
+    mocapBodies = ConstantBuffer(
+      model.mocapBodies.map { [tree] index in
+        let q = model.bodies[index].orientation
+        return KernelMocapBody(
+          link: Int32(tree.bodyLink[index]), orientation: (Scalar(q.w), Scalar(q.x), Scalar(q.y), Scalar(q.z))
+        )
+      })
 
     let passive = !features.contains(.passive)
     let springsOn = passive && !options.disabled.contains(.spring)

@@ -77,9 +77,8 @@ extension Simulator where Scalar == Double {
     guard state.worldCount == 1 else {
       throw .invalidRequest("\(state.worldCount) worlds were given; a forward pass evaluates one")
     }
-    let stepCounts = [inputs.controls, inputs.appliedForces, inputs.cartesianForces].compactMap {
-      $0?.stepCount
-    }
+    let stepCounts = [inputs.controls, inputs.appliedForces, inputs.cartesianForces, inputs.mocapPoses]
+      .compactMap { $0?.stepCount }
     try validate(state, inputs, steps: max(1, stepCounts.max() ?? 1))
     let evaluator = Evaluator(plan, model)
     let evaluation = evaluator.evaluate(state, inputs)
@@ -117,11 +116,14 @@ private final class Evaluator {
     for (i, x) in state.velocities.enumerated() { record.velocities[i] = x }
     for (i, x) in state.activations.enumerated() { record.activations[i] = x }
     let stepInputs = inputs.withPointers(
-      controlCount: plan.actuators.count, velocityCount: n, bodyCount: plan.bodyCount
+      controlCount: plan.actuators.count, velocityCount: n, bodyCount: plan.bodyCount,
+      mocapWidth: plan.mocapWidth
     ) { runner.loadInputs($0, step: 0, group: 0, worldCount: 1) }
     let h = plan.timestep
 
-    positionPass(plan.tree, positions: record.positions, poses: record.poses, directions: record.directions)
+    positionPass(
+      plan.tree, positions: record.positions, mocapPoses: stepInputs.mocapPoses, poses: record.poses,
+      directions: record.directions)
     inertiaPass(plan.tree, record)
     transmissionPass(plan, record)
     velocityPass(plan, record, scratch)
@@ -173,7 +175,10 @@ private final class Evaluator {
 
     let smoothAcceleration = (0..<n).map { record.accelerations[$0] }
     let constrained = constrain(smooth, smoothAcceleration)
-    let frames = BodyFrames(model, state.positions)
+    let mocapPoses = stepInputs.mocapPoses.map {
+      Array(UnsafeBufferPointer(start: $0, count: plan.mocapWidth))
+    }
+    let frames = BodyFrames(model, state.positions, mocapPoses: mocapPoses ?? model.defaultMocapPoses)
     let v = state.velocities
     var kinetic = 0.0
     for i in 0..<n {
@@ -295,12 +300,16 @@ private struct BodyFrames {
   var centersOfMass: [Vector3<Double>]
   var geomPositions: [Vector3<Double>]
 
-  init(_ model: Model, _ q: [Double]) {
+  init(_ model: Model, _ q: [Double], mocapPoses m: [Double]) {
     positions = [.zero]
     orientations = [.identity]
     for body in model.bodies.dropFirst() {
       var p = positions[body.parent] + orientations[body.parent].rotate(body.position)
       var r = orientations[body.parent] * body.orientation
+      if let at = body.mocapIndex.map({ 7 * $0 }) {
+        p = Vector3(m[at], m[at + 1], m[at + 2])
+        r = Quaternion(m[at + 3], m[at + 4], m[at + 5], m[at + 6]).normalized
+      }
       for index in body.joints {
         let joint = model.joints[index]
         let at = joint.positionAddress

@@ -17,8 +17,8 @@ func forwardDynamicsAdjoint<L: Lane>(
   let n = plan.velocityCount
   if record.retention == .anglesForGeometry {
     positionPass(
-      plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
-      directions: record.directions)
+      plan.tree, positions: record.positions, angles: record.retainedAngles,
+      mocapPoses: inputs.mocapPoses, poses: record.poses, directions: record.directions)
     transmissionPass(plan, record)
   }
   copyValues(scratch.lambda, scratch.accelerationCotangent, n)
@@ -74,6 +74,9 @@ func smoothAdjoint<L: Lane>(
   inwardAdjointPass(
     plan, record, scratch, addsForces: addsForces, positions: cotangents.positions,
     velocities: cotangents.velocities)
+  mocapSweepAdjoint(
+    plan, record, scratch, inputs, addsForces: addsForces, gravity: Vector3(broadcasting: plan.gravity),
+    cotangents)
   if addsRates { inwardRatePass(plan, record, scratch, positions: cotangents.positions) }
   if let parameters = cotangents.parameters { gravityCotangent(plan, scratch, parameters) }
 
@@ -109,11 +112,11 @@ func smoothAdjoint<L: Lane>(
     lambda: isOwn ? scratch.actuatorLambda : scratch.lambda,
     implicit, rateCotangents: scratch.rateCotangent, cotangents,
     timestepCotangent: &timestepCotangent)
-  transmissionAdjointPass(plan, record, scratch, cotangents)
+  transmissionAdjointPass(plan, record, scratch, inputs, cotangents)
   if plan.implicitFreeBodyCount > 0 {
     freeBodyAdjoint(plan, record, implicit, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
   }
-  if plan.hasActuatorCompensation { actuatorCompensationAdjoint(plan, record, scratch, cotangents) }
+  if plan.hasActuatorCompensation { actuatorCompensationAdjoint(plan, record, scratch, inputs, cotangents) }
 }
 
 /// Zeroes `actuatorLambda` where a joint's total actuator force is held at its limit.
@@ -164,7 +167,7 @@ private func cartesianForceCotangents<L: Lane>(
 @inline(__always)
 private func actuatorCompensationAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  _ cotangents: borrowing Cotangents<L>
+  _ inputs: StepInputs<L>, _ cotangents: borrowing Cotangents<L>
 ) {
   var i = 0
   while i < plan.velocityCount {
@@ -181,6 +184,7 @@ private func actuatorCompensationAdjoint<L: Lane>(
   inwardAdjointPass(
     plan, record, scratch, addsForces: true, positions: cotangents.positions,
     velocities: cotangents.velocities)
+  mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)
 }
 
 /// Takes the inertial forces off the cotangents that ``outwardAdjointPass(_:_:_:addsForces:gravity:)`` left on links.

@@ -78,8 +78,8 @@ func forwardDynamics<L: Lane>(
 ) {
   let n = plan.velocityCount
   positionPass(
-    plan.tree, positions: record.positions, angles: record.newAngles, poses: record.poses,
-    directions: record.directions)
+    plan.tree, positions: record.positions, angles: record.newAngles,
+    mocapPoses: inputs.mocapPoses, poses: record.poses, directions: record.directions)
   inertiaPass(plan.tree, record)
   transmissionPass(plan, record)
   velocityPass(plan, record, scratch)
@@ -191,8 +191,8 @@ func restore<L: Lane>(
   _ inputs: StepInputs<L>, timestep h: L
 ) {
   positionPass(
-    plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
-    directions: record.directions)
+    plan.tree, positions: record.positions, angles: record.retainedAngles,
+    mocapPoses: inputs.mocapPoses, poses: record.poses, directions: record.directions)
   inertiaPass(plan.tree, record)
   transmissionPass(plan, record)
   if plan.hasImplicitFluid { velocityPass(plan, record, scratch) }

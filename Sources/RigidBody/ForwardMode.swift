@@ -109,6 +109,7 @@ extension Simulator where Scalar == Double {
     try checkChange(direction.inputs.controls, inputs.controls, "controls")
     try checkChange(direction.inputs.appliedForces, inputs.appliedForces, "appliedForces")
     try checkChange(direction.inputs.cartesianForces, inputs.cartesianForces, "cartesianForces")
+    try checkChange(direction.inputs.mocapPoses, inputs.mocapPoses, "mocapPoses")
   }
 }
 
@@ -148,10 +149,12 @@ private final class DualRollout: @unchecked Sendable {
 
   private func withInputs<R>(_ body: (InputPointers<Double>, InputPointers<Double>) -> R) -> R {
     inputs.withPointers(
-      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
+      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
+      mocapWidth: plan.mocapWidth
     ) { values in
       direction.withPointers(
-        controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
+        controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
+        mocapWidth: plan.mocapWidth
       ) { body(values, $0) }
     }
   }

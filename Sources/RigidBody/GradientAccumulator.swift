@@ -8,6 +8,8 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   let controls: InputAccumulator<Scalar>?
   let appliedForces: InputAccumulator<Scalar>?
   let cartesianForces: InputAccumulator<Scalar>?
+  /// Nil also for models without mocap bodies.
+  let mocapPoses: InputAccumulator<Scalar>?
   let targets: GradientTargets
   /// A contact candidate that has no derivative, or -1.
   let undifferentiableContact = Mutex<Int32>(-1)
@@ -34,6 +36,8 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     controls = accumulator(.controls, inputs.controls, plan.actuators.count)
     appliedForces = accumulator(.appliedForces, inputs.appliedForces, plan.velocityCount)
     cartesianForces = accumulator(.cartesianForces, inputs.cartesianForces, 6 * plan.bodyCount)
+    mocapPoses =
+      plan.mocapWidth == 0 ? nil : accumulator(.mocapPoses, inputs.mocapPoses, plan.mocapWidth)
     parameterSums = .allocate(capacity: groups)
     parameterSums.initialize(repeating: nil)
     kinkMargins = .allocate(capacity: simulator.hasConstraints ? worldCount : 0)
@@ -69,7 +73,9 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
     }
     var result = RolloutGradient(
       initialState: initialState, controls: controls?.sequence(), appliedForces: appliedForces?.sequence(),
-      cartesianForces: cartesianForces?.sequence(), parameters: parameters, divergedWorlds: diverged)
+      cartesianForces: cartesianForces?.sequence(), mocapPoses: mocapPoses?.sequence(),
+      parameters: parameters,
+      divergedWorlds: diverged)
     result.kinkMargins = Array(kinkMargins)
     result.undifferentiableContact = undifferentiableContact.withLock { $0 }
     return result

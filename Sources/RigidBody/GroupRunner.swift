@@ -12,6 +12,7 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   @exclusivity(unchecked) private var controls: InputChunks<L>
   @exclusivity(unchecked) private var appliedForces: InputChunks<L>
   @exclusivity(unchecked) private var cartesianForces: InputChunks<L>
+  @exclusivity(unchecked) private var mocapPoses: InputChunks<L>
   /// Step in which each lane diverged, or -1.
   var divergedStep: [Int]
   private var frozen: L.Mask
@@ -19,7 +20,7 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
   init(_ plan: DynamicsPlan<Scalar>) {
     self.plan = plan
     var measure = ArenaMeasure()
-    for width in [plan.actuators.count, plan.velocityCount, 6 * plan.bodyCount] {
+    for width in [plan.actuators.count, plan.velocityCount, 6 * plan.bodyCount, plan.mocapWidth] {
       InputChunks<L>.measure(&measure, width: width)
     }
     arena = Arena(
@@ -29,6 +30,7 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     controls = InputChunks(&arena, width: plan.actuators.count)
     appliedForces = InputChunks(&arena, width: plan.velocityCount)
     cartesianForces = InputChunks(&arena, width: 6 * plan.bodyCount)
+    mocapPoses = InputChunks(&arena, width: plan.mocapWidth)
     divergedStep = Array(repeating: -1, count: L.laneCount)
     frozen = L.Mask(repeating: false)
   }
@@ -71,6 +73,7 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     controls.reset()
     appliedForces.reset()
     cartesianForces.reset()
+    mocapPoses.reset()
   }
 
   /// Forgets which lanes are frozen.
@@ -126,7 +129,8 @@ final class GroupRunner<L: Lane> where L.Scalar: SimulationScalar {
     return StepInputs(
       controls: load(&controls, inputs.controls) ?? controls.zeros(),
       appliedForces: load(&appliedForces, inputs.appliedForces),
-      cartesianForces: load(&cartesianForces, inputs.cartesianForces))
+      cartesianForces: load(&cartesianForces, inputs.cartesianForces),
+      mocapPoses: load(&mocapPoses, inputs.mocapPoses))
   }
 
   /// Freezes lanes whose new state is not finite (or beyond 1e10) in the state before the step.
@@ -166,4 +170,5 @@ struct InputPointers<Scalar> {
   var controls: InputPointer<Scalar>
   var appliedForces: InputPointer<Scalar>
   var cartesianForces: InputPointer<Scalar>
+  var mocapPoses: InputPointer<Scalar>
 }

@@ -80,6 +80,7 @@ func outwardAdjointPass<L: Lane>(
       before = UnsafePointer(after)
       j += 1
     }
+    if Int(link.pointee.jointStart) == jointEnd { scratch.motions[l] = before.pointee }
     scratch.upcoming.pointee.advance()
     if addsForces {
       let own = linkAdjoint(linkInertia(tree, record, l), scratch.motions + l)

@@ -93,7 +93,8 @@ final class LaneTape<L: Lane>: TapeImplementation, @unchecked Sendable where L.S
 
   private func withInputs<R>(_ body: (InputPointers<Scalar>) -> R) -> R {
     inputs.withPointers(
-      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount, body)
+      controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
+      mocapWidth: plan.mocapWidth, body)
   }
 
   private static func forward(

@@ -46,7 +46,8 @@ extension Simulator {
     state.withPointers { state in
       results.withUnsafeMutableBufferPointer { results in
         inputs.withPointers(
-          controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
+          controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount,
+          mocapWidth: plan.mocapWidth
         ) { inputs in
           let shared = Shared(value: (state: state, inputs: inputs, results: results.baseAddress!))
           parallelFor(

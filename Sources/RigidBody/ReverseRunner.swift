@@ -15,6 +15,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   private let controls: InputCotangentChunks<L>?
   private let appliedForces: InputCotangentChunks<L>?
   private let cartesianForces: InputCotangentChunks<L>?
+  private let mocapPoses: InputCotangentChunks<L>?
   private var segment: GroupStorage<L>?
   /// For tapes whose records do not retain everything: one step's records with memory of this runner's own for the rest,
   /// as a tape may be differentiated by several threads at the same time.
@@ -30,7 +31,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.velocityCount)
     measure.take(L.self, plan.activationCount)
-    for width in [plan.actuators.count, plan.velocityCount, 6 * plan.bodyCount] {
+    for width in [plan.actuators.count, plan.velocityCount, 6 * plan.bodyCount, plan.mocapWidth] {
       InputCotangentChunks<L>.measure(&measure, width: width)
     }
     arena = Arena(
@@ -50,6 +51,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     controls = InputCotangentChunks(&arena, accumulator.controls)
     appliedForces = InputCotangentChunks(&arena, accumulator.appliedForces)
     cartesianForces = InputCotangentChunks(&arena, accumulator.cartesianForces)
+    mocapPoses = InputCotangentChunks(&arena, accumulator.mocapPoses)
   }
   deinit { ownRecords.deallocate() }
 
@@ -112,6 +114,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     result.controls = controls?.target(step: step, steps: steps)
     result.appliedForces = appliedForces?.target(step: step, steps: steps)
     result.cartesianForces = cartesianForces?.target(step: step, steps: steps)
+    result.mocapPoses = mocapPoses?.target(step: step, steps: steps)
     return result
   }
 
@@ -137,6 +140,7 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     collect(controls, accumulator.controls)
     collect(appliedForces, accumulator.appliedForces)
     collect(cartesianForces, accumulator.cartesianForces)
+    collect(mocapPoses, accumulator.mocapPoses)
   }
 
   /// Writes the cotangents of the initial states.

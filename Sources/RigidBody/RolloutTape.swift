@@ -26,7 +26,11 @@ public struct GradientTargets: OptionSet, Sendable, Hashable {
   public static let appliedForces = Self(rawValue: 1 << 2)
   public static let cartesianForces = Self(rawValue: 1 << 3)
   public static let parameters = Self(rawValue: 1 << 4)
-  public static let all: Self = [.initialState, .controls, .appliedForces, .cartesianForces, .parameters]
+  /// Poses of mocap bodies.
+  public static let mocapPoses = Self(rawValue: 1 << 5)
+  public static let all: Self = [
+    .initialState, .controls, .appliedForces, .cartesianForces, .parameters, .mocapPoses,
+  ]
 }
 
 /// Cotangents (gradients) of states, row-major like the states themselves.
@@ -52,6 +56,9 @@ public struct RolloutGradient<Scalar: SimulationScalar>: Sendable {
   public var controls: InputSequence<Scalar>?
   public var appliedForces: InputSequence<Scalar>?
   public var cartesianForces: InputSequence<Scalar>?
+  /// By position and quaternion, of a function that normalises the quaternions; where no poses were given, at those of the
+  /// model. Nil for models without mocap bodies.
+  public var mocapPoses: InputSequence<Scalar>? = nil
   public var parameters: ParameterGradient?
   /// Worlds that diverged; their gradients are zero and they are left out of what is shared.
   public var divergedWorlds: [DivergedWorld]
@@ -77,6 +84,7 @@ extension RolloutGradient {
     try check("controls", controls?.values ?? [])
     try check("appliedForces", appliedForces?.values ?? [])
     try check("cartesianForces", cartesianForces?.values ?? [])
+    try check("mocapPoses", mocapPoses?.values ?? [])
     for (name, values) in parameters?.fields ?? [] { try check("parameters: \(name)", values) }
   }
 }

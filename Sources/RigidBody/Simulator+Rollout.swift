@@ -29,7 +29,9 @@ extension Simulator {
         diverged.withUnsafeMutableBufferPointer { diverged in
           unconverged.withUnsafeMutableBufferPointer { unconverged in
             inputs.withPointers(
-              controlCount: plan.actuators.count, velocityCount: plan.velocityCount, bodyCount: plan.bodyCount
+              controlCount: plan.actuators.count, velocityCount: plan.velocityCount,
+              bodyCount: plan.bodyCount,
+              mocapWidth: plan.mocapWidth
             ) { inputs in
               let shared = Shared(
                 value: (

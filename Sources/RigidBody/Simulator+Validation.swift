@@ -17,6 +17,7 @@ extension Simulator {
     try check(inputs.controls, "controls", width: plan.actuators.count, state.worldCount, steps)
     try check(inputs.appliedForces, "appliedForces", width: plan.velocityCount, state.worldCount, steps)
     try check(inputs.cartesianForces, "cartesianForces", width: 6 * plan.bodyCount, state.worldCount, steps)
+    try check(inputs.mocapPoses, "mocapPoses", width: plan.mocapWidth, state.worldCount, steps)
   }
 
   /// Refuses trajectories that no memory of this machine can hold.
@@ -86,7 +87,7 @@ func dangling<T>() -> UnsafeMutablePointer<T> {
 extension SimulationInputs {
   /// Runs `body` with the arrays' addresses.
   func withPointers<R>(
-    controlCount: Int, velocityCount: Int, bodyCount: Int,
+    controlCount: Int, velocityCount: Int, bodyCount: Int, mocapWidth: Int,
     _ body: (InputPointers<Scalar>) -> R
   ) -> R {
     func pointer(
@@ -99,11 +100,14 @@ extension SimulationInputs {
     return (controls?.values ?? []).withUnsafeBufferPointer { u in
       (appliedForces?.values ?? []).withUnsafeBufferPointer { f in
         (cartesianForces?.values ?? []).withUnsafeBufferPointer { x in
-          body(
-            InputPointers(
-              controls: pointer(controls, u, controlCount),
-              appliedForces: pointer(appliedForces, f, velocityCount),
-              cartesianForces: pointer(cartesianForces, x, 6 * bodyCount)))
+          (mocapPoses?.values ?? []).withUnsafeBufferPointer { m in
+            body(
+              InputPointers(
+                controls: pointer(controls, u, controlCount),
+                appliedForces: pointer(appliedForces, f, velocityCount),
+                cartesianForces: pointer(cartesianForces, x, 6 * bodyCount),
+                mocapPoses: pointer(mocapPoses, m, mocapWidth)))
+          }
         }
       }
     }

@@ -91,7 +91,7 @@ func stepReverse<L: Lane>(
         positions: scratch.stagePositions, velocities: scratch.stageVelocities,
         activations: scratch.stageActivations, controls: cotangents.controls,
         appliedForces: cotangents.appliedForces, cartesianForces: cotangents.cartesianForces,
-        parameters: cotangents.parameters)
+        mocapPoses: cotangents.mocapPoses, parameters: cotangents.parameters)
       if let constraints = forward.constraints {
         timestepCotangent += constraints.adjoint(record, scratch, forward, inputs, timestep: h, own)
       } else {

@@ -167,6 +167,8 @@ struct StepInputs<L: Lane> {
   var appliedForces: UnsafePointer<L>?
   /// Force, then torque, in world axes at the centre of mass of each body (`xfrc_applied`).
   var cartesianForces: UnsafePointer<L>?
+  /// Positions and quaternions of mocap bodies; nil for those of the model.
+  var mocapPoses: UnsafePointer<L>?
 }
 
 /// Memory that a step uses and does not retain.

@@ -85,7 +85,7 @@ func clearTransmissionCotangents<L: Lane>(
 @inline(__always)
 func transmissionAdjointPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  _ cotangents: borrowing Cotangents<L>
+  _ inputs: StepInputs<L>, _ cotangents: borrowing Cotangents<L>
 ) {
   var i = 0
   while i < plan.transmissions.activeCount {
@@ -100,7 +100,7 @@ func transmissionAdjointPass<L: Lane>(
         k += 1
       }
     } else {
-      siteAdjoint(plan, record, scratch, t, byLength: scratch.lengthCotangents[i], cotangents)
+      siteAdjoint(plan, record, scratch, inputs, t, byLength: scratch.lengthCotangents[i], cotangents)
     }
     i += 1
   }
@@ -122,7 +122,8 @@ func transmissionAdjointPass<L: Lane>(
 @inline(__always)
 private func siteAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  _ t: UnsafePointer<KernelTransmission<L.Scalar>>, byLength: L, _ cotangents: borrowing Cotangents<L>
+  _ inputs: StepInputs<L>, _ t: UnsafePointer<KernelTransmission<L.Scalar>>, byLength: L,
+  _ cotangents: borrowing Cotangents<L>
 ) {
   let x = UnsafePointer(scratch.momentCotangents)
   let w = siteWrench(plan, record, t)
@@ -134,7 +135,8 @@ private func siteAdjoint<L: Lane>(
   let motion = pathMotion(plan, record, start, middle, x)
   let velocity = motion.angular.cross(w.arm, adding: motion.linear)
   guard t.pointee.kind == .siteInReference else {
-    sitePathAdjoint(
+    // What turns the whole tree changes no moment arm.
+    _ = sitePathAdjoint(
       plan, record, start, middle, x, own, sign: L(1.0), constant: .zero - motion.cross(own), cotangents)
     if let parameters = cotangents.parameters {
       let gear = parameters.gear + 6 * Int(t.pointee.owner)
@@ -169,7 +171,7 @@ private func siteAdjoint<L: Lane>(
     }
   }
   let pull = w.force * byLength
-  sitePathAdjoint(
+  let byTree = sitePathAdjoint(
     plan, record, start, middle, x, own, sign: L(1.0),
     constant: wrench(
       force: w.force.cross(motion.angular) + pull, torque: byTurn, at: w.arm), cotangents)
@@ -177,10 +179,12 @@ private func siteAdjoint<L: Lane>(
   let across = w.referenceArm + displacement
   let turning = Force(
     angular: w.torque.cross(motion.angular, adding: w.force.cross(velocity)), linear: .zero)
-  sitePathAdjoint(
+  let byReferenceTree = sitePathAdjoint(
     plan, record, middle, end, x, opposite, sign: L(-1.0),
     constant: other.cross(opposite) + turning - wrench(force: pull, torque: byReferenceTurn, at: across),
     cotangents)
+  addMocapCotangent(plan, record, inputs, link: Int(t.pointee.link), byTree, cotangents)
+  addMocapCotangent(plan, record, inputs, link: Int(t.pointee.referenceLink), byReferenceTree, cotangents)
   if let parameters = cotangents.parameters {
     let gear = parameters.gear + 6 * Int(t.pointee.owner)
     let otherVelocity = other.angular.cross(w.referenceArm, adding: other.linear)
@@ -209,11 +213,13 @@ private func pathMotion<L: Lane>(
 }
 
 /// Adds `S·(± V₊ x* W + constant)` to the cotangents of positions.
+///
+/// - Returns: What a motion of the whole tree is multiplied by.
 @inline(__always)
 private func sitePathAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ start: Int, _ end: Int,
   _ x: UnsafePointer<L>, _ w: Force<L>, sign: L, constant: Force<L>, _ cotangents: borrowing Cotangents<L>
-) {
+) -> Force<L> {
   var after = Motion<L>.zero
   var groupEnd = end
   while groupEnd > start {
@@ -235,4 +241,5 @@ private func sitePathAdjoint<L: Lane>(
     }
     groupEnd = groupStart
   }
+  return after.cross(w) * sign + constant
 }

@@ -259,8 +259,7 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     /// Directions that move a link, from the root outwards.
     private func directions(to link: Int) -> [Int] {
       var result: [Int] = []
-      var direction = link == 0 ? -1 : Int(tree.links[link].directionEnd) - 1
-      if link != 0 && tree.links[link].directionEnd == tree.links[link].directionStart { direction = -1 }
+      var direction = tree.lastDirection(ofLink: link)
       while direction >= 0 {
         result.append(direction)
         direction = Int(tree.directionParent[direction])

@@ -444,6 +444,13 @@ public struct UnsupportedElement: Sendable, Equatable, Hashable {
 }
 
 extension Model {
+  /// Bodies that are placed from outside (`mocap="true"`), in the order of ``Body/mocapIndex``.
+  public var mocapBodies: [Int] { bodies.indices.filter { bodies[$0].mocapIndex != nil } }
+  /// Where the model places them: position, then quaternion, seven numbers each.
+  public var defaultMocapPoses: [Double] {
+    mocapBodies.flatMap { bodies[$0].position.array + bodies[$0].orientation.array }
+  }
+
   /// Index of the body, joint, geom, site or actuator of that name, or nil.
   public func bodyIndex(named name: String) -> Int? { bodies.firstIndex { $0.name == name } }
   public func jointIndex(named name: String) -> Int? { joints.firstIndex { $0.name == name } }

@@ -273,7 +273,8 @@ extension SimulationInputs {
       return InputSequence(values: values, worldCount: input.worldCount)
     }
     return SimulationInputs(
-      controls: part(controls), appliedForces: part(appliedForces), cartesianForces: part(cartesianForces))
+      controls: part(controls), appliedForces: part(appliedForces), cartesianForces: part(cartesianForces),
+      mocapPoses: part(mocapPoses))
   }
 }
 

@@ -37,6 +37,10 @@ struct RolloutProblem {
       controls: InputSequence(values: controls, worldCount: worlds, stepCount: steps),
       appliedForces: InputSequence(values: applied, worldCount: worlds, stepCount: steps),
       cartesianForces: InputSequence(values: cartesian, worldCount: worlds, stepCount: steps))
+    if !model.mocapBodies.isEmpty {
+      let poses = (0..<rows).flatMap { _ in model.defaultMocapPoses.map { $0 + random.uniform(-0.1, 0.1) } }
+      inputs.mocapPoses = InputSequence(values: poses, worldCount: worlds, stepCount: steps)
+    }
     cotangents = StateCotangents(
       positions: random.uniform(-1, 1, count: worlds * model.velocityCount),
       velocities: random.uniform(-1, 1, count: worlds * model.velocityCount),
@@ -60,7 +64,7 @@ struct RolloutProblem {
         activations: values(state.activations.count)),
       inputs: SimulationInputs(
         controls: sequence(inputs.controls), appliedForces: sequence(inputs.appliedForces),
-        cartesianForces: sequence(inputs.cartesianForces)))
+        cartesianForces: sequence(inputs.cartesianForces), mocapPoses: sequence(inputs.mocapPoses)))
   }
 
   /// The problem moved by `step` along a direction.
@@ -74,6 +78,7 @@ struct RolloutProblem {
     if let d = direction.inputs.controls { add(&result.inputs.controls!.values, d.values) }
     if let d = direction.inputs.appliedForces { add(&result.inputs.appliedForces!.values, d.values) }
     if let d = direction.inputs.cartesianForces { add(&result.inputs.cartesianForces!.values, d.values) }
+    if let d = direction.inputs.mocapPoses { add(&result.inputs.mocapPoses!.values, d.values) }
     return result
   }
 
@@ -106,6 +111,7 @@ extension RolloutGradient<Double> {
       + dot(controls?.values ?? [], d.inputs.controls?.values ?? [])
       + dot(appliedForces?.values ?? [], d.inputs.appliedForces?.values ?? [])
       + dot(cartesianForces?.values ?? [], d.inputs.cartesianForces?.values ?? [])
+      + dot(mocapPoses?.values ?? [], d.inputs.mocapPoses?.values ?? [])
   }
 }
 

@@ -6,7 +6,7 @@ import RobotModels
 enum TestModels {
   static let names = [
     "pendulum", "cartpole", "acrobot", "arm", "quadruped", "humanoid", "balls", "fluid", "actuators",
-    "compensation", "freeBodies", "transmissions",
+    "compensation", "freeBodies", "transmissions", "mocap",
   ]
 
   static func model(_ name: String, _ integrator: Integrator? = nil) throws -> Model {
@@ -112,6 +112,25 @@ enum TestModels {
       <position site="tip" refsite="other" kp="3" kv="0.4" gear="1 -0.5 0.3 0.2 0 0.1"/>
       <general site="tip" refsite="base" biastype="affine" biasprm="0.1 -2 -0.3" gear="0.3 0.2 0.1 0.2 0.3 -0.1"/>
       <position site="base" refsite="fixed" kp="2" kv="0.3" gear="0.4 0 0.5 0 0.3 0"/>
+    </actuator>
+    """,
+    "mocap": """
+    <option timestep="0.004" density="4" viscosity="0.03" wind="0.5 -0.3 0.2"/>
+    <worldbody>
+      <body name="hand" mocap="true" pos="0.2 0.1 0.9" euler="5 10 20"><geom type="box" size="0.2 0.2 0.03"/>
+        <site name="hand" pos="0.05 0.02 0.04" euler="0 20 30"/>
+        <body pos="0.1 0 -0.1" gravcomp="0.4"><joint name="p" axis="0 1 0.2" damping="0.1" actuatorgravcomp="true"/>
+          <geom type="capsule" fromto="0 0 0 0.1 0.05 -0.3" size="0.03"/><site name="own" pos="0.1 0.05 -0.3" euler="10 0 40"/>
+          <body pos="0.1 0.05 -0.3"><joint type="ball" damping="0.05"/><geom type="box" size="0.05 0.1 0.03" pos="0.05 0 0"/></body></body></body>
+      <body name="anchor" mocap="true" pos="-0.5 0.2 1.1" euler="30 0 10"><geom size="0.02"/><site name="anchor" pos="0.1 0 0"/></body>
+      <body pos="0.8 0 0.8"><joint axis="0 0 1" damping="0.3"/><joint axis="0 1 0" damping="0.3"/>
+        <geom type="capsule" fromto="0 0 0 -0.3 0 0.1" size="0.03"/><site name="tip" pos="-0.3 0 0.1" euler="10 0 0"/></body>
+    </worldbody>
+    <actuator>
+      <position site="tip" refsite="hand" kp="6" kv="0.4" gear="0.5 0.3 -0.4 0.2 0.1 0.3"/>
+      <position site="own" refsite="hand" kp="3" kv="0.2" gear="0.5 0.3 -0.4 0.2 0.1 0.3"/>
+      <position site="own" refsite="anchor" kp="2" kv="0.3" gear="0.2 0.3 0.1 0 0.3 0.2"/>
+      <motor site="own" gear="0.2 0.3 0.1 0 0.3 0.2"/>
     </actuator>
     """,
     "freeBodies": """

@@ -68,8 +68,8 @@ func constrainedDynamicsAdjoint<L: Lane>(
 
   // Geometry and matrices.
   positionPass(
-    plan.tree, positions: record.positions, angles: record.retainedAngles, poses: record.poses,
-    directions: record.directions)
+    plan.tree, positions: record.positions, angles: record.retainedAngles,
+    mocapPoses: inputs.mocapPoses, poses: record.poses, directions: record.directions)
   inertiaPass(plan.tree, record)
   transmissionPass(plan, record)
   armaturedMassMatrix(plan, record, forward)
@@ -105,9 +105,10 @@ func constrainedDynamicsAdjoint<L: Lane>(
   smoothAdjoint(
     plan, record.with(accelerations: a), scratch, inputs, timestep: h, implicit, cotangents,
     timestepCotangent: &timestepCotangent)
-  rowsAdjoint(engine, pass, plan, record, lambda: scratch.lambda, cotangents)
+  rowsAdjoint(engine, pass, plan, record, inputs, lambda: scratch.lambda, cotangents)
   if engine.assembler.plan.linkEqualities.count > 0 {
     velocityProductsAdjoint(engine, plan, record, scratch, cotangents)
+    mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)
   }
 
   if plan.isImplicit {
@@ -135,6 +136,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
     if plan.hasImplicitFluid {
       implicitFluidAdjoint(
         plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+      mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)
     }
   }
   return timestepCotangent

@@ -146,7 +146,7 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
     linkDirections = ConstantBuffer(builder.linkDirections)
     velocityLinks = ConstantBuffer(builder.velocityLinks.sorted().map(Int32.init))
     lastDirection = ConstantBuffer(
-      (0..<tree.linkCount).map { $0 == 0 ? -1 : tree.links[$0].directionEnd - 1 })
+      (0..<tree.linkCount).map { Int32(tree.lastDirection(ofLink: $0)) })
     directionRoot = ConstantBuffer(
       (0..<tree.directionCount).map { tree.links[Int(tree.directionLink[$0])].root })
   }
@@ -266,9 +266,13 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
         let reach = (r1 == .infinity ? 0 : r1) + r2 + candidate.cutoff
         // Contacts that are about to appear are looked at, too, where that is for nothing: see `nearestSwitch`.
         let lookout = candidate.kind.keepsAllPoints ? 1e-5 * reach : 0
+        // Of two geoms that no joint moves neither can be pushed: as if they were on one link.
+        let link1 = tree.bodyLink[body1]
+        let isStill = [body1, body2].allSatisfy { tree.lastDirection(ofLink: tree.bodyLink[$0]) < 0 }
         return KernelCandidate(
-          geom1: candidate.geom1, geom2: candidate.geom2, link1: Int32(tree.bodyLink[body1]),
-          link2: Int32(tree.bodyLink[body2]), kind: candidate.kind, parameters: candidate.parameters,
+          geom1: candidate.geom1, geom2: candidate.geom2, link1: Int32(link1),
+          link2: Int32(isStill ? link1 : tree.bodyLink[body2]), kind: candidate.kind,
+          parameters: candidate.parameters,
           dimensionClass: set.dimension == 1 ? 0 : set.dimension == 3 ? 1 : set.dimension == 4 ? 2 : 3,
           hasPlane: r1 == .infinity, reach: Scalar(reach + lookout),
           cutoff: Scalar(candidate.cutoff + lookout), margin: Scalar(set.margin),

@@ -310,7 +310,7 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
   /// Directions that move a link.
   private func directions(to link: Int) -> Set<Int> {
     var found: Set<Int> = []
-    var direction = link == 0 ? -1 : Int(tree.links[link].directionEnd) - 1
+    var direction = tree.lastDirection(ofLink: link)
     while direction >= 0 {
       found.insert(direction)
       direction = Int(tree.directionParent[direction])

@@ -13,7 +13,8 @@ import Lanes
 @inline(__always)
 func rowsAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
-  _ record: borrowing StepRecord<L>, lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
+  _ record: borrowing StepRecord<L>, _ inputs: StepInputs<L>, lambda: UnsafePointer<L>,
+  _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
   let memory = pass.memory
   pass.multiply(
@@ -32,7 +33,7 @@ func rowsAdjoint<L: Lane>(
     r = r &+ 1
   }
   if pass.rows.slotCount > 0 || engine.assembler.plan.linkEqualities.count > 0 {
-    linkRowsAdjoint(engine, pass, plan, record, lambda: lambda, cotangents)
+    linkRowsAdjoint(engine, pass, plan, record, inputs, lambda: lambda, cotangents)
   }
 }
 

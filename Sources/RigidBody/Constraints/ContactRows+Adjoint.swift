@@ -20,7 +20,8 @@ private struct ContactLinks<L: Lane> {
 @inline(__always)
 func linkRowsAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
-  _ record: borrowing StepRecord<L>, lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
+  _ record: borrowing StepRecord<L>, _ inputs: StepInputs<L>, lambda: UnsafePointer<L>,
+  _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
   let memory = engine.adjointMemory
   let tree = plan.tree
@@ -42,6 +43,13 @@ func linkRowsAdjoint<L: Lane>(
     tree, directions: record.directions, dual: lambda, accelerations: record.constrainedAccelerations,
     velocities: record.velocities, rates: memory.rates, links: memory.links,
     positionCotangents: cotangents.positions, velocityCotangents: cotangents.velocities)
+  var m = 0
+  while m < plan.mocapBodies.count {
+    // Sums over the subtree: what moves the body moves it with all that hangs on it.
+    let link = Int(plan.mocapBodies.pointer(m).pointee.link)
+    addMocapCotangent(plan, record, inputs, link: link, memory.links[link].byPose, cotangents)
+    m &+= 1
+  }
 }
 
 @inline(never)
