@@ -26,7 +26,6 @@ extension Simulator {
     threads: Int = defaultThreadCount, worldCost: @Sendable (inout WorldCost<Scalar>) -> Void
   ) throws(SimulationError) -> (values: [Double], gradient: RolloutGradient<Scalar>) {
     try validate(initial, inputs, steps: steps)
-    try requireDifferentiable()
     try checkTrajectoryFits(
       worlds: min(initial.worldCount, max(1, threads) * Scalar.Group.laneCount), steps: steps,
       retainedBytes: retainedBytesPerWorldStep)
@@ -77,7 +76,7 @@ struct GroupwiseGradient<Scalar: SimulationScalar> {
             unconverged.withUnsafeMutableBufferPointer { unconverged in
               inputs.withPointers(
                 controlCount: plan.actuators.count, velocityCount: plan.velocityCount,
-                bodyCount: plan.bodyCount
+                bodyCount: plan.bodyCount, mocapWidth: plan.mocapWidth
               ) { inputs in
                 let shared = Shared(
                   value: (
