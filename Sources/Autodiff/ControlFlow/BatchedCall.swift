@@ -20,7 +20,8 @@ package struct BatchedCall: HigherOrderPrimitive {
     return program.outputTypes.map { $0.batched(size) }
   }
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
-    try program.compiled().run(operands, isBatched: isBatched, size: size)
+    if TensorContext.current.checksFinite { return try expanded().interpret(operands) }
+    return try program.compiled().run(operands, isBatched: isBatched, size: size)
   }
   /// The program with the batch in every operation.
   func expanded() throws(TensorError) -> Program {

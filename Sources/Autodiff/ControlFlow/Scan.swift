@@ -38,17 +38,16 @@ package struct Scan: HigherOrderPrimitive {
   }
 
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
-    let compiled = body.compiled()
-    if let registers = compiled.registers, !TensorContext.current.checksFinite {
-      return run(registers, operands)
-    }
+    let compiled = TensorContext.current.checksFinite ? nil : body.compiled()
+    if let registers = compiled?.registers { return run(registers, operands) }
     var state = Array(operands[constantCount..<rowStart])
     let constants = Array(operands.prefix(constantCount))
     let stacks = resultRowTypes.map { DenseArray(uninitialized: $0.elementType, [length] + $0.shape) }
     for step in 0..<length {
       let row = isReverse ? length - 1 - step : step
       let rows = operands.dropFirst(rowStart).map { $0.row(row) }
-      let results = try compiled.run(constants + state + rows)
+      let inputs = constants + state + rows
+      let results = if let compiled { try compiled.run(inputs) } else { try body.interpret(inputs) }
       state = Array(results.prefix(stateCount))
       for (stack, value) in zip(stacks, results.dropFirst(stateCount)) {
         stack.row(row).overwrite(with: value)

@@ -26,6 +26,12 @@ package struct While: HigherOrderPrimitive {
     let first = Array(operands.prefix(conditionConstants))
     let second = Array(operands[conditionConstants..<stateStart])
     var state = Array(operands.dropFirst(stateStart))
+    if TensorContext.current.checksFinite {
+      while try condition.interpret(first + state)[0].read(at: 0) != 0 {
+        state = try body.interpret(second + state)
+      }
+      return state
+    }
     let test = condition.compiled()
     let step = body.compiled()
     while try test.run(first + state)[0].read(at: 0) != 0 { state = try step.run(second + state) }

@@ -9,7 +9,9 @@ extension Program {
     for (index, equation) in equations.enumerated() {
       operands.removeAll(keepingCapacity: true)
       for id in self.operands(of: equation) { operands.append(values[Int(id)]!) }
-      let results = try primitive(of: equation).checkedEvaluate(operands)
+      let results = try located(index) { () throws(TensorError) in
+        try primitive(of: equation).checkedEvaluate(operands)
+      }
       for (id, value) in zip(equation.results, results) where last[id] >= 0 { values[id] = value }
       for id in self.operands(of: equation) where last[Int(id)] == index { values[Int(id)] = nil }
     }
@@ -27,8 +29,11 @@ extension Program {
     var values = [Tensor?](repeating: nil, count: types.count)
     for (id, value) in zip(inputs, arguments) { values[Int(id)] = value }
     for constant in constants { values[Int(constant.variable)] = Tensor(constant.value) }
-    for equation in equations {
-      let results = try bindOrThrow(primitive(of: equation), operands(of: equation).map { values[Int($0)]! })
+    for (index, equation) in equations.enumerated() {
+      let operands = operands(of: equation).map { values[Int($0)]! }
+      let results = try located(index) { () throws(TensorError) in
+        try bindOrThrow(primitive(of: equation), operands)
+      }
       for (id, value) in zip(equation.results, results) { values[id] = value }
     }
     return outputs.map { values[Int($0)]! }

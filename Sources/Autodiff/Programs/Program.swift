@@ -31,6 +31,8 @@ public final class Program: Sendable {
   package let operandList: [Int32]
   /// The distinct primitives.
   package let primitives: [any Primitive]
+  /// Where operations were called, by the numbers of equations; empty unless call sites are being followed.
+  package let sites: [Int32: CallSite]
   private let compilation = Mutex<CompiledProgram?>(nil)
 
   /// The program made ready to run many times; done once.
@@ -50,6 +52,7 @@ public final class Program: Sendable {
     equations = builder.equations
     operandList = builder.operandList
     primitives = builder.primitives
+    sites = builder.sites
     self.outputs = outputs
   }
 
@@ -61,6 +64,7 @@ public final class Program: Sendable {
     equations = program.equations
     operandList = program.operandList
     primitives = program.primitives
+    sites = program.sites
     self.outputs = outputs
   }
 
@@ -114,6 +118,7 @@ package struct ProgramBuilder {
   package private(set) var equations: [Program.Equation] = []
   package private(set) var operandList: [Int32] = []
   package private(set) var primitives: [any Primitive] = []
+  package private(set) var sites: [Int32: CallSite] = [:]
   private var primitiveNumbers: [AnyHashable: Int32] = [:]
   private var constantNumbers: [ConstantKey: Int32] = [:]
   /// Scalar constants of float64, by their bits.
@@ -130,6 +135,11 @@ package struct ProgramBuilder {
 
   func operands(of equation: Program.Equation) -> ArraySlice<Int32> {
     operandList[Int(equation.firstOperand)..<Int(equation.firstOperand + equation.operandCount)]
+  }
+
+  /// Says where the last equation's operation was called.
+  mutating func locate(_ site: CallSite?) {
+    if let site { sites[Int32(equations.count - 1)] = site }
   }
 
   package mutating func variable(_ type: TensorType) -> Int32 {

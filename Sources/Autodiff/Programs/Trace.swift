@@ -10,8 +10,13 @@ final class Trace: @unchecked Sendable {
   private(set) var captures: [Tensor] = []
   private var captureVariables: [Int32: Int32] = [:]
   private var isOpen = true
+  private let followsSites: Bool
 
-  init(parent: Trace?) { self.parent = parent }
+  init(parent: Trace?, followsSites: Bool) {
+    self.parent = parent
+    self.followsSites = followsSites
+  }
+  private func locate() { builder.locate(TensorContext.current.currentSite) }
 
   /// A new argument of the function.
   func argument(_ type: TensorType) -> Tensor {
@@ -41,18 +46,21 @@ final class Trace: @unchecked Sendable {
   {
     let ids = try operands.map { (tensor) throws(TensorError) in try variable(of: tensor) }
     let first = builder.append(primitive, ids, results: types)
+    if followsSites { locate() }
     return types.enumerated().map { index, type in
       Tensor(traced: TracedValue(trace: self, variable: first + Int32(index), type: type))
     }
   }
   func record(_ primitive: any Primitive, _ a: Tensor, _ type: TensorType) throws(TensorError) -> Tensor {
     let id = builder.append(primitive, CollectionOfOne(try variable(of: a)), results: [type])
+    if followsSites { locate() }
     return Tensor(traced: TracedValue(trace: self, variable: id, type: type))
   }
   func record(_ primitive: any Primitive, _ a: Tensor, _ b: Tensor, _ type: TensorType) throws(TensorError)
     -> Tensor
   {
     let id = builder.append(primitive, [try variable(of: a), try variable(of: b)], results: [type])
+    if followsSites { locate() }
     return Tensor(traced: TracedValue(trace: self, variable: id, type: type))
   }
 
@@ -91,7 +99,7 @@ func trace<Output>(
   _ types: [TensorType], _ body: ([Tensor]) throws -> (output: Output, leaves: [Tensor])
 ) throws -> TracedFunction<Output> {
   var context = TensorContext.current
-  let trace = Trace(parent: context.trace)
+  let trace = Trace(parent: context.trace, followsSites: context.checksFinite)
   let scope = FailureScope()
   context.trace = trace
   context.failures = scope

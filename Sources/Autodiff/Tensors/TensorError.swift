@@ -31,15 +31,21 @@ public struct TensorError: Error, Sendable, Hashable, CustomStringConvertible {
   public let operation: String
   /// What is wrong and what to do, in one or two sentences.
   public let message: String
+  /// The line of source that called the operation, as `Directory/File.swift:12`; only inside of ``withFiniteChecks(_:)``.
+  public let location: String?
 
   /// An error of an operation.
   public init(_ reason: Reason, _ operation: String, _ message: String) {
+    self.init(reason, operation, message, location: nil)
+  }
+  init(_ reason: Reason, _ operation: String, _ message: String, location: String?) {
     self.reason = reason
     self.operation = operation
     self.message = message
+    self.location = location
   }
-  /// Operation and message.
-  public var description: String { "\(operation): \(message)" }
+  /// Operation, message and, if known, location.
+  public var description: String { "\(operation): \(message)" + (location.map { " (at \($0))" } ?? "") }
 }
 
 /// Where mistakes in tensor expressions go.
@@ -54,7 +60,7 @@ final class FailureScope: @unchecked Sendable {
   private var count = 0
 
   func record(_ error: TensorError) {
-    if first == nil { first = error }
+    if first == nil { first = error.located }
     count += 1
     if count > Self.limit {
       fatalError("the same computation failed \(count) times and went on; its first error: \(first ?? error)")
@@ -66,8 +72,10 @@ final class FailureScope: @unchecked Sendable {
 struct TensorContext: Sendable {
   var trace: Trace?
   var failures: FailureScope?
-  /// Whether every result is checked to be finite.
-  var checksFinite = false
+  /// Set where every result is checked to be finite.
+  var checks: FiniteChecks?
+  /// The call site of the equation that is being computed or transformed.
+  var site: CallSite?
 
   @TaskLocal static var current = TensorContext()
 }

@@ -16,10 +16,11 @@ extension Program {
       let operands = ids.map { values[Int($0)]! }
       let operandFlags = ids.map { flags[Int($0)] }
       let primitive = primitive(of: equation)
-      let (results, resultFlags) =
+      let (results, resultFlags) = try located(index) {
         operandFlags.contains(true)
-        ? try primitive.batch(operands, operandFlags, size: size)
-        : (try bindOrThrow(primitive, operands), equation.results.map { _ in false })
+          ? try primitive.batch(operands, operandFlags, size: size)
+          : (try bindOrThrow(primitive, operands), equation.results.map { _ in false })
+      }
       // Rules look at shapes, which a mistake does not have.
       for result in results { if case .failed(let error) = result.representation { throw error } }
       for (k, id) in equation.results.enumerated() where last[id] >= 0 {

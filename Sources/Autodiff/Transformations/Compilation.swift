@@ -19,7 +19,7 @@ public func jit<Input: TensorTree, Output: TensorTree>(
   let cache = CompilationCache<Output>()
   return { (argument: Input) in
     let arguments = argument.leaves
-    if TensorContext.current.trace != nil {
+    if TensorContext.current.trace != nil || TensorContext.current.checksFinite {
       return try withTensorErrors {
         let staged = try stage(function, argument)
         return try staged.output.replacing(
@@ -43,9 +43,13 @@ public func jit<Input: TensorTree, Output: TensorTree>(
 public func jit(_ function: @escaping (Tensor) throws -> Tensor) -> (Tensor) throws -> Tensor {
   let entries = Mutex<[(type: TensorType, program: CompiledProgram)]>([])
   return { argument in
-    guard case .dense(let array) = argument.representation, TensorContext.current.trace == nil else {
-      let staged = try stage(function, argument)
-      return try staged.program([argument] + staged.captures)[0]
+    guard case .dense(let array) = argument.representation, TensorContext.current.trace == nil,
+      !TensorContext.current.checksFinite
+    else {
+      return try withTensorErrors {
+        let staged = try stage(function, argument)
+        return try staged.program([argument] + staged.captures)[0]
+      }
     }
     let known = entries.withLock { entries in
       entries.first { $0.type.elementType == array.elementType && $0.type.shape == array.shape }?.program

@@ -27,13 +27,13 @@ extension Program {
       }
       let primitive = primitive(of: equation)
       if isActive {
-        let (results, resultTangents) = try primitive.jvp(operands, operandTangents)
+        let (results, resultTangents) = try located(index) { try primitive.jvp(operands, operandTangents) }
         for (k, id) in equation.results.enumerated() where last[id] >= 0 {
           values[id] = results[k]
           directions[id] = resultTangents[k]
         }
       } else {
-        let results = try bindOrThrow(primitive, operands)
+        let results = try located(index) { try bindOrThrow(primitive, operands) }
         for (k, id) in equation.results.enumerated() where last[id] >= 0 { values[id] = results[k] }
       }
       for id in self.operands(of: equation) where last[Int(id)] == index {

@@ -91,6 +91,7 @@ extension Program {
         let knownTypes =
           split.knownResults.map { types[Int(equation.firstResult) + $0] } + splitResiduals[index]!
         let first = known.append(split.known, knownIDs, results: knownTypes)
+        known.locate(sites[Int32(index)])
         for (offset, k) in split.knownResults.enumerated() {
           knownNumber[Int(equation.firstResult) + k] = first + Int32(offset)
         }
@@ -99,6 +100,7 @@ extension Program {
         let unknownIDs = split.unknownOperands.map { unknownNumber[Int(original[$0])] } + splitInputs[index]!
         let unknownTypes = split.unknownResults.map { types[Int(equation.firstResult) + $0] }
         let start = unknown.append(split.unknown, unknownIDs, results: unknownTypes)
+        unknown.locate(sites[Int32(index)])
         for (offset, k) in split.unknownResults.enumerated() {
           unknownNumber[Int(equation.firstResult) + k] = start + Int32(offset)
         }
@@ -106,11 +108,13 @@ extension Program {
         let first = unknown.append(
           primitive(of: equation), ids.map { unknownNumber[Int($0)] },
           results: equation.results.map { types[$0] })
+        unknown.locate(sites[Int32(index)])
         for (offset, id) in equation.results.enumerated() { unknownNumber[id] = first + Int32(offset) }
       } else {
         let first = known.append(
           primitive(of: equation), ids.map { knownNumber[Int($0)] },
           results: equation.results.map { types[$0] })
+        known.locate(sites[Int32(index)])
         for (offset, id) in equation.results.enumerated() { knownNumber[id] = first + Int32(offset) }
       }
     }

@@ -16,12 +16,14 @@ extension Program {
     }
     for constant in constants { values[Int(constant.variable)] = Tensor(constant.value) }
     // What does not depend on linear inputs is computed forwards.
-    for equation in equations {
+    for (index, equation) in equations.enumerated() {
       let ids = operands(of: equation)
       if ids.contains(where: { isLinearValue[Int($0)] }) {
         for id in equation.results { isLinearValue[id] = true }
       } else {
-        let results = try bindOrThrow(primitive(of: equation), ids.map { values[Int($0)]! })
+        let results = try located(index) {
+          try bindOrThrow(primitive(of: equation), ids.map { values[Int($0)]! })
+        }
         for (id, result) in zip(equation.results, results) { values[id] = result }
       }
     }
@@ -29,7 +31,9 @@ extension Program {
     for (id, cotangent) in zip(outputs, cotangents) where isLinearValue[Int(id)] {
       sums.add(cotangent, nil, to: Int(id))
     }
-    for equation in equations.reversed() where isLinearValue[Int(equation.firstResult)] {
+    for index in equations.indices.reversed() {
+      let equation = equations[index]
+      guard isLinearValue[Int(equation.firstResult)] else { continue }
       let cotangents = equation.results.map { sums.take($0) }
       guard cotangents.contains(where: { $0 != nil }) else { continue }
       let ids = operands(of: equation)
@@ -37,12 +41,14 @@ extension Program {
       var operands = ids.map { id -> TransposeOperand in
         isLinearValue[Int(id)] ? .linear(types[Int(id)]) : .known(values[Int(id)]!)
       }
-      let mask = equation.resultCount == 1 ? cotangents[0]?.support : nil
-      if let mask { operands = primitive.sanitized(operands, mask) }
-      let results = try primitive.transpose(cotangents.map { $0?.value }, operands)
-      let masks = try primitive.operandSupports(operands, mask)
-      for (k, id) in ids.enumerated() where isLinearValue[Int(id)] {
-        sums.add(results[k], masks?[k], to: Int(id))
+      try located(index) {
+        let mask = equation.resultCount == 1 ? cotangents[0]?.support : nil
+        if let mask { operands = primitive.sanitized(operands, mask) }
+        let results = try primitive.transpose(cotangents.map { $0?.value }, operands)
+        let masks = try primitive.operandSupports(operands, mask)
+        for (k, id) in ids.enumerated() where isLinearValue[Int(id)] {
+          sums.add(results[k], masks?[k], to: Int(id))
+        }
       }
     }
     return zip(inputs, isLinear).filter { $0.1 }.map { sums.take(Int($0.0))?.value }
