@@ -6,8 +6,8 @@ SHELL := /bin/bash
 
 TOOLSET := --toolset native.json
 RELEASE := -c release $(TOOLSET)
-APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev
-BREW_PACKAGES := qhull openblas
+APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev zlib1g-dev
+BREW_PACKAGES := qhull openblas zlib
 DOCUMENTED := Lanes Autodiff Learning RobotModels Kinematics RigidBody Simulation Costate
 DOCS_OUTPUT := .build/documentation
 SOURCES := Package.swift Sources Tests Examples

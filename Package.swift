@@ -28,8 +28,11 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas lapacke",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]),
+    // zlib, for compressed archives.
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
-    .target(name: "Autodiff", dependencies: ["Lanes", "COpenBLAS"], swiftSettings: settings),
+    .target(name: "Autodiff", dependencies: ["Lanes", "COpenBLAS", "CZlib"], swiftSettings: settings),
     .target(name: "Learning", dependencies: ["Autodiff"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
     .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
@@ -50,7 +53,7 @@ let package = Package(
     .executableTarget(
       name: "CostateCommandLine",
       dependencies: [
-        "Costate", "TextFigures",
+        "Costate", "Autodiff", "TextFigures",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
@@ -87,7 +90,8 @@ let package = Package(
       name: "SimulationTests", dependencies: ["Simulation", "Costate", "TestSupport"], swiftSettings: settings
     ),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["CostateCommandLine", "TextFigures", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: ["CostateCommandLine", "Autodiff", "TextFigures", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
   ]
 )

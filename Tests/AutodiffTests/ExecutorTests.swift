@@ -119,7 +119,7 @@ private struct RandomProgram: Sendable {
   }
 
   @Test func severalTasks() async throws {
-    nonisolated(unsafe) let f = jit(grad { (x: Tensor) in (sin(x) * exp(x)).sum() })
+    let f = jit(grad { (x: Tensor) in (sin(x) * exp(x)).sum() })
     let expected = try f([0.5, 1])
     await withTaskGroup(of: Bool.self) { group in
       for k in 0..<8 {

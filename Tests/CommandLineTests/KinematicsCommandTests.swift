@@ -1,3 +1,4 @@
+import Autodiff
 import Costate
 import Foundation
 import Testing
@@ -11,7 +12,7 @@ import Testing
   ) throws -> CommandLineTool {
     try withTemporaryDirectory { directory in
       let path = directory + "/configurations.npy"
-      try Data(NPY.encode(configurations)).write(to: URL(fileURLWithPath: path))
+      try Data(NPYFormat.encode(configurations.tensor)).write(to: URL(fileURLWithPath: path))
       return try CommandLineTool(
         [command, CommandLineTool.model(model), "--configurations", path, "--json"] + extra)
     }

@@ -1,3 +1,4 @@
+import Autodiff
 import Foundation
 import Testing
 
@@ -29,20 +30,20 @@ import Testing
       NumericArray(shape: [], elements: [2]),
       NumericArray(shape: [0, 5], elements: []),
     ] {
-      let bytes = NPY.encode(array)
+      let bytes = try NPYFormat.encode(array.tensor)
       #expect((bytes.count - 8 * array.elements.count) % 64 == 0)
-      #expect(try NPY.read(InputFile(path: "x", bytes: bytes)) == array)
+      #expect(try NumericArray(npy: InputFile(path: "x", bytes: bytes)) == array)
     }
   }
 
   @Test func everyTruncationIsRefused() throws {
-    let bytes = NPY.encode(Self.expected)
+    let bytes = try NPYFormat.encode(Self.expected.tensor)
     for count in 0..<bytes.count {
       #expect(throws: CommandFailure.self) {
-        try NPY.read(InputFile(path: "x", bytes: Array(bytes.prefix(count))))
+        try NumericArray(npy: InputFile(path: "x", bytes: Array(bytes.prefix(count))))
       }
     }
-    #expect(throws: CommandFailure.self) { try NPY.read(InputFile(path: "x", bytes: bytes + [0])) }
+    #expect(throws: CommandFailure.self) { try NumericArray(npy: InputFile(path: "x", bytes: bytes + [0])) }
   }
 
   @Test(arguments: [
@@ -58,14 +59,18 @@ import Testing
     "",
   ])
   func hostileHeadersAreRefused(header: String) {
-    let bytes = NPY.magic + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
-    let failure = #expect(throws: CommandFailure.self) { try NPY.read(InputFile(path: "x", bytes: bytes)) }
+    let bytes = NPYFormat.magic + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+    let failure = #expect(throws: CommandFailure.self) {
+      try NumericArray(npy: InputFile(path: "x", bytes: bytes))
+    }
     #expect(failure?.code == .invalidInput)
   }
 
-  @Test func nonFiniteElementsAreRefused() {
-    let bytes = NPY.encode(NumericArray(shape: [2], elements: [1, .nan]))
-    let failure = #expect(throws: CommandFailure.self) { try NPY.read(InputFile(path: "x", bytes: bytes)) }
+  @Test func nonFiniteElementsAreRefused() throws {
+    let bytes = try NPYFormat.encode(Tensor([1, Double.nan]))
+    let failure = #expect(throws: CommandFailure.self) {
+      try NumericArray(npy: InputFile(path: "x", bytes: bytes))
+    }
     #expect(failure?.message == "x: element 1 is not finite (nan)")
   }
 

@@ -10,11 +10,13 @@ import Synchronization
 /// Operations that a derivative or batching rule makes have the call site of the one they belong to.
 package final class CallSite: Sendable {
   #if os(Linux) && canImport(Runtime)
-    private let stack: Backtrace?
+    /// In parts, innermost first: looking up a frame takes long, and the first few are mostly enough.
+    private let stack: [Backtrace]
     private let text = Mutex<String??>(nil)
 
-    /// Operations call each other a few levels deep only, and looking up many frames takes long.
-    fileprivate init() { stack = try? Backtrace.capture(limit: 32, offset: 2, top: 0) }
+    fileprivate init() {
+      stack = [2, 10, 18, 26].compactMap { try? Backtrace.capture(limit: 8, offset: $0, top: 0) }
+    }
 
     /// The innermost line that is not this library's, as `File.swift:12` after the name of its directory; without debug
     /// information the function's name.
@@ -27,32 +29,32 @@ package final class CallSite: Sendable {
       }
     }
     private func lookUp() -> String? {
-      guard let frames = stack?.symbolicated()?.frames else { return nil }
-      for frame in frames {
-        guard let place = frame.symbol?.sourceLocation, place.line > 0,
-          !place.path.hasSuffix("<compiler-generated>"),
-          !Self.ownSources.contains(where: { place.path.hasPrefix($0) })
-        else { continue }
-        return "\(place.path.split(separator: "/").suffix(2).joined(separator: "/")):\(place.line)"
+      var name: String?
+      for part in stack {
+        for frame in part.symbolicated()?.frames.map({ $0 }) ?? [] {
+          guard let symbol = frame.symbol else { continue }
+          if let place = symbol.sourceLocation, place.line > 0, !place.path.hasSuffix("<compiler-generated>"),
+            !Self.libraries.contains(where: { place.path.contains("Sources/\($0)/") })
+          {
+            return "\(place.path.split(separator: "/").suffix(2).joined(separator: "/")):\(place.line)"
+          }
+          if name == nil, symbol.rawName.hasPrefix("$s"), symbol.sourceLocation == nil,
+            !Self.skippedSymbols.contains(where: { symbol.rawName.hasPrefix($0) })
+          {
+            name = symbol.name
+          }
+        }
       }
-      let names = frames.lazy.compactMap(\.symbol).filter { symbol in
-        symbol.rawName.hasPrefix("$s") && !Self.skippedSymbols.contains { symbol.rawName.hasPrefix($0) }
-      }
-      return names.first.map { "\($0.name); build with debug information (-g) for the line" }
+      return name.map { "\($0); build with debug information (-g) for the line" }
     }
     private static let skippedSymbols = ["$ss", "$sS", "$sI"] + libraries.map { "$s\($0.count)\($0)" }
+    /// Modules whose lines are not the user's.
+    private static let libraries = ["Autodiff", "Learning", "Simulation"]
   #else
     fileprivate init() {}
     /// Not known on this system.
     func description() -> String? { nil }
   #endif
-
-  private static let libraries = ["Autodiff", "Learning", "Simulation"]
-  private static let ownSources: [String] = {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().path
-    return libraries.map { "\(root)/\($0)/" }
-  }()
 }
 
 /// What a ``withFiniteChecks(_:)`` scope keeps: the call sites met so far.

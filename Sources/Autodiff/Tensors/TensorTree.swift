@@ -12,7 +12,7 @@
 ///
 /// Properties that are not tensors (counts, names, choices) stay as they are; a compiled function is traced anew when
 /// they change.
-public protocol TensorTree: Codable {
+public protocol TensorTree: Codable, SendableMetatype {
   /// Appends the tensors in a fixed order.
   func appendLeaves(to leaves: inout [Tensor])
   /// The same value with its tensors replaced, in that order, by the next ones of an iterator.

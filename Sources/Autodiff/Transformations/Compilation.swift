@@ -1,27 +1,34 @@
+import Foundation
 import Synchronization
 
 /// The function, compiled: the first call with arguments of certain shapes traces and compiles it, further calls run the
 /// compiled program.
 ///
-/// The cache belongs to the function returned and is keyed by the structure, shapes and element types of the arguments; it
-/// may be called from several tasks. The closure's Swift code runs once per key: what it captures is part of the program. In
-/// particular a captured variable has the value of that first call, for ever after; pass what changes as an argument.
+/// The cache belongs to the function returned and is keyed by the structure, shapes and element types of the arguments. The
+/// closure's Swift code runs once per key: what it captures is part of the program. In particular a captured variable has the
+/// value of that first call, for ever after; pass what changes as an argument.
+///
+/// The function returned may be called from several tasks at once. The closure runs in the task that happens to call it first with
+/// arguments of a new shape, never in two at a time; variables and objects that it captures must not be changed by others
+/// meanwhile.
 ///
 /// The compiled program is simplified: what is known is computed ahead, equal operations are one, and in small programs, which
 /// are expanded to scalar instructions, what is zero by construction disappears: there the product with a constant zero is
 /// zero, even if the other factor is not finite. Sums and products may be fused, so that results differ from those of the
 /// function itself by rounding.
 ///
-/// Inside another transformation the function is traced as if it were not compiled.
+/// Inside another transformation the function is traced as if it were not compiled, and so it is inside of
+/// ``withFiniteChecks(_:)``.
 public func jit<Input: TensorTree, Output: TensorTree>(
   _ function: @escaping (Input) throws -> Output
-) -> (Input) throws -> Output {
+) -> @Sendable (Input) throws -> Output {
   let cache = CompilationCache<Output>()
+  let function = TracedBody(function)
   return { (argument: Input) in
     let arguments = argument.leaves
-    if TensorContext.current.trace != nil || TensorContext.current.checksFinite {
+    if TensorContext.current.runsUncompiled {
       return try withTensorErrors {
-        let staged = try stage(function, argument)
+        let staged = try function.staged(argument)
         return try staged.output.replacing(
           leaves: try staged.program(try checkedLeaves(argument) + staged.captures))
       }
@@ -30,7 +37,7 @@ public func jit<Input: TensorTree, Output: TensorTree>(
     try argument.appendStructure(to: &structure)
     let entry = try cache.entry(arguments, structure) {
       try withTensorErrors {
-        let staged = try stage(function, argument)
+        let staged = try function.staged(argument)
         return (CompiledProgram(staged.program), staged.output)
       }
     }
@@ -40,26 +47,57 @@ public func jit<Input: TensorTree, Output: TensorTree>(
 }
 
 /// The function of one tensor, compiled: as `jit` of trees, with less to do in a call.
-public func jit(_ function: @escaping (Tensor) throws -> Tensor) -> (Tensor) throws -> Tensor {
-  let entries = Mutex<[(type: TensorType, program: CompiledProgram)]>([])
+public func jit(_ function: @escaping (Tensor) throws -> Tensor) -> @Sendable (Tensor) throws -> Tensor {
+  let entries = CompiledEntries()
+  let function = TracedBody(function)
   return { argument in
-    guard case .dense(let array) = argument.representation, TensorContext.current.trace == nil,
-      !TensorContext.current.checksFinite
-    else {
+    guard case .dense(let array) = argument.representation, !TensorContext.current.runsUncompiled else {
       return try withTensorErrors {
-        let staged = try stage(function, argument)
+        let staged = try function.staged(argument)
         return try staged.program([argument] + staged.captures)[0]
       }
     }
-    let known = entries.withLock { entries in
+    if let known = entries.program(for: array) { return Tensor(try known.run(single: array)) }
+    let made = try withTensorErrors { CompiledProgram(try function.staged(argument).program) }
+    entries.insert(made, for: array)
+    return Tensor(try made.run(single: array))
+  }
+}
+
+extension TensorContext {
+  /// Whether functions that are compiled outside are run as they stand: while tracing, and where each operation is checked.
+  fileprivate var runsUncompiled: Bool { trace != nil || checksFinite }
+}
+
+/// A closure that is traced by one task at a time: what it captures need not be `Sendable` for the compiled function to be so.
+private final class TracedBody<Input: TensorTree, Output: TensorTree>: @unchecked Sendable {
+  private let function: (Input) throws -> Output
+  /// Recursive: the closure may call the compiled function.
+  private let lock = NSRecursiveLock()
+
+  init(_ function: @escaping (Input) throws -> Output) { self.function = function }
+
+  func staged(_ argument: Input) throws -> TracedFunction<Output> {
+    lock.lock()
+    defer { lock.unlock() }
+    return try stage(function, argument)
+  }
+}
+
+/// Compiled programs of one tensor by its type.
+private final class CompiledEntries: Sendable {
+  private let entries = Mutex<[(type: TensorType, program: CompiledProgram)]>([])
+
+  func program(for array: DenseArray) -> CompiledProgram? {
+    entries.withLock { entries in
       entries.first { $0.type.elementType == array.elementType && $0.type.shape == array.shape }?.program
     }
-    if let known { return Tensor(try known.run(single: array)) }
-    let made = try withTensorErrors { CompiledProgram(try stage(function, argument).program) }
+  }
+  /// Two tasks may make a program at the same time; the first is kept.
+  func insert(_ program: CompiledProgram, for array: DenseArray) {
     entries.withLock { entries in
-      if !entries.contains(where: { $0.type == array.type }) { entries.append((array.type, made)) }
+      if !entries.contains(where: { $0.type == array.type }) { entries.append((array.type, program)) }
     }
-    return Tensor(try made.run(single: array))
   }
 }
 

@@ -82,14 +82,14 @@ public func grad<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree>(
 /// The function of two arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, Output: TensorTree>(
   _ function: @escaping (A, B) throws -> Output
-) -> (A, B) throws -> Output {
+) -> @Sendable (A, B) throws -> Output {
   let joined = jit { (pair: TensorPair<A, B>) in try function(pair.first, pair.second) }
   return { a, b in try joined(TensorPair(first: a, second: b)) }
 }
 /// The function of three arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>(
   _ function: @escaping (A, B, C) throws -> Output
-) -> (A, B, C) throws -> Output {
+) -> @Sendable (A, B, C) throws -> Output {
   let joined = jit { (triple: TensorTriple<A, B, C>) in
     try function(triple.first, triple.second.first, triple.second.second)
   }
@@ -98,7 +98,7 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree, Output: TensorTree>
 /// The function of four arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, Output: TensorTree>(
   _ function: @escaping (A, B, C, D) throws -> Output
-) -> (A, B, C, D) throws -> Output {
+) -> @Sendable (A, B, C, D) throws -> Output {
   let joined = jit { (x: TensorQuadruple<A, B, C, D>) in
     try function(x.first, x.second.first, x.second.second.first, x.second.second.second)
   }

@@ -3,7 +3,7 @@
 /// Value and gradient, compiled.
 public func jit<Input: TensorTree, Gradient: TensorTree>(
   _ function: @escaping (Input) throws -> (value: Tensor, gradient: Gradient)
-) -> (Input) throws -> (value: Tensor, gradient: Gradient) {
+) -> @Sendable (Input) throws -> (value: Tensor, gradient: Gradient) {
   let joined = jit { (input: Input) in
     let (value, gradient) = try function(input)
     return TensorPair(first: value, second: gradient)
@@ -16,7 +16,7 @@ public func jit<Input: TensorTree, Gradient: TensorTree>(
 /// Value and gradients of a function of two arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree>(
   _ function: @escaping (A, B) throws -> (value: Tensor, gradient: (A, B))
-) -> (A, B) throws -> (value: Tensor, gradient: (A, B)) {
+) -> @Sendable (A, B) throws -> (value: Tensor, gradient: (A, B)) {
   let joined = jit { (a: A, b: B) in
     let (value, g) = try function(a, b)
     return TensorPair(first: value, second: TensorPair(first: g.0, second: g.1))
@@ -29,7 +29,7 @@ public func jit<A: TensorTree, B: TensorTree>(
 /// Value and gradients with respect to some of two arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, Gradient: TensorTree>(
   _ function: @escaping (A, B) throws -> (value: Tensor, gradient: Gradient)
-) -> (A, B) throws -> (value: Tensor, gradient: Gradient) {
+) -> @Sendable (A, B) throws -> (value: Tensor, gradient: Gradient) {
   let joined = jit { (a: A, b: B) in
     let (value, gradient) = try function(a, b)
     return TensorPair(first: value, second: gradient)
@@ -42,7 +42,7 @@ public func jit<A: TensorTree, B: TensorTree, Gradient: TensorTree>(
 /// Gradients of a function of two arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree>(
   _ function: @escaping (A, B) throws -> (A, B)
-) -> (A, B) throws -> (A, B) {
+) -> @Sendable (A, B) throws -> (A, B) {
   let joined = jit { (a: A, b: B) in
     let g = try function(a, b)
     return TensorPair(first: g.0, second: g.1)
@@ -55,7 +55,7 @@ public func jit<A: TensorTree, B: TensorTree>(
 /// Value and gradients of a function of three arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree>(
   _ function: @escaping (A, B, C) throws -> (value: Tensor, gradient: (A, B, C))
-) -> (A, B, C) throws -> (value: Tensor, gradient: (A, B, C)) {
+) -> @Sendable (A, B, C) throws -> (value: Tensor, gradient: (A, B, C)) {
   let joined = jit { (a: A, b: B, c: C) in
     let (value, g) = try function(a, b, c)
     return TensorPair(
@@ -69,7 +69,7 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree>(
 /// Value and gradients with respect to some of three arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree, Gradient: TensorTree>(
   _ function: @escaping (A, B, C) throws -> (value: Tensor, gradient: Gradient)
-) -> (A, B, C) throws -> (value: Tensor, gradient: Gradient) {
+) -> @Sendable (A, B, C) throws -> (value: Tensor, gradient: Gradient) {
   let joined = jit { (a: A, b: B, c: C) in
     let (value, gradient) = try function(a, b, c)
     return TensorPair(first: value, second: gradient)
@@ -82,7 +82,7 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree, Gradient: TensorTre
 /// Gradients of a function of three arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree>(
   _ function: @escaping (A, B, C) throws -> (A, B, C)
-) -> (A, B, C) throws -> (A, B, C) {
+) -> @Sendable (A, B, C) throws -> (A, B, C) {
   let joined = jit { (a: A, b: B, c: C) in
     let g = try function(a, b, c)
     return TensorPair(first: g.0, second: TensorPair(first: g.1, second: g.2))
@@ -95,7 +95,7 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree>(
 /// Value and gradients of a function of four arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree>(
   _ function: @escaping (A, B, C, D) throws -> (value: Tensor, gradient: (A, B, C, D))
-) -> (A, B, C, D) throws -> (value: Tensor, gradient: (A, B, C, D)) {
+) -> @Sendable (A, B, C, D) throws -> (value: Tensor, gradient: (A, B, C, D)) {
   let joined = jit { (a: A, b: B, c: C, d: D) in
     let (value, g) = try function(a, b, c, d)
     return TensorPair(
@@ -117,7 +117,7 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree>(
 /// Value and gradients with respect to some of four arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, Gradient: TensorTree>(
   _ function: @escaping (A, B, C, D) throws -> (value: Tensor, gradient: Gradient)
-) -> (A, B, C, D) throws -> (value: Tensor, gradient: Gradient) {
+) -> @Sendable (A, B, C, D) throws -> (value: Tensor, gradient: Gradient) {
   let joined = jit { (a: A, b: B, c: C, d: D) in
     let (value, gradient) = try function(a, b, c, d)
     return TensorPair(first: value, second: gradient)
@@ -130,7 +130,7 @@ public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree, Grad
 /// Gradients of a function of four arguments, compiled.
 public func jit<A: TensorTree, B: TensorTree, C: TensorTree, D: TensorTree>(
   _ function: @escaping (A, B, C, D) throws -> (A, B, C, D)
-) -> (A, B, C, D) throws -> (A, B, C, D) {
+) -> @Sendable (A, B, C, D) throws -> (A, B, C, D) {
   let joined = jit { (a: A, b: B, c: C, d: D) in
     let g = try function(a, b, c, d)
     return TensorPair(first: g.0, second: TensorPair(first: g.1, second: TensorPair(first: g.2, second: g.3)))

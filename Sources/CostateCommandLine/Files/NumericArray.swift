@@ -16,7 +16,7 @@ extension NumericArray {
   /// - Throws: `CommandFailure`: unreadable, or invalid with what would be valid.
   init(path: String) throws(CommandFailure) {
     let file = try InputFile(path: path)
-    self = file.bytes.starts(with: NPY.magic) ? try NPY.read(file) : try NumericArray(json: file)
+    self = Self.isNPY(file.bytes) ? try NumericArray(npy: file) : try NumericArray(json: file)
   }
 
   init(json file: InputFile) throws(CommandFailure) {

@@ -1,3 +1,4 @@
+import Autodiff
 import Foundation
 
 /// Rolled-out states of one world or several, as they are written to a file.
@@ -31,11 +32,16 @@ struct Trajectories: Equatable, Sendable {
     case .npz:
       let states = time.count
       let leading = worlds == 1 ? [] : [worlds]
-      return try NPZ.encode([
-        ("time", NumericArray(shape: [states], elements: time)),
-        ("qpos", NumericArray(shape: leading + [states, positionCount], elements: positions)),
-        ("qvel", NumericArray(shape: leading + [states, velocityCount], elements: velocities)),
-      ])
+      do throws(TensorError) {
+        return try NPZFormat.encode(
+          [
+            ("time", Tensor(time, shape: [states])),
+            ("qpos", Tensor(positions, shape: leading + [states, positionCount])),
+            ("qvel", Tensor(velocities, shape: leading + [states, velocityCount])),
+          ], compressed: false)
+      } catch {
+        throw CommandFailure(.unwritableOutput, "\(error); simulate fewer worlds or steps")
+      }
     case .csv: return csv
     case .json: return try JSONValue.object(members).encoded() + [UInt8(ascii: "\n")]
     }
