@@ -63,7 +63,9 @@ public func digamma(_ x: Tensor) -> Tensor { applyToFloating(.digamma, x) }
 /// sin(x) / x, one at zero, with derivatives that are accurate near zero.
 public func sinc(_ x: Tensor) -> Tensor { applyToFloating(.sinc, x) }
 /// `base` raised to `exponent`.
-public func pow(_ base: Tensor, _ exponent: Tensor) -> Tensor { broadcastApply(.power, base, exponent) }
+public func pow(_ base: Tensor, _ exponent: Tensor) -> Tensor {
+  broadcastApply(.power, base, exponent)
+}
 /// `base` raised to a constant; small integers become products.
 public func pow(_ base: Tensor, _ exponent: Double) -> Tensor {
   let x = base.elementType.isFloatingPoint ? base : base.converted(to: .float64)
@@ -96,6 +98,31 @@ public func maximum(_ a: Tensor, _ b: Double) -> Tensor { maximum(a, a.like(b)) 
 /// The numbers limited to a range.
 public func clamp(_ x: Tensor, _ lower: Double, _ upper: Double) -> Tensor {
   minimum(maximum(x, lower), upper)
+}
+
+/// The numbers limited to a range whose bounds are tensors.
+/// The logarithm to base 2.
+public func log2(_ x: Tensor) -> Tensor { log(x) * 1.442_695_040_888_963_4 }
+/// The logarithm to base 10.
+public func log10(_ x: Tensor) -> Tensor { log(x) * 0.434_294_481_903_251_8 }
+/// 2 raised to the number.
+public func exp2(_ x: Tensor) -> Tensor { pow(2.0, x) }
+/// The cube root, with the sign of the number. Its derivative at zero is infinite.
+public func cbrt(_ x: Tensor) -> Tensor { sign(x) * pow(abs(x), 1.0 / 3.0) }
+/// The length of the hypotenuse, √(a² + b²), without overflow. Its derivative at the origin is zero.
+public func hypot(_ a: Tensor, _ b: Tensor) -> Tensor {
+  guard let (x, y) = unified("hypot", a, b, needsFloating: true) else { return failed(a, b) }
+  return norm(stack([x, y], axis: -1), axes: [-1])
+}
+/// The largest integer that is at most the quotient: Python's `//`. Of integers it is an `int32`, and division by zero a mistake.
+public func floorDivide(_ a: Tensor, _ b: Tensor) -> Tensor {
+  let quotient = floor(a / b)
+  let isInteger = a.elementType <= .int32 && b.elementType <= .int32
+  return isInteger ? quotient.converted(to: .int32) : quotient
+}
+/// The polynomial with these coefficients, highest power first, by Horner's rule.
+public func polynomial(_ coefficients: [Double], at x: Tensor) -> Tensor {
+  coefficients.dropFirst().reduce(x * 0.0 + (coefficients.first ?? 0)) { $0 * x + $1 }
 }
 
 /// max(x, 0).
