@@ -23,7 +23,8 @@ struct SimulationArguments: ParsableArguments {
     } else {
       state = StateInput(defaultOf: model)
     }
-    return SimulationSetup(path: self.model.path, model: model, ignored: ignored, state: state)
+    return SimulationSetup(
+      path: self.model.path, model: model.placingMocapBodies(as: state), ignored: ignored, state: state)
   }
 }
 
@@ -70,16 +71,6 @@ struct SimulationSetup {
       activations: repeated(state.activation), time: state.time)
   }
 
-  /// Where the state file has the mocap bodies; nil for a model without any.
-  private func mocapPoses<Scalar: SimulationScalar>(_ scalar: Scalar.Type) -> InputSequence<Scalar>? {
-    let count = model.mocapBodies.count
-    guard count > 0 else { return nil }
-    let values = (0..<count).flatMap { i in
-      state.mocapPosition[3 * i..<3 * i + 3] + state.mocapOrientation[4 * i..<4 * i + 4]
-    }
-    return InputSequence(values: values.map { Scalar($0) })
-  }
-
   /// The state file's forces in every step of every world, and controls: those of a file or the state's.
   func inputs<Scalar: SimulationScalar>(
     _ scalar: Scalar.Type, controls: Controls? = nil
@@ -94,7 +85,21 @@ struct SimulationSetup {
       } ?? InputSequence<Scalar>(values: state.control.map { Scalar($0) })
     return SimulationInputs(
       controls: sequence, appliedForces: constant(state.appliedForce),
-      cartesianForces: constant(state.appliedBodyForce), mocapPoses: mocapPoses(scalar))
+      cartesianForces: constant(state.appliedBodyForce))
+  }
+}
+
+extension Model {
+  /// The model with its mocap bodies where a state has them, in every step.
+  func placingMocapBodies(as state: StateInput) -> Model {
+    var model = self
+    for (index, body) in mocapBodies.enumerated() {
+      let p = Array(state.mocapPosition[3 * index..<3 * index + 3])
+      let q = Array(state.mocapOrientation[4 * index..<4 * index + 4])
+      model.bodies[body].position = Vector3(p[0], p[1], p[2])
+      model.bodies[body].orientation = Quaternion(q[0], q[1], q[2], q[3]).normalized
+    }
+    return model
   }
 }
 

@@ -61,6 +61,36 @@ import Testing
     #expect(error > 1e-12)
   }
 
+  /// The state file places mocap bodies, also for costs of positions; and `info` says how PGS is solved.
+  @Test func mocapBodiesAreWhereTheStateHasThem() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/hand.xml"
+      let text = """
+        <mujoco><option solver="PGS"/><worldbody><body name="hand" mocap="true" pos="0 0 1"><geom size=".1"/>
+        <body name="link" pos=".2 0 0"><joint axis="0 1 0"/><geom size=".1" pos=".2 0 0"/></body></body></worldbody></mujoco>
+        """
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      let state = directory + "/state.json"
+      try Data(#"{"mocap_pos": [[0.1, 0.2, 1.5]], "mocap_quat": [[2, 0, 0, 2]]}"#.utf8)
+        .write(to: URL(fileURLWithPath: state))
+      let json = try Self.json(["evaluate", path, "--state", state])
+      let expected = [0, 0, 0, 0.1, 0.2, 1.5, 0.1, 0.4, 1.5]
+      for (a, b) in zip(try #require(json["xpos"]?.array).elements, expected) { #expect(abs(a - b) < 1e-14) }
+      let gradient = try Self.json([
+        "gradient", path, "--state", state, "--steps", "9", "--cost", "xpos[link].y + qvel[0]*qpos[0]",
+        "--check",
+      ])
+      #expect(try #require(gradient["cost"]?.double) > 0.4)
+      #expect(try #require(gradient["finite_difference_error"]?.double) < 1e-7)
+      let info = try CommandLineTool(["info", path, "--json"])
+      #expect(info.output.contains("by which constraints are solved"))
+      try Data(#"{"mocap_pos": [0.1, 0.2, 1.5]}"#.utf8).write(to: URL(fileURLWithPath: state))
+      let failed = try CommandLineTool(["evaluate", path, "--state", state])
+      #expect(failed.exitCode == 65)
+      #expect(failed.errors.contains("mocap_pos has shape [3]; the model needs [1, 3] (nmocap x 3)"))
+    }
+  }
+
   @Test func costsThatHaveNoDerivativeFail() throws {
     let run = try CommandLineTool([
       "gradient", CommandLineTool.model("cartpole"), "--steps", "1", "--cost", "sqrt(qpos[0])", "--json",

@@ -34,13 +34,15 @@ import Testing
     (#"{"xfrc_applied": [1, 2]}"#, "xfrc_applied has shape [2]; the model needs [2, 6] (nbody x 6)"),
     (
       #"{"velocity": [1]}"#,
-      "'velocity' is not known; a state has the keys time, qpos, qvel, act, ctrl, qfrc_applied, xfrc_applied"
+      "'velocity' is not known; a state has the keys time, qpos, qvel, act, ctrl, qfrc_applied, xfrc_applied, "
+        + "mocap_pos, mocap_quat"
     ),
     (#"{"time": [1]}"#, "time must be a number (seconds)"),
     (#"{"ctrl": 1}"#, "ctrl must be an array of numbers"),
     (
       "[1]",
-      "a state must be an object with any of the keys time, qpos, qvel, act, ctrl, qfrc_applied, xfrc_applied"
+      "a state must be an object with any of the keys time, qpos, qvel, act, ctrl, qfrc_applied, xfrc_applied, "
+        + "mocap_pos, mocap_quat"
     ),
   ])
   func faultsNameWhatIsExpected(text: String, message: String) {
