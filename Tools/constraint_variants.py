@@ -135,5 +135,19 @@ def transmissions(integrator):
     return text.replace("<worldbody>", '<worldbody><geom type="plane" size="3 3 1" pos="0 0 0.75"/>')
 
 
+SPATIAL_TENDONS = """<tendon>
+    <spatial name="t1" range="0 0.75" margin="0.02" frictionloss="0.15" stiffness="6" damping="0.3"><site site="s1"/><site site="s2"/>
+      <site site="s0"/></spatial>
+    <spatial name="t2" range="0.9 1.4" solreflimit="0.03 1.2" solimplimit="0.8 0.95 0.2 0.4 2.5"><site site="s0"/><site site="s2"/>
+      <pulley divisor="2"/><site site="s2"/><site site="s1"/></spatial>
+    <spatial name="t3" frictionloss="0.3"><site site="s1"/><site site="s0"/></spatial></tendon>"""
+SPATIAL_ACTUATORS = '<actuator><position tendon="t1" kp="8" kv="0.6"/><motor tendon="t2" gear="0.7"/></actuator>'
+
+
+def spatial_tendons(integrator):
+    return chain(SPATIAL_TENDONS + SPATIAL_ACTUATORS, option=f' integrator="{integrator}"', j1=' range="-20 10"')
+
+
 # Of steps only.
-STEPPED = {f"variant_transmissions_{name}": transmissions(name) for name in ("Euler", "implicitfast")}
+STEPPED = {f"variant_{kind.__name__}_{name}": kind(name) for kind in (transmissions, spatial_tendons)
+           for name in ("Euler", "implicitfast")}

@@ -535,6 +535,29 @@ _add("site_transmissions", f"""
 </mujoco>
 """)
 
+_add("spatial_tendons", f"""
+<mujoco>
+  <option timestep="0.004"/>
+  <worldbody><site name="world" pos="0.2 0.3 0.4" euler="0 30 40"/><site name="peg" pos="0.6 0.1 1.2"/>{_BRANCHES}</worldbody>
+  <tendon>
+    <spatial name="across" stiffness="4" damping="0.3">
+      <site site="left_tip"/><site site="back"/><site site="right_tip"/></spatial>
+    <spatial name="pulleys" stiffness="6" springlength="0.5 0.9" damping="0.2">
+      <site site="arm_tip"/><site site="arm_base"/><pulley divisor="2"/><site site="arm_tip"/><site site="world"/><site site="back"/>
+      <pulley divisor="0.5"/><site site="peg"/><site site="arm_tip"/></spatial>
+    <spatial name="line"><site site="peg"/><site site="rotor"/></spatial>
+    <spatial name="quiet"><site site="right_tip"/><site site="peg"/><site site="world"/></spatial>
+  </tendon>
+  <actuator>
+    <position tendon="across" kp="6" kv="0.4" gear="1.5"/>
+    <general tendon="pulleys" gaintype="affine" gainprm="1 -0.3 -0.2" biastype="affine" biasprm="0.2 -2 -0.3"
+      dyntype="filterexact" dynprm="0.05" actearly="true"/>
+    <damper tendon="line" kv="0.5" ctrlrange="0 2"/>
+    <motor tendon="line" gear="-2" forcelimited="true" forcerange="-0.3 0.3"/>
+  </actuator>
+</mujoco>
+""")
+
 # ------------------------------------------------------------------------------- compilation only
 
 
@@ -542,6 +565,17 @@ def _compile(name, xml, **files):
     _add(f"compile_{name}", xml, dynamic=False,
          files={k.replace("__", "/").replace("_dot_", "."): v for k, v in files.items()})
 
+
+_compile("spatial_tendons", f"""
+<mujoco>
+  <worldbody><site name="peg" pos="0.6 0.1 1.2"/>{_BRANCHES}</worldbody>
+  <tendon>
+    <spatial name="a"><site site="arm_tip"/><site site="peg"/><pulley divisor="2"/><site site="peg"/><site site="arm_base"/></spatial>
+    <spatial name="b" springlength="0.3"><site site="left_tip"/><site site="right_tip"/></spatial>
+  </tendon>
+  <actuator><position tendon="a" kp="5" dampratio="0.6"/><position tendon="b" kp="2" dampratio="1" gear="2"/></actuator>
+</mujoco>
+""")
 
 _compile("geom_inertia", """
 <mujoco>

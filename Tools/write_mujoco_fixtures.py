@@ -494,6 +494,8 @@ def parameter_gradient(m, state, cotangent):
 def along_one_path(m, tendon):
     """Whether a fixed tendon's joints lie on one path from the root outwards."""
     first = m.tendon_adr[tendon]
+    if m.wrap_type[first] != int(mujoco.mjtWrap.mjWRAP_JOINT):
+        return False
     joints = m.wrap_objid[first:first + m.tendon_num[tendon]]
     dofs = sorted(m.jnt_dofadr[joints])
     path, dof = set(), dofs[-1]

@@ -17,13 +17,21 @@ func tendonForcesAdjoint<L: Lane>(
     let t = transmissions.transmissions.pointer(i)
     let owner = Int(t.pointee.owner)
     let isUsed = cotangents.parameters != nil || t.pointee.stiffness != 0 || t.pointee.damping != 0
-    if t.pointee.kind == .fixedTendon && isUsed {
+    if transmissions.isTendon(i) && isUsed {
       if i >= transmissions.activeCount { computeTransmission(plan, record, i) }
       let length = record.lengths[i]
       let byForce = alongTransmission(plan, record, i, scratch.lambda)
       let velocity = alongTransmission(plan, record, i, record.velocities)
       let byVelocity = L.multiply(byForce, scalar: -t.pointee.damping)
       addAlongTransmission(plan, record, i, byVelocity, to: cotangents.velocities)
+      let isSpatial = t.pointee.kind == .spatialTendon
+      if isSpatial {
+        let force = L.multiplyAdd(
+          springExtension(t, length: length), scalar: -t.pointee.stiffness,
+          L.multiply(velocity, scalar: -t.pointee.damping))
+        addMomentCotangents(plan, i, scratch.lambda, force, scratch.momentCotangents)
+        addMomentCotangents(plan, i, record.velocities, byVelocity, scratch.momentCotangents)
+      }
       // A spring without a range of rest has a slope everywhere.
       let (lower, upper) = (L(broadcasting: t.pointee.springLower), L(broadcasting: t.pointee.springUpper))
       let isPoint = t.pointee.springLower == t.pointee.springUpper
@@ -45,6 +53,11 @@ func tendonForcesAdjoint<L: Lane>(
       if transmissions.dampersAct && plan.integrator == .implicitFast {
         let form = momentForm(plan, record, i, implicit.dual, implicit.accelerations)
         timestepCotangent = L.multiplyAdd(-form, scalar: t.pointee.implicitDamping, timestepCotangent)
+        if isSpatial {
+          momentFormAdjoint(
+            plan, record, i, implicit.dual, implicit.accelerations,
+            L.multiply(h, scalar: -t.pointee.implicitDamping), scratch.momentCotangents)
+        }
         if let parameters = cotangents.parameters { parameters.tendonDamping[owner] -= form * h }
       }
     }
@@ -66,7 +79,7 @@ func tendonArmatureCotangents<L: Lane>(
   var i = 0
   while i < plan.transmissions.count {
     let t = plan.transmissions.transmissions.pointer(i)
-    if t.pointee.kind == .fixedTendon && t.pointee.couplesAll {
+    if plan.transmissions.isTendon(i) && t.pointee.couplesAll {
       parameters.tendonArmature[Int(t.pointee.owner)] -=
         alongTransmission(plan, record, i, dual) * alongTransmission(plan, record, i, accelerations)
     }

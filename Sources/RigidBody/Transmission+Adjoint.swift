@@ -99,6 +99,8 @@ func transmissionAdjointPass<L: Lane>(
           scratch.lengthCotangents[i], scalar: term.pointee.coefficient, cotangents.positions[dof])
         k += 1
       }
+    } else if t.pointee.kind == .spatialTendon {
+      segmentsAdjoint(plan, record, scratch, inputs, t, byLength: scratch.lengthCotangents[i], cotangents)
     } else {
       siteAdjoint(plan, record, scratch, inputs, t, byLength: scratch.lengthCotangents[i], cotangents)
     }
@@ -193,6 +195,48 @@ private func siteAdjoint<L: Lane>(
     addVector(
       rotation.multiplyAdd(byLength, w.axes.transposedTimes(motion.angular - other.angular)), L(1.0),
       to: gear + 3)
+  }
+}
+
+// A piece of a spatial tendon from point a to point b, of weight w: length w |n| and moment arms w u·(∂b − ∂a) with n = b − a
+// and u = n / |n|, so that ψ = w u·ν with the relative velocity ν = b' − a' at the joint rates x. This depends on the
+// directions and points as a site's does, with the force w u; and u on n: n̄ = w (ν − u (u·ν)) / |n|, a force on b and its
+// opposite on a, to which the cotangent of length adds w ℓ̄ u. (What moves both points does not count in ν: it changes n by a
+// turn, and the arms of what moves both are zero.)
+@inline(__always)
+private func segmentsAdjoint<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  _ inputs: StepInputs<L>, _ t: UnsafePointer<KernelTransmission<L.Scalar>>, byLength: L,
+  _ cotangents: borrowing Cotangents<L>
+) {
+  let x = UnsafePointer(scratch.momentCotangents)
+  var s = Int(t.pointee.segmentStart)
+  while s < Int(t.pointee.segmentEnd) {
+    let segment = plan.transmissions.segments.pointer(s)
+    let g = segmentGeometry(plan, record, segment)
+    let (start, middle, end) = (
+      Int(segment.pointee.pathStart), Int(segment.pointee.pathMiddle), Int(segment.pointee.pathEnd)
+    )
+    let weight = L(broadcasting: segment.pointee.weight)
+    let second = pathMotion(plan, record, start, middle, x)
+    let first = pathMotion(plan, record, middle, end, x)
+    let relative =
+      second.angular.cross(g.secondArm, adding: second.linear)
+      - first.angular.cross(g.firstArm, adding: first.linear)
+    let across = relative - g.direction * g.direction.dot(relative)
+    let force = g.direction * weight
+    let pull = (g.direction * byLength + across * g.curvature) * weight
+    let bySecond = sitePathAdjoint(
+      plan, record, start, middle, x, wrench(force: force, torque: .zero, at: g.secondArm), sign: L(1.0),
+      constant: wrench(
+        force: force.cross(second.angular) + pull, torque: .zero, at: g.secondArm), cotangents)
+    let byFirst = sitePathAdjoint(
+      plan, record, middle, end, x, wrench(force: -force, torque: .zero, at: g.firstArm), sign: L(1.0),
+      constant: wrench(
+        force: first.angular.cross(force) - pull, torque: .zero, at: g.firstArm), cotangents)
+    addMocapCotangent(plan, record, inputs, link: Int(segment.pointee.second), bySecond, cotangents)
+    addMocapCotangent(plan, record, inputs, link: Int(segment.pointee.first), byFirst, cotangents)
+    s += 1
   }
 }
 

@@ -2,9 +2,9 @@ import Kinematics
 import Lanes
 import RobotModels
 
-/// What acts on several degrees of freedom through moment arms: a fixed tendon, or an actuator on a site.
+/// What acts on several degrees of freedom through moment arms: a tendon, or an actuator on a site.
 struct KernelTransmission<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
-  enum Kind: Int32, Sendable { case fixedTendon, site, siteInReference }
+  enum Kind: Int32, Sendable { case fixedTendon, spatialTendon, site, siteInReference }
   var kind: Kind
   /// Its moment arms, and the entries of the mass matrix that couple two of them.
   var termStart: Int32
@@ -24,6 +24,10 @@ struct KernelTransmission<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   var couplesAll = true
   var springLower: Scalar = 0
   var springUpper: Scalar = 0
+
+  /// A spatial tendon's pieces.
+  var segmentStart: Int32 = 0
+  var segmentEnd: Int32 = 0
 
   // A site and the one that it acts relative to, in their links' frames; the force and torque of unit actuator force in
   // the frame of the latter, or of the site itself.
@@ -47,6 +51,19 @@ struct KernelTransmission<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   var pathMiddle: Int32 = 0
   var pathEnd: Int32 = 0
   var commonEnd: Int32 = 0
+}
+
+/// A straight piece of a spatial tendon, from its first point to its second.
+struct KernelTendonSegment<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
+  var weight: Scalar
+  var first: Int32
+  var second: Int32
+  var firstPosition: Constant3<Scalar>
+  var secondPosition: Constant3<Scalar>
+  /// Directions that move the second point but not the first, from the root outwards; then those that do the opposite.
+  var pathStart: Int32
+  var pathMiddle: Int32
+  var pathEnd: Int32
 }
 
 /// One moment arm.
@@ -76,14 +93,15 @@ struct KernelPathDirection: Sendable {
 
 /// Tendons and sites that forces act on, flattened for kernels of one precision.
 ///
-/// Those on which a force can act come first; the others are fixed tendons whose spring and damper are zero, which take part
-/// in parameter gradients.
+/// Those on which a force can act come first; the others are tendons whose spring and damper are zero, which take part in
+/// parameter gradients.
 final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   let transmissions: ConstantBuffer<KernelTransmission<Scalar>>
   let activeCount: Int
   let terms: ConstantBuffer<KernelMomentArm<Scalar>>
   let pairs: ConstantBuffer<KernelMomentPair>
   let path: ConstantBuffer<KernelPathDirection>
+  let segments: ConstantBuffer<KernelTendonSegment<Scalar>>
   /// Whether springs, dampers and armature of tendons are simulated.
   let springsAct: Bool
   let dampersAct: Bool
@@ -99,7 +117,10 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   var count: Int { transmissions.count }
 
   @inline(__always)
-  func isTendon(_ index: Int) -> Bool { transmissions.pointer(index).pointee.kind == .fixedTendon }
+  func isTendon(_ index: Int) -> Bool {
+    let kind = transmissions.pointer(index).pointee.kind
+    return kind == .fixedTendon || kind == .spatialTendon
+  }
 
   init(
     _ model: Model, _ tree: KinematicTree<Scalar>, _ pattern: MassMatrixPattern, features: IgnoredFeatures,
@@ -107,17 +128,19 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   ) {
     var builder = Builder(model, tree, pattern)
     let isPassive = !features.contains(.tendon)
-    let fixed = model.tendons.indices.filter { model.tendons[$0].isFixed }
+    let simple = model.tendons.indices.filter { !model.tendons[$0].wraps }
     func isActive(_ index: Int) -> Bool {
       let tendon = model.tendons[index]
       return model.actuators.contains { $0.transmission == .tendon && $0.target == index }
         || isPassive && (tendon.stiffness != 0 || tendon.damping != 0 || tendon.armature != 0)
+        // Rows of constraints take length and moment arms from here.
+        || !tendon.isFixed && (tendon.limited || tendon.frictionLoss > 0)
     }
     springsAct = springsOn && isPassive
     dampersAct = dampersOn && isPassive
     armatureActs = isPassive
     let dampsImplicitly = dampersOn && model.options.integrator == .implicitFast
-    for index in fixed where isActive(index) {
+    for index in simple where isActive(index) {
       builder.addTendon(
         index, hasSpring: springsAct, hasDamper: dampersAct, hasArmature: isPassive,
         dampsImplicitly: dampsImplicitly)
@@ -128,7 +151,7 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     }
     activeCount = builder.transmissions.count
     if isPassive {
-      for index in fixed where !isActive(index) {
+      for index in simple where !isActive(index) {
         builder.addTendon(
           index, hasSpring: springsAct, hasDamper: dampersAct, hasArmature: true,
           dampsImplicitly: dampsImplicitly)
@@ -142,6 +165,7 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     terms = ConstantBuffer(builder.terms)
     pairs = ConstantBuffer(builder.pairs)
     path = ConstantBuffer(builder.path)
+    segments = ConstantBuffer(builder.segments)
     ofTendon = builder.ofTendon
     ofActuator = builder.ofActuator
   }
@@ -154,6 +178,7 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     var terms: [KernelMomentArm<Scalar>] = []
     var pairs: [KernelMomentPair] = []
     var path: [KernelPathDirection] = []
+    var segments: [KernelTendonSegment<Scalar>] = []
     var ofTendon: [Int]
     var ofActuator: [Int]
 
@@ -169,6 +194,25 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
       _ index: Int, hasSpring: Bool, hasDamper: Bool, hasArmature: Bool, dampsImplicitly: Bool
     ) {
       let tendon = model.tendons[index]
+      let start = terms.count
+      var t = KernelTransmission<Scalar>(
+        kind: tendon.isFixed ? .fixedTendon : .spatialTendon, termStart: Int32(start), termEnd: Int32(start),
+        owner: Int32(index))
+      if tendon.isFixed { addFixed(tendon, &t) } else { addSegments(tendon, &t) }
+      t.termEnd = Int32(terms.count)
+      t.stiffness = hasSpring ? Scalar(tendon.stiffness) : 0
+      t.damping = hasDamper ? Scalar(tendon.damping) : 0
+      t.implicitDamping = dampsImplicitly ? t.damping : 0
+      // Armature between branches, and of spatial tendons, is not simulated: see `Model.unsupported`.
+      t.couplesAll = tendon.isFixed && model.isAlongOnePath(tendon)
+      t.armature = hasArmature && t.couplesAll ? Scalar(tendon.armature) : 0
+      t.springLower = Scalar(tendon.springLength[0])
+      t.springUpper = Scalar(tendon.springLength[1])
+      ofTendon[index] = transmissions.count
+      append(t)
+    }
+
+    private mutating func addFixed(_ tendon: Tendon, _ t: inout KernelTransmission<Scalar>) {
       var constant = 0.0
       var arms: [Int: (position: Int, coefficient: Double)] = [:]
       for (joint, coefficient) in zip(tendon.joints, tendon.coefficients) {
@@ -177,37 +221,47 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
         arms[joint.velocityAddress, default: (joint.positionAddress, 0)].coefficient +=
           coefficient * (joint.mimic?.multiplier ?? 1)
       }
-      let start = terms.count
       for (dof, arm) in arms.sorted(by: { $0.key < $1.key }) {
         terms.append(
           KernelMomentArm(
             degreeOfFreedom: Int32(dof), positionAddress: Int32(arm.position),
             coefficient: Scalar(arm.coefficient)))
       }
-      var t = KernelTransmission<Scalar>(
-        kind: .fixedTendon, termStart: Int32(start), termEnd: Int32(terms.count), owner: Int32(index))
       t.constant = Scalar(constant)
-      t.stiffness = hasSpring ? Scalar(tendon.stiffness) : 0
-      t.damping = hasDamper ? Scalar(tendon.damping) : 0
-      t.implicitDamping = dampsImplicitly ? t.damping : 0
-      // Armature between branches is not simulated: see `Model.unsupported`.
-      t.couplesAll = model.isAlongOnePath(tendon)
-      t.armature = hasArmature && t.couplesAll ? Scalar(tendon.armature) : 0
-      t.springLower = Scalar(tendon.springLength[0])
-      t.springUpper = Scalar(tendon.springLength[1])
-      ofTendon[index] = transmissions.count
-      append(t)
+    }
+
+    private mutating func addSegments(_ tendon: Tendon, _ t: inout KernelTransmission<Scalar>) {
+      let pieces = tendon.segments
+      let paths = pieces.map { piece in
+        tree.sides([piece.second, piece.first].map { tree.bodyLink[model.sites[$0].body] })
+      }
+      let freedoms = tree.degreesOfFreedom(of: paths.joined().joined())
+      for dof in freedoms { terms.append(KernelMomentArm(degreeOfFreedom: Int32(dof))) }
+      t.segmentStart = Int32(segments.count)
+      for (piece, path) in zip(pieces, paths) {
+        let start = self.path.count
+        appendPath(path[0], freedoms, Int(t.termStart))
+        let middle = self.path.count
+        appendPath(path[1], freedoms, Int(t.termStart))
+        let (first, second) = (place(piece.first), place(piece.second))
+        segments.append(
+          KernelTendonSegment(
+            weight: Scalar(piece.weight), first: first.0, second: second.0, firstPosition: first.1,
+            secondPosition: second.1, pathStart: Int32(start), pathMiddle: Int32(middle),
+            pathEnd: Int32(self.path.count)))
+      }
+      t.segmentEnd = Int32(segments.count)
     }
 
     mutating func addSite(_ index: Int) {
       let actuator = model.actuators[index]
       let reference = actuator.referenceSite
-      let own = directions(to: tree.bodyLink[model.sites[actuator.target].body])
-      let other = reference.map { directions(to: tree.bodyLink[model.sites[$0].body]) } ?? []
+      let own = tree.directions(to: tree.bodyLink[model.sites[actuator.target].body])
+      let other = reference.map { tree.directions(to: tree.bodyLink[model.sites[$0].body]) } ?? []
       let common = Set(own).intersection(other)
       let sides = [own, other].map { $0.filter { !common.contains($0) } }
       let start = terms.count
-      let freedoms = Set(sides.joined().map { Int(tree.directionDegreeOfFreedom[$0]) }).sorted()
+      let freedoms = tree.degreesOfFreedom(of: sides.joined())
       for dof in freedoms { terms.append(KernelMomentArm(degreeOfFreedom: Int32(dof))) }
       var t = KernelTransmission<Scalar>(
         kind: reference == nil ? .site : .siteInReference, termStart: Int32(start),
@@ -256,17 +310,6 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
       )
     }
 
-    /// Directions that move a link, from the root outwards.
-    private func directions(to link: Int) -> [Int] {
-      var result: [Int] = []
-      var direction = tree.lastDirection(ofLink: link)
-      while direction >= 0 {
-        result.append(direction)
-        direction = Int(tree.directionParent[direction])
-      }
-      return result.reversed()
-    }
-
     private mutating func appendPath(_ directions: [Int], _ freedoms: [Int], _ firstTerm: Int) {
       var firstOfJoint: [Int32: Int] = [:]
       for direction in directions {
@@ -308,6 +351,31 @@ final class TransmissionPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   }
 }
 
+extension KinematicTree {
+  /// Directions that move a link, from the root outwards.
+  func directions(to link: Int) -> [Int] {
+    var result: [Int] = []
+    var direction = lastDirection(ofLink: link)
+    while direction >= 0 {
+      result.append(direction)
+      direction = Int(directionParent[direction])
+    }
+    return result.reversed()
+  }
+
+  /// Directions that move one of two links and not the other, from the root outwards.
+  func sides(_ links: [Int]) -> [[Int]] {
+    let paths = links.map { directions(to: $0) }
+    let common = Set(paths[0]).intersection(paths[1])
+    return paths.map { $0.filter { !common.contains($0) } }
+  }
+
+  /// The degrees of freedom of directions, in increasing order.
+  func degreesOfFreedom(of directions: some Sequence<Int>) -> [Int] {
+    Set(directions.map { Int(directionDegreeOfFreedom[$0]) }).sorted()
+  }
+}
+
 /// Lengths and moment arms of all transmissions on which forces act.
 ///
 /// - Complexity: O(moment arms), nothing is allocated.
@@ -332,7 +400,11 @@ func computeTransmission<L: Lane>(
       record.moments[k] = L(0.0)
       k += 1
     }
-    computeSite(plan, record, t, index)
+    if t.pointee.kind == .spatialTendon {
+      computeSegments(plan, record, t, index)
+    } else {
+      computeSite(plan, record, t, index)
+    }
     return
   }
   var length = L(broadcasting: t.pointee.constant)
@@ -414,29 +486,94 @@ private func computeSite<L: Lane>(
   _ t: UnsafePointer<KernelTransmission<L.Scalar>>, _ index: Int
 ) {
   let w = siteWrench(plan, record, t)
-  let own = wrench(force: w.force, torque: w.torque, at: w.arm)
-  var k = Int(t.pointee.pathStart)
-  while k < Int(t.pointee.pathMiddle) {
-    let step = plan.transmissions.path.pointer(k)
-    record.moments[Int(step.pointee.term)] += record.directions[Int(step.pointee.direction)].dot(own)
-    k += 1
-  }
+  addPathMoments(
+    plan, record, Int(t.pointee.pathStart), Int(t.pointee.pathMiddle),
+    wrench(force: w.force, torque: w.torque, at: w.arm))
   guard t.pointee.kind == .siteInReference else {
     record.lengths[index] = L(0.0)
     return
   }
-  let opposite = wrench(force: w.force, torque: w.torque, at: w.referenceArm)
-  while k < Int(t.pointee.pathEnd) {
-    let step = plan.transmissions.path.pointer(k)
-    let arm = record.directions[Int(step.pointee.direction)].dot(opposite)
-    record.moments[Int(step.pointee.term)] = record.moments[Int(step.pointee.term)] - arm
-    k += 1
-  }
+  addPathMoments(
+    plan, record, Int(t.pointee.pathMiddle), Int(t.pointee.pathEnd),
+    wrench(force: -w.force, torque: -w.torque, at: w.referenceArm))
   var length = siteDisplacement(plan, record, t, w).dot(w.force)
   if t.pointee.hasTorque {
     length += siteRotation(record, t).vector.dot(Vector3(broadcasting: t.pointee.torque))
   }
   record.lengths[index] = length
+}
+
+/// A straight piece of a tendon: its points, from the reference points of their trees, its length and its direction.
+struct SegmentGeometry<L: Lane> {
+  var firstArm: Vector3<L>
+  var secondArm: Vector3<L>
+  var length: L
+  var direction: Vector3<L>
+  /// One over the length; zero where the points coincide, and the direction is the x axis (as in MuJoCo).
+  var curvature: L
+}
+
+@inline(__always)
+func segmentGeometry<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
+  _ segment: UnsafePointer<KernelTendonSegment<L.Scalar>>
+) -> SegmentGeometry<L> {
+  @inline(__always) func origin(_ link: Int32) -> Vector3<L> {
+    record.poses[Int(plan.tree.links.pointer(Int(link)).pointee.root)].position
+  }
+  let first = offset(
+    plan.tree, record, link: Int(segment.pointee.first), point: segment.pointee.firstPosition)
+  let second = offset(
+    plan.tree, record, link: Int(segment.pointee.second), point: segment.pointee.secondPosition)
+  let difference = second - first + (origin(segment.pointee.second) - origin(segment.pointee.first))
+  let square = difference.normSquared
+  let isNull = square .< L(1e-30)
+  let (zero, one) = (L(0.0), L(1.0))
+  let length = square.replacing(with: one, where: isNull).squareRoot
+  let inverse = 1.0 / length
+  let direction = difference * inverse
+  return SegmentGeometry(
+    firstArm: first, secondArm: second, length: length.replacing(with: zero, where: isNull),
+    direction: Vector3(
+      direction.x.replacing(with: one, where: isNull), direction.y.replacing(with: zero, where: isNull),
+      direction.z.replacing(with: zero, where: isNull)),
+    curvature: inverse.replacing(with: zero, where: isNull))
+}
+
+@inline(__always)
+private func computeSegments<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
+  _ t: UnsafePointer<KernelTransmission<L.Scalar>>, _ index: Int
+) {
+  var length = L(0.0)
+  var s = Int(t.pointee.segmentStart)
+  while s < Int(t.pointee.segmentEnd) {
+    let segment = plan.transmissions.segments.pointer(s)
+    let g = segmentGeometry(plan, record, segment)
+    length = L.multiplyAdd(g.length, scalar: segment.pointee.weight, length)
+    let force = g.direction * L(broadcasting: segment.pointee.weight)
+    addPathMoments(
+      plan, record, Int(segment.pointee.pathStart), Int(segment.pointee.pathMiddle),
+      wrench(force: force, torque: .zero, at: g.secondArm))
+    addPathMoments(
+      plan, record, Int(segment.pointee.pathMiddle), Int(segment.pointee.pathEnd),
+      wrench(force: -force, torque: .zero, at: g.firstArm))
+    s += 1
+  }
+  record.lengths[index] = length
+}
+
+/// Adds `S·W` of a path's directions to the moment arms.
+@inline(__always)
+private func addPathMoments<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ start: Int, _ end: Int, _ w: Force<L>
+) {
+  var k = start
+  while k < end {
+    let step = plan.transmissions.path.pointer(k)
+    record.moments[Int(step.pointee.term)] += record.directions[Int(step.pointee.direction)].dot(w)
+    k += 1
+  }
 }
 
 /// The sum of moment arms times `x`, a number for each degree of freedom.

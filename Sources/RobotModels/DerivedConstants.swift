@@ -73,7 +73,7 @@ extension Model {
         bodies[index].inverseWeight0 = inverse.bodies[index]
       }
     }
-    for index in tendons.indices where tendons[index].isFixed {
+    for index in tendons.indices where !tendons[index].wraps {
       tendons[index].inverseWeight0 = tree.inverseInertia(along: momentArms(of: tendons[index]))
     }
   }
@@ -97,9 +97,25 @@ extension Model {
     }
   }
 
-  /// The tendon's derivative by degree of freedom.
+  /// The derivative of a tendon's length by degree of freedom, at ``defaultPosition``.
   func momentArms(of tendon: Tendon) -> [Int: Double] {
     var arms: [Int: Double] = [:]
+    guard tendon.isFixed else {
+      let kinematics = DefaultKinematics(self)
+      for segment in tendon.segments {
+        let ends = [segment.first, segment.second].map { sites[$0] }
+        let points = ends.map { kinematics.position(of: $0) }
+        let direction = points[1] - points[0]
+        let length = direction.normSquared.squareRoot()
+        guard length > 1e-15 else { continue }
+        for (k, sign) in [(0, -1.0), (1, 1.0)] {
+          for (dof, motion) in kinematics.motions(of: points[k], on: ends[k].body, self) {
+            arms[dof, default: 0] += sign * segment.weight * direction.dot(motion.linear) / length
+          }
+        }
+      }
+      return arms
+    }
     for (joint, coefficient) in zip(tendon.joints, tendon.coefficients) {
       arms[joints[joint].velocityAddress, default: 0] += coefficient * (joints[joint].mimic?.multiplier ?? 1)
     }
@@ -118,17 +134,24 @@ struct DefaultKinematics {
   /// World axis of each hinge and slide joint.
   var axes: [Vector3<Double>] = []
 
-  init(_ model: Model) {
+  /// - Parameter positions: another configuration.
+  init(_ model: Model, positions: [Double]? = nil) {
+    let positions = positions ?? model.defaultPosition
     anchors = [Vector3<Double>](repeating: .zero, count: model.joints.count)
     axes = anchors
     poses.reserveCapacity(model.bodies.count)
     for (index, body) in model.bodies.enumerated() {
       var pose = ModelSpecification.Pose(position: body.position, orientation: body.orientation)
       if index > 0 { pose = poses[body.parent] * pose }
-      for jointIndex in body.joints { move(&pose, model, jointIndex) }
+      for jointIndex in body.joints { move(&pose, model, jointIndex, positions) }
       pose.orientation = pose.orientation.normalized
       poses.append(pose)
     }
+  }
+
+  func position(of site: Site) -> Vector3<Double> {
+    (poses[site.body] * ModelSpecification.Pose(position: site.position, orientation: site.orientation))
+      .position
   }
 
   /// How a point of a body moves at unit velocity of each degree of freedom on its way to the root.
@@ -162,10 +185,12 @@ struct DefaultKinematics {
     return result
   }
 
-  private mutating func move(_ pose: inout ModelSpecification.Pose, _ model: Model, _ index: Int) {
+  private mutating func move(
+    _ pose: inout ModelSpecification.Pose, _ model: Model, _ index: Int, _ positions: [Double]
+  ) {
     let joint = model.joints[index]
     let start = joint.positionAddress
-    let values = model.defaultPosition[start..<start + joint.type.positionCount].map { $0 }
+    let values = positions[start..<start + joint.type.positionCount].map { $0 }
     if joint.type == .free {
       pose.position = Vector3(values[0], values[1], values[2])
       pose.orientation = Quaternion(values[3], values[4], values[5], values[6]).normalized
@@ -176,8 +201,9 @@ struct DefaultKinematics {
     let axis = pose.orientation.rotate(joint.axis)
     anchors[index] = anchor
     axes[index] = axis
-    // Hinges and slides stand at their reference, but for mimic joints, whose source may move them.
-    let displacement = joint.mimic.map { $0.multiplier * values[0] + $0.offset } ?? 0
+    // Hinges and slides count from their reference, but for mimic joints.
+    let displacement =
+      joint.mimic.map { $0.multiplier * values[0] + $0.offset } ?? values[0] - model.defaultPosition[start]
     switch joint.type {
     case .slide:
       pose.position += axis * displacement

@@ -150,16 +150,18 @@ extension MJCFReader {
           ))
       case "site":
         tendon.path.append(
-          (kind: .site, name: try requiredReference(child, "site", kind: "site"), location: child.location))
+          (element: .site(try requiredReference(child, "site", kind: "site")), location: child.location))
       case "geom":
-        tendon.path.append(
-          (kind: .geom, name: try requiredReference(child, "geom", kind: "geom"), location: child.location))
-        if let side = try reference(child, "sidesite", kind: "site") {
-          tendon.path.append((kind: .site, name: side, location: child.location))
-        }
+        let geom = try requiredReference(child, "geom", kind: "geom")
+        let side = try reference(child, "sidesite", kind: "site") ?? ""
+        tendon.path.append((element: .geom(geom, sideSite: side), location: child.location))
       default:
         _ = try child.requiredString("divisor")
-        _ = try child.double("divisor")
+        let divisor = try child.double("divisor") ?? 1
+        guard divisor > 0 else {
+          throw child.error(at: "divisor", "divisor of \(element.label) is \(divisor); it has to be positive")
+        }
+        tendon.path.append((element: .pulley(divisor: divisor), location: child.location))
       }
     }
     guard !element.children.isEmpty else {

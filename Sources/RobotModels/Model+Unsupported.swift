@@ -17,8 +17,8 @@ extension Model {
     }
     let constraints = !options.disabled.contains(.constraint)
     if constraints, !options.disabled.contains(.limit) {
-      for tendon in tendons where tendon.limited && !tendon.isFixed {
-        add(.limit, ModelCompiler.label("tendon", tendon.name), ["limited"])
+      for tendon in tendons where tendon.limited && tendon.wraps {
+        add(.limit, ModelCompiler.label("tendon", tendon.name), ["limited, and wraps around geoms"])
       }
     }
     if constraints, !options.disabled.contains(.contact) {
@@ -26,8 +26,9 @@ extension Model {
       if options.enabled.contains(.override) { add(.contact, "option", ["override"]) }
     }
     if constraints, !options.disabled.contains(.frictionLoss) {
-      for tendon in tendons where tendon.frictionLoss > 0 && !tendon.isFixed {
-        add(.frictionLoss, ModelCompiler.label("tendon", tendon.name), ["frictionloss"])
+      for tendon in tendons where tendon.frictionLoss > 0 && tendon.wraps {
+        add(
+          .frictionLoss, ModelCompiler.label("tendon", tendon.name), ["frictionloss, and wraps around geoms"])
       }
     }
     if constraints, !options.disabled.contains(.equality) {
@@ -70,9 +71,11 @@ extension Model {
         ? ["armature that couples joints of different branches"] : []
     }
     var parts: [String] = []
+    if tendon.armature != 0 { parts.append("armature of a spatial tendon") }
+    guard tendon.wraps else { return parts }
     if tendon.stiffness != 0, !options.disabled.contains(.spring) { parts.append("stiffness") }
     if tendon.damping != 0, !options.disabled.contains(.damper) { parts.append("damping") }
-    if tendon.armature != 0 { parts.append("armature") }
+    if !parts.isEmpty { parts.append("wraps around geoms") }
     return parts
   }
 
@@ -90,6 +93,19 @@ extension Model {
     return freedoms.allSatisfy(path.contains)
   }
 
+  /// Joints on the way from sites to the root.
+  private func joints(moving sites: [Int]) -> [Int] {
+    sites.flatMap { site in
+      var found: [Int] = []
+      var body = self.sites[site].body
+      while body > 0 {
+        found += bodies[body].joints
+        body = bodies[body].parent
+      }
+      return found
+    }
+  }
+
   /// What of an actuator is not simulated; empty if all is.
   package func unsupportedParts(of actuator: Actuator) -> [String] {
     var parts: [String] = []
@@ -98,15 +114,10 @@ extension Model {
     case .joint, .jointInParent: moved = [actuator.target]
     case .tendon:
       let tendon = tendons[actuator.target]
-      if tendon.isFixed { moved = tendon.joints } else { parts.append("transmission by a spatial tendon") }
+      moved = tendon.joints + joints(moving: tendon.segments.flatMap { [$0.first, $0.second] })
+      if tendon.wraps { parts.append("transmission by a tendon that wraps around geoms") }
     case .site:
-      for site in [actuator.target, actuator.referenceSite].compactMap({ $0 }) {
-        var body = sites[site].body
-        while body > 0 {
-          moved += bodies[body].joints
-          body = bodies[body].parent
-        }
-      }
+      moved = joints(moving: [actuator.target, actuator.referenceSite].compactMap { $0 })
     case .body, .sliderCrank: parts.append("\(actuator.transmission.rawValue) transmission")
     }
     let limitsMimic = moved.contains { index in

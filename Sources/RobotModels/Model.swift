@@ -321,12 +321,32 @@ public struct Equality: Sendable, Equatable {
   public init() {}
 }
 
-/// A tendon. Fixed tendons are sums of joint positions; of spatial ones the path is not kept.
+/// A step of a spatial tendon's path.
+public enum TendonPathElement: Sendable, Equatable {
+  /// Index of a site through which the tendon goes.
+  case site(Int)
+  /// Index of a geom around which it wraps, and of the site that says on which side.
+  case geom(Int, sideSite: Int?)
+  /// What follows is a branch of its own, whose length counts divided by this number.
+  case pulley(divisor: Double)
+}
+
+/// A straight piece of a spatial tendon between two sites; its length counts times the weight.
+package struct TendonSegment: Sendable {
+  package var first: Int
+  package var second: Int
+  package var weight: Double
+}
+
+/// A tendon. Fixed tendons are sums of joint positions; spatial ones are paths.
 public struct Tendon: Sendable, Equatable {
   public var name: String = ""
   public var isFixed: Bool = true
+  /// Of fixed tendons.
   public var joints: [Int] = []
   public var coefficients: [Double] = []
+  /// Of spatial tendons.
+  public var path: [TendonPathElement] = []
   public var limited: Bool = false
   public var range: [Double] = [0, 0]
   public var margin: Double = 0
@@ -339,9 +359,33 @@ public struct Tendon: Sendable, Equatable {
   public var limitSolverImpedance: [Double] = [0.9, 0.95, 0.001, 0.5, 2]
   public var frictionSolverReference: [Double] = [0.02, 1]
   public var frictionSolverImpedance: [Double] = [0.9, 0.95, 0.001, 0.5, 2]
-  /// Inverse inertia that a fixed tendon meets at ``Model/defaultPosition`` (`tendon_invweight0`).
+  /// Inverse inertia that the tendon meets at ``Model/defaultPosition`` (`tendon_invweight0`).
   public var inverseWeight0: Double = 0
   public init() {}
+
+  /// Whether it is a path around geoms, which is not simulated.
+  package var wraps: Bool {
+    path.contains { if case .geom = $0 { true } else { false } }
+  }
+
+  /// The straight pieces of a path through sites and pulleys.
+  package var segments: [TendonSegment] {
+    var result: [TendonSegment] = []
+    var weight = 1.0
+    var previous: Int?
+    for element in path {
+      switch element {
+      case .site(let site):
+        if let previous { result.append(TendonSegment(first: previous, second: site, weight: weight)) }
+        previous = site
+      case .geom: previous = nil
+      case .pulley(let divisor):
+        weight = 1 / divisor
+        previous = nil
+      }
+    }
+    return result
+  }
 }
 
 /// A sensor, kept by kind and name; sensors do not change the motion and are not evaluated.

@@ -39,10 +39,20 @@ extension ModelCompiler {
         throw invalid(
           source.location, "\(element) is a spatial tendon and needs a path of two or more elements")
       }
-      for entry in source.path {
-        let kind = entry.kind == .site ? "site" : "geom"
-        _ = try find(
-          kind, entry.name, in: entry.kind == .site ? siteIndices : geomIndices, for: element, entry.location)
+      for step in source.path {
+        switch step.element {
+        case .site(let name):
+          tendon.path.append(.site(try find("site", name, in: siteIndices, for: element, step.location)))
+        case .geom(let name, let side):
+          tendon.path.append(
+            .geom(
+              try find("geom", name, in: geomIndices, for: element, step.location),
+              sideSite: side.isEmpty
+                ? nil : try find("site", side, in: siteIndices, for: element, step.location)))
+        case .pulley(let divisor):
+          try requireFinite([divisor], "divisor of \(element)", step.location)
+          tendon.path.append(.pulley(divisor: divisor))
+        }
       }
     }
     tendon.limited = try isLimited(source.limited, source.range, attribute: "", of: element, source.location)
@@ -227,10 +237,8 @@ extension ModelCompiler {
       }
     case .tendon:
       let tendon = model.tendons[actuator.target]
-      guard tendon.isFixed else { return nil }
-      return zip(tendon.joints, tendon.coefficients).map {
-        (model.joints[$0].velocityAddress, gear[0] * $1)
-      }
+      guard !tendon.wraps else { return nil }
+      return model.momentArms(of: tendon).map { ($0.key, gear[0] * $0.value) }
     case .site: return siteMoment(of: actuator)
     case .body, .sliderCrank: return nil
     }

@@ -1,3 +1,5 @@
+import Lanes
+
 extension ModelCompiler {
   /// Constants that follow from the finished tree, and the parameters that follow from those.
   mutating func deriveConstants() throws {
@@ -33,7 +35,18 @@ extension ModelCompiler {
   private mutating func resolveSpringLengths() {
     for index in model.tendons.indices {
       let tendon = model.tendons[index]
-      guard tendon.isFixed, tendon.springLength == [-1, -1] else { continue }
+      guard tendon.springLength == [-1, -1], !tendon.wraps else { continue }
+      guard tendon.isFixed else {
+        let kinematics = DefaultKinematics(model, positions: model.springPosition)
+        let length = tendon.segments.reduce(0) { sum, segment in
+          let step =
+            kinematics.position(of: model.sites[segment.second])
+            - kinematics.position(of: model.sites[segment.first])
+          return sum + segment.weight * step.normSquared.squareRoot()
+        }
+        model.tendons[index].springLength = [length, length]
+        continue
+      }
       let length = zip(tendon.joints, tendon.coefficients).reduce(0) { sum, entry in
         let joint = model.joints[entry.0]
         let position = model.springPosition[joint.positionAddress]

@@ -56,7 +56,9 @@ extension ModelCompiler {
   mutating func discardVisualGeoms() {
     let paired = Set(model.contactPairs.flatMap { [$0.geom1, $0.geom2] })
     let wrapped = Set(
-      specification.tendons.flatMap(\.path).lazy.filter { $0.kind == .geom }.map(\.name))
+      specification.tendons.flatMap(\.path).compactMap { step -> String? in
+        if case .geom(let name, _) = step.element { name } else { nil }
+      })
     let referenced = wrapped.union(specification.referencedGeoms)
     var newIndex = [Int](repeating: -1, count: model.geoms.count)
     var kept: [Geom] = []

@@ -60,9 +60,13 @@ extension ModelSpecification {
     /// A sum of joint positions with coefficients; otherwise a path through sites and geoms.
     var isFixed = true
     var joints: [(name: String, coefficient: Double, location: ModelError.Location)] = []
-    /// Names of the path's sites and geoms, to be checked only.
-    var path: [(kind: PathElement, name: String, location: ModelError.Location)] = []
-    enum PathElement: Sendable { case site, geom }
+    var path: [(element: PathElement, location: ModelError.Location)] = []
+    enum PathElement: Sendable {
+      case site(String)
+      /// Its side site may be empty.
+      case geom(String, sideSite: String)
+      case pulley(divisor: Double)
+    }
     var limited = Limited.automatic
     var range: [Double] = [0, 0]
     var margin = 0.0

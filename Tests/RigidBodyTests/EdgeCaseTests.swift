@@ -656,9 +656,9 @@ import Testing
     tied.joints[try #require(tied.jointIndex(named: "b"))].actuatorForceLimited = true
     #expect(throws: SimulationError.self) { _ = try Simulator<Double>(tied, ignoring: .constraints) }
     let text = """
-      <mujoco><worldbody><body><joint name="a" limited="true" range="-1 1" frictionloss="1"/><geom size="1"/>
+      <mujoco><worldbody><body><joint name="a" limited="true" range="-1 1" frictionloss="1"/><geom name="g" size="1"/>
       <site name="s"/></body><site name="u"/></worldbody>
-      <tendon><spatial name="t" stiffness="1"><site site="s"/><site site="u"/></spatial></tendon>
+      <tendon><spatial name="t" stiffness="1"><site site="s"/><geom geom="g"/><site site="u"/></spatial></tendon>
       <actuator><muscle joint="a" lengthrange="0 1"/></actuator></mujoco>
       """
     let all: [IgnoredFeatures] = [.tendon, .actuation]

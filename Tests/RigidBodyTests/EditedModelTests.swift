@@ -15,7 +15,7 @@ import Testing
         <site name="s"/><body name="d" pos="2 0 0"><joint name="n"/><geom size=".1" contype="0" conaffinity="0"/>
         <site name="u"/></body></worldbody>
         <tendon><fixed name="t"><joint joint="j" coef="1"/><joint joint="n" coef="1"/></fixed>
-        <spatial name="w"><site site="s"/><site site="u"/></spatial></tendon>
+        <spatial name="w"><site site="s"/><geom geom="g"/><site site="u"/></spatial></tendon>
         <equality><joint name="e" joint1="j" active="false"/></equality>
         <actuator><motor name="m" joint="j"/></actuator></mujoco>
         """)
@@ -74,8 +74,8 @@ import Testing
   @Test func whatIsRemovedIsNotMissed() throws {
     var model = try Model(
       mjcf: """
-        <mujoco><worldbody><body><joint name="j"/><geom size=".1"/><site name="s"/></body><site name="u"/></worldbody>
-        <tendon><spatial stiffness="1"><site site="s"/><site site="u"/></spatial></tendon></mujoco>
+        <mujoco><worldbody><body><joint name="j"/><geom name="g" size=".1"/><site name="s"/></body><site name="u"/></worldbody>
+        <tendon><spatial stiffness="1"><site site="s"/><geom geom="g"/><site site="u"/></spatial></tendon></mujoco>
         """)
     #expect(model.unsupported.map(\.category) == [.tendon])
     model.tendons[0].stiffness = 0

@@ -55,7 +55,9 @@ import Testing
 
   /// Every parameter by itself, against differences of rollouts of the edited model.
   @Test(
-    arguments: ["arm", "balls", "fluid", "actuators", "compensation", "freeBodies", "transmissions"],
+    arguments: [
+      "arm", "balls", "fluid", "actuators", "compensation", "freeBodies", "transmissions", "spatialTendons",
+    ],
     integrators)
   func parameterGradients(name: String, integrator: Integrator) throws {
     let problem = RolloutProblem(try TestModels.model(name, integrator), seed: 7)
@@ -122,7 +124,9 @@ import Testing
 
   /// Forward over reverse against differences of the gradient. The cost is half the sum of squares of velocities and
   /// scalar positions.
-  @Test(arguments: ["acrobot", "arm", "balls", "fluid", "actuators", "transmissions"], integrators)
+  @Test(
+    arguments: ["acrobot", "arm", "balls", "fluid", "actuators", "transmissions", "spatialTendons"],
+    integrators)
   func hessianVectorProducts(name: String, integrator: Integrator) throws {
     let problem = RolloutProblem(try TestModels.model(name, integrator), seed: 8)
     let simulator = try problem.simulator()

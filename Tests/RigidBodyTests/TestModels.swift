@@ -6,7 +6,7 @@ import RobotModels
 enum TestModels {
   static let names = [
     "pendulum", "cartpole", "acrobot", "arm", "quadruped", "humanoid", "balls", "fluid", "actuators",
-    "compensation", "freeBodies", "transmissions", "mocap",
+    "compensation", "freeBodies", "transmissions", "mocap", "spatialTendons",
   ]
 
   static func model(_ name: String, _ integrator: Integrator? = nil) throws -> Model {
@@ -112,6 +112,32 @@ enum TestModels {
       <position site="tip" refsite="other" kp="3" kv="0.4" gear="1 -0.5 0.3 0.2 0 0.1"/>
       <general site="tip" refsite="base" biastype="affine" biasprm="0.1 -2 -0.3" gear="0.3 0.2 0.1 0.2 0.3 -0.1"/>
       <position site="base" refsite="fixed" kp="2" kv="0.3" gear="0.4 0 0.5 0 0.3 0"/>
+    </actuator>
+    """,
+    "spatialTendons": """
+    <option timestep="0.004"/>
+    <worldbody>
+      <site name="peg" pos="0.3 0.2 1.5"/>
+      <body pos="0 0 1"><freejoint/><geom type="box" size="0.1 0.2 0.1" euler="5 10 20"/>
+        <site name="base" pos="0.05 0.1 0.1"/><site name="side" pos="-0.1 0.05 0"/>
+        <body pos="0.2 0 0"><joint type="ball" damping="0.1" armature="0.02"/>
+          <geom type="capsule" size="0.04" fromto="0 0 0 0.3 0 0.1"/>
+          <body pos="0.3 0 0.1"><joint axis="0 1 0.5" damping="0.2" armature="0.02"/>
+            <joint type="slide" axis="1 0 0" damping="0.5"/>
+            <geom type="capsule" size="0.03" fromto="0 0 0 0.2 0.1 0"/><site name="tip" pos="0.2 0.1 0"/></body></body>
+        <body pos="-0.2 0 0"><joint axis="1 0 0" damping="0.1" armature="0.02"/>
+          <geom type="capsule" size="0.04" fromto="0 0 0 -0.3 0 0.1"/><site name="other" pos="-0.3 0 0.1"/></body></body>
+      <body name="hand" mocap="true" pos="-0.4 0.3 1.3"><geom size="0.02"/><site name="hand" pos="0.03 0.02 0.05"/></body>
+    </worldbody>
+    <tendon>
+      <spatial name="a" stiffness="3" damping="0.4"><site site="tip"/><site site="base"/><site site="side"/><site site="other"/></spatial>
+      <spatial name="b" stiffness="5" springlength="0.1 0.3" damping="0.3"><site site="hand"/><site site="other"/>
+        <pulley divisor="2"/><site site="tip"/><site site="peg"/></spatial>
+      <spatial name="quiet"><site site="tip"/><site site="hand"/></spatial>
+    </tendon>
+    <actuator>
+      <position tendon="a" kp="4" kv="0.5" gear="1.2"/>
+      <general tendon="b" gear="0.7" gaintype="affine" gainprm="1 0.4 -0.5" dyntype="filter" dynprm="0.05" actearly="true"/>
     </actuator>
     """,
     "mocap": """

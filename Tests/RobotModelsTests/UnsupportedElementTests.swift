@@ -39,8 +39,10 @@ import Testing
     }
   }
 
-  private static func spatial(_ attribute: String) -> String {
-    "<tendon><spatial name=\"t\" \(attribute)><site site=\"s\"/><site site=\"w\"/></spatial></tendon>"
+  /// A tendon from a site to another, which may wrap around a geom between them.
+  private static func spatial(_ attribute: String, wraps: Bool = true) -> String {
+    "<tendon><spatial name=\"t\" \(attribute)><site site=\"s\"/>\(wraps ? "<geom geom=\"g\"/>" : "")<site site=\"w\"/>"
+      + "</spatial></tendon>"
   }
 
   @Test(arguments: [
@@ -49,6 +51,7 @@ import Testing
   func spatialTendons(attribute: String, categories: [UnsupportedElement.Category]) throws {
     let body = Self.arm + "<site name=\"w\"/>"
     #expect(try Self.categories(body, Self.spatial(attribute)) == categories)
+    #expect(try Self.categories(body, Self.spatial(attribute, wraps: false)).isEmpty)
     let off = "<option><flag constraint=\"disable\"/></option>"
     #expect(try Self.categories(body, Self.spatial(attribute), options: off).isEmpty)
   }
@@ -71,6 +74,10 @@ import Testing
   func tendonsThatMatter(attribute: String, categories: [UnsupportedElement.Category]) throws {
     let body = Self.arm + "<site name=\"w\"/>"
     #expect(try Self.categories(body, Self.spatial(attribute)) == categories)
+    // Along straight pieces all but armature is simulated.
+    #expect(
+      try Self.categories(body, Self.spatial(attribute, wraps: false))
+        == (attribute.hasPrefix("armature") ? [.tendon] : []))
     let fixed = "<tendon><fixed \(attribute)><joint joint=\"j\" coef=\"1\"/></fixed></tendon>"
     #expect(try Self.categories(Self.arm, fixed).isEmpty)
   }
@@ -95,12 +102,15 @@ import Testing
   ])
   func actuators(element: String) throws {
     let rest = { (element: String) in
-      "<tendon><spatial name=\"w\"><site site=\"s\"/><site site=\"w\"/></spatial>"
-        + "<fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon><actuator>\(element)</actuator>"
+      "<tendon><spatial name=\"w\"><site site=\"s\"/><geom geom=\"g\"/><site site=\"w\"/></spatial>"
+        + "<spatial name=\"line\"><site site=\"s\"/><site site=\"w\"/></spatial><fixed name=\"t\"><joint joint=\"j\" coef=\"1\"/></fixed></tendon><actuator>\(element)</actuator>"
     }
     let body = Self.arm + "<site name=\"w\"/>"
     #expect(try Self.categories(body, rest(element)) == [.actuation])
-    for simulated in ["<motor tendon=\"t\"/>", "<motor site=\"s\"/>", "<motor site=\"s\" refsite=\"w\"/>"] {
+    for simulated in [
+      "<motor tendon=\"t\"/>", "<motor tendon=\"line\"/>", "<motor site=\"s\"/>",
+      "<motor site=\"s\" refsite=\"w\"/>",
+    ] {
       #expect(try Self.categories(body, rest(simulated)).isEmpty)
     }
     let off = "<option><flag actuation=\"disable\"/></option>"

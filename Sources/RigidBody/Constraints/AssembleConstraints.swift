@@ -99,6 +99,16 @@ private func assembleFormRows<L: Lane>(
     let count = Int(sparse.pointee.count)
     var position = formValue(
       plan, Int(row.pointee.firstStart), Int(row.pointee.firstEnd), row.pointee.firstConstant, state)
+    if row.pointee.tendon >= 0, let tendons = state.tendons {
+      let transmission = tendons.transmissions.ofTendon[Int(row.pointee.tendon)]
+      let first = Int(tendons.transmissions.transmissions.pointer(transmission).pointee.termStart)
+      position = L.multiplyAdd(tendons.lengths[transmission], scalar: row.pointee.sign, position)
+      var k = 0
+      while k < count {
+        jacobian[k] = L.multiply(tendons.moments[first &+ k], scalar: row.pointee.sign)
+        k = k &+ 1
+      }
+    }
     var isActive = L.Mask(repeating: true)
     if row.pointee.kind == .limit {
       isActive = position .< L(broadcasting: row.pointee.parameters.margin)

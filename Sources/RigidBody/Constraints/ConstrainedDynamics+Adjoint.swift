@@ -105,7 +105,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
   smoothAdjoint(
     plan, record.with(accelerations: a), scratch, inputs, timestep: h, implicit, cotangents,
     timestepCotangent: &timestepCotangent)
-  rowsAdjoint(engine, pass, plan, record, inputs, lambda: scratch.lambda, cotangents)
+  rowsAdjoint(engine, pass, plan, record, scratch, inputs, lambda: scratch.lambda, cotangents)
   if engine.assembler.plan.linkEqualities.count > 0 {
     velocityProductsAdjoint(engine, plan, record, scratch, cotangents)
     mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)

@@ -102,17 +102,19 @@ final class ConstraintAssembler<L: Lane> where L.Scalar: LaneScalar {
   /// - Parameters:
   ///   - poses: of all links.
   ///   - directions: of all joints, about the reference points of their trees.
+  ///   - tendons: needed for spatial tendons.
   /// - Returns: The system, whose memory stays this object's and is overwritten by the next call.
   /// - Complexity: O(rows + candidates + Σ d s) for contacts of dimension d on s degrees of freedom, and the cost of the
   ///   pairs that are near. Allocates only where there are more contacts than ever before.
   @discardableResult
   func assemble(
     poses: UnsafePointer<Pose<L>>, directions: UnsafePointer<Motion<L>>, positions: UnsafePointer<L>,
-    velocities: UnsafePointer<L>
+    velocities: UnsafePointer<L>, tendons: TendonState<L>? = nil
   ) -> ConstraintSystem<L> {
     assembleConstraints(
       self,
-      ConstraintState(poses: poses, directions: directions, positions: positions, velocities: velocities))
+      ConstraintState(
+        poses: poses, directions: directions, positions: positions, velocities: velocities, tendons: tendons))
     return memory.system
   }
 
@@ -155,6 +157,14 @@ struct ConstraintState<L: Lane> {
   let directions: UnsafePointer<Motion<L>>
   let positions: UnsafePointer<L>
   let velocities: UnsafePointer<L>
+  let tendons: TendonState<L>?
+}
+
+/// Lengths and moment arms of tendons.
+struct TendonState<L: Lane> {
+  let transmissions: TransmissionPlan<L.Scalar>
+  let lengths: UnsafePointer<L>
+  let moments: UnsafePointer<L>
 }
 
 /// The arrays of ``ConstraintAssembler``.

@@ -39,10 +39,14 @@ struct KernelTerm<Scalar: Sendable>: Sendable {
 }
 
 /// A row on linear forms of joint positions (fixed tendons, and joints, whose form may come from a mimic relation): an
-/// equality `first − polynomial(second)`, friction along the first, or its limit at zero.
+/// equality `first − polynomial(second)`, friction along the first, or its limit at zero. For a spatial tendon the first form is
+/// its length, whose derivatives are not constant.
 struct KernelFormRow<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   var row: Int32
   var kind: RowKind
+  /// Index of a spatial tendon, or -1; then the first form is `sign` times its length plus the constant.
+  var tendon: Int32 = -1
+  var sign: Scalar = 1
   var firstStart: Int32
   var firstEnd: Int32
   var secondStart: Int32
@@ -121,7 +125,7 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
   /// - Parameters:
   ///   - tree: the model's tree.
   ///   - skipsUnsupported: whether contacts that are not supported are left out.
-  /// - Throws: ``RigidBodyError/unsupported(_:)`` for constraints on spatial tendons, equalities of other kinds than connect,
+  /// - Throws: ``RigidBodyError/unsupported(_:)`` for tendons that wrap around geoms, equalities of spatial tendons, equalities of other kinds than connect,
   ///   weld, joint and tendon, and for what ``CollisionPlan`` does not know.
   /// - Complexity: O(pairs log pairs + rows).
   init(
@@ -140,6 +144,7 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
     unitRows = ConstantBuffer(builder.unitRows)
     sparseParameters = ConstantBuffer(builder.sparseParameters)
     formRows = ConstantBuffer(builder.formRows)
+    hasSpatialTendons = builder.formRows.contains { $0.tendon >= 0 }
     terms = ConstantBuffer(builder.terms)
     ballLimits = ConstantBuffer(builder.ballLimits)
     linkEqualities = ConstantBuffer(builder.linkEqualities)
@@ -151,6 +156,8 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
       (0..<tree.directionCount).map { tree.links[Int(tree.directionLink[$0])].root })
   }
 
+  /// Whether some row is on a spatial tendon.
+  let hasSpatialTendons: Bool
   /// Whether the model has no constraint at all.
   var isEmpty: Bool { rows.isEmpty && collision.candidates.count == 0 }
 }

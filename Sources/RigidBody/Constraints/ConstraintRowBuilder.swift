@@ -72,12 +72,18 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
             diagonal: dof.inverseWeight0, isFriction: true, smallestTime: smallestTime)))
     }
     for (index, tendon) in model.tendons.enumerated() where tendon.frictionLoss > 0 {
+      let parameters = KernelRowParameters<Scalar>(
+        reference: tendon.frictionSolverReference, impedance: tendon.frictionSolverImpedance,
+        diagonal: tendon.inverseWeight0, isFriction: true, smallestTime: smallestTime)
+      guard tendon.isFixed else {
+        try addSpatial(
+          index, kind: .friction, type: .tendonFriction, frictionLoss: tendon.frictionLoss,
+          parameters: parameters)
+        continue
+      }
       addForm(
         try form(ofTendon: index, for: "friction loss"), kind: .friction, type: .tendonFriction, id: index,
-        frictionLoss: tendon.frictionLoss,
-        parameters: KernelRowParameters(
-          reference: tendon.frictionSolverReference, impedance: tendon.frictionSolverImpedance,
-          diagonal: tendon.inverseWeight0, isFriction: true, smallestTime: smallestTime))
+        frictionLoss: tendon.frictionLoss, parameters: parameters)
     }
   }
 
@@ -93,6 +99,14 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
       let parameters = KernelRowParameters<Scalar>(
         reference: tendon.limitSolverReference, impedance: tendon.limitSolverImpedance, margin: tendon.margin,
         diagonal: tendon.inverseWeight0, smallestTime: smallestTime)
+      guard tendon.isFixed else {
+        for (bound, sign) in zip(tendon.range, [1.0, -1.0]) {
+          try addSpatial(
+            index, sign: sign, constant: -sign * bound, kind: .limit, type: .tendonLimit,
+            parameters: parameters)
+        }
+        continue
+      }
       addLimits(
         try form(ofTendon: index, for: "limits"), tendon.range, .tendonLimit, id: index, parameters)
     }
@@ -194,6 +208,31 @@ struct ConstraintRowBuilder<Scalar: BinaryFloatingPoint & Sendable> {
         secondConstant: Scalar(second?.constant ?? 0), polynomial: (p[0], p[1], p[2], p[3]),
         frictionLoss: Scalar(frictionLoss), parameters: parameters))
     appendRow(type, id: id, kind: kind, degreesOfFreedom, parameters)
+  }
+
+  /// A row on the length of a spatial tendon.
+  private mutating func addSpatial(
+    _ index: Int, sign: Double = 1, constant: Double = 0, kind: RowKind, type: ConstraintRowType,
+    frictionLoss: Double = 0, parameters: KernelRowParameters<Scalar>
+  ) throws(RigidBodyError) {
+    let tendon = model.tendons[index]
+    guard !tendon.wraps else {
+      throw .unsupported("constraints on tendon \(index) ('\(tendon.name)'), which wraps around geoms,")
+    }
+    // As in the plan of transmissions, which has the moment arms.
+    let directions = tendon.segments.flatMap { piece in
+      tree.sides([piece.second, piece.first].map { tree.bodyLink[model.sites[$0].body] }).joined()
+    }
+    let degreesOfFreedom = tree.degreesOfFreedom(of: directions)
+    guard !degreesOfFreedom.isEmpty else { return }
+    let end = Int32(terms.count)
+    formRows.append(
+      KernelFormRow(
+        row: Int32(sparsePattern.count), kind: kind, tendon: Int32(index), sign: Scalar(sign),
+        firstStart: end,
+        firstEnd: end, secondStart: end, secondEnd: end, firstConstant: Scalar(constant), secondConstant: 0,
+        polynomial: (0, 0, 0, 0), frictionLoss: Scalar(frictionLoss), parameters: parameters))
+    appendRow(type, id: index, kind: kind, degreesOfFreedom, parameters)
   }
 
   private mutating func appendRow(

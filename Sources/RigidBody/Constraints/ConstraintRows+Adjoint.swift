@@ -13,10 +13,12 @@ import Lanes
 @inline(__always)
 func rowsAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
-  _ record: borrowing StepRecord<L>, _ inputs: StepInputs<L>, lambda: UnsafePointer<L>,
-  _ cotangents: borrowing Cotangents<L>
+  _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>, _ inputs: StepInputs<L>,
+  lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
   let memory = pass.memory
+  let hasSpatialTendons = engine.assembler.plan.hasSpatialTendons
+  if hasSpatialTendons { clearTransmissionCotangents(plan, scratch) }
   pass.multiply(
     lambda, subtractingReferences: false, rowOutput: memory.rowChange, slotOutput: memory.slotChange)
   var r = 0
@@ -28,10 +30,12 @@ func rowsAdjoint<L: Lane>(
     if source < pass.unitCount {
       unitAdjoint(engine, source, multipliers, cotangents)
     } else {
-      sparseAdjoint(engine, record, source &- pass.unitCount, multipliers, lambda: lambda, cotangents)
+      sparseAdjoint(
+        engine, record, scratch, source &- pass.unitCount, multipliers, lambda: lambda, cotangents)
     }
     r = r &+ 1
   }
+  if hasSpatialTendons { transmissionAdjointPass(plan, record, scratch, inputs, cotangents) }
   if pass.rows.slotCount > 0 || engine.assembler.plan.linkEqualities.count > 0 {
     linkRowsAdjoint(engine, pass, plan, record, inputs, lambda: lambda, cotangents)
   }
@@ -74,8 +78,8 @@ private func unitAdjoint<L: Lane>(
 /// Rows on linear forms of positions and of ball joints.
 @inline(__always)
 private func sparseAdjoint<L: Lane>(
-  _ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>, _ index: Int, _ m: RowMultipliers<L>,
-  lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
+  _ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  _ index: Int, _ m: RowMultipliers<L>, lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
   let plan = engine.assembler.plan
   let pattern = plan.pattern.sparseRows.pointer(index)
@@ -112,10 +116,27 @@ private func sparseAdjoint<L: Lane>(
       }
       byJacobian *= formCurvature(plan, row, record.positions)
     }
+    let isSpatial = row.pointee.tendon >= 0
+    if isSpatial {
+      let transmissions = engine.dynamics.transmissions
+      let transmission = transmissions.ofTendon[Int(row.pointee.tendon)]
+      let first = Int(transmissions.transmissions.pointer(transmission).pointee.termStart)
+      scratch.lengthCotangents[transmission] += L.multiply(byDistance, scalar: row.pointee.sign)
+      var k = 0
+      while k < count {
+        let dof = Int(support[k])
+        let moved: L = record.constrainedAccelerations[dof] + damping * record.velocities[dof]
+        let entry: L = m.force * lambda[dof] - m.g * moved
+        scratch.momentCotangents[first &+ k] += L.multiply(entry, scalar: row.pointee.sign)
+        k = k &+ 1
+      }
+    }
     var k = 0
     while k < count {
       let dof = Int(support[k])
-      cotangents.positions[dof] = L.multiplyAdd(byDistance, jacobian[k], cotangents.positions[dof])
+      if !isSpatial {
+        cotangents.positions[dof] = L.multiplyAdd(byDistance, jacobian[k], cotangents.positions[dof])
+      }
       cotangents.velocities[dof] = L.multiplyAdd(
         -(damping * m.g), jacobian[k], cotangents.velocities[dof])
       k = k &+ 1

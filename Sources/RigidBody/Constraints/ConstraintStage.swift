@@ -122,17 +122,18 @@ extension Model {
       (.contact, .contact), (.limit, .limit), (.equality, .equality), (.frictionLoss, .frictionLoss),
     ]
     for (feature, flag) in flags where ignored.contains(feature) { model.options.disabled.insert(flag) }
-    func isLeftOut(_ tendon: Tendon) -> Bool {
-      ignored.contains(.tendon) || ignored.contains(.unsupported) && !tendon.isFixed
-    }
-    for index in model.tendons.indices where isLeftOut(model.tendons[index]) {
+    for index in model.tendons.indices
+    where ignored.contains(.tendon) || ignored.contains(.unsupported) && model.tendons[index].wraps {
       model.tendons[index].limited = false
       model.tendons[index].frictionLoss = 0
     }
     for index in model.equalities.indices where model.equalities[index].type == .tendon {
       let equality = model.equalities[index]
       let tendons = [equality.object1] + (equality.object2.map { [$0] } ?? [])
-      if tendons.contains(where: { isLeftOut(model.tendons[$0]) }) { model.equalities[index].active = false }
+      let isSpatial = tendons.contains { !model.tendons[$0].isFixed }
+      if ignored.contains(.tendon) || ignored.contains(.unsupported) && isSpatial {
+        model.equalities[index].active = false
+      }
     }
     if ignored.contains(.unsupported) {
       for index in model.equalities.indices where model.equalities[index].type == .other {
@@ -178,7 +179,7 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   private var arena: Arena
   private var slotArena = Arena(byteCount: 64)
   private var slotCapacity = 0
-  private unowned let dynamics: DynamicsPlan<L.Scalar>
+  unowned let dynamics: DynamicsPlan<L.Scalar>
   let adjointMemory: ConstraintAdjointMemory<L>
   /// Whether gradients take contact points and frames for functions of the configuration.
   var includesGeometry: Bool { constraints.geometry == .exact }
@@ -224,7 +225,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   func assemble(_ record: borrowing StepRecord<L>) -> ConstraintSystem<L> {
     let system = assembler.assemble(
       poses: record.poses, directions: record.directions, positions: record.positions,
-      velocities: record.velocities)
+      velocities: record.velocities,
+      tendons: TendonState(
+        transmissions: dynamics.transmissions, lengths: record.lengths, moments: record.moments))
     reserve(slots: system.slotCount)
     return system
   }
