@@ -120,7 +120,7 @@ def main():
     folder = robot_models()
     if folder:
         keys += [f"{p.parent.name}/{p.name}" for g in ("gymnasium", "dm_control", "mujoco")
-                 for p in sorted((folder / g).glob("*.xml")) if p.stem != "point_mass"]
+                 for p in sorted((folder / g).glob("*.xml"))]
     for key in keys:
         if not wanted or file_name(key) in wanted:
             write_model(key, 2 if "humanoid" in key else 3)

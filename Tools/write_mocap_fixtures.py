@@ -52,7 +52,13 @@ def model(option, objects, rest=""):
 
 EQUALITIES = """<equality><weld body1="welded" body2="anchor" torquescale="0.7" solref="0.03 1"/>
     <connect body1="arm" body2="anchor" anchor="-0.2 0 0.05" solref="0.1 1"/></equality>"""
+TRAY = """<mujoco><option timestep="0.004" cone="elliptic"/><worldbody>
+    <body name="tray" mocap="true" pos="0 0 0.5" euler="4 6 0"><geom type="plane" size="1 1 0.1" friction="0.6"/></body>
+    <body name="wall" mocap="true" pos="0.4 0 0.6" euler="0 0 20"><geom type="box" size="0.05 0.5 0.2"/></body>
+    <body name="box" pos="0.1 0 0.56" euler="4 6 10"><freejoint/><geom type="box" size="0.06 0.05 0.04"/></body>
+    <body name="ball" pos="0.27 0.05 0.54"><freejoint/><geom size="0.06" condim="6"/></body></worldbody></mujoco>"""
 MODELS = {
+    "tray": TRAY,
     "hanging_Euler": model("", ""),
     "hanging_RK4": model(' integrator="RK4" wind="0.4 -0.2 0.1" density="3"', ""),
     "hanging_implicitfast": model(' integrator="implicitfast" wind="0.4 -0.2 0.1" density="3" viscosity="0.02"', ""),
