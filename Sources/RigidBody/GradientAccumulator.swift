@@ -11,8 +11,6 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
   /// Nil also for models without mocap bodies.
   let mocapPoses: InputAccumulator<Scalar>?
   let targets: GradientTargets
-  /// A contact candidate that has no derivative, or -1.
-  let undifferentiableContact = Mutex<Int32>(-1)
   private let simulator: Simulator<Scalar>
   private let parameterSums: UnsafeMutableBufferPointer<ParameterSums?>
   /// Of each world; empty without constraints.
@@ -77,7 +75,6 @@ final class GradientAccumulator<Scalar: SimulationScalar>: @unchecked Sendable {
       parameters: parameters,
       divergedWorlds: diverged)
     result.kinkMargins = Array(kinkMargins)
-    result.undifferentiableContact = undifferentiableContact.withLock { $0 }
     return result
   }
 }

@@ -1,7 +1,6 @@
 import Kinematics
 import Lanes
 import RobotModels
-import Synchronization
 
 /// Jacobians of one step, in tangent coordinates (MuJoCo's `mjd_transitionFD` layout).
 public struct StepJacobians: Sendable, Equatable {
@@ -39,7 +38,6 @@ extension Simulator {
   ) throws(SimulationError) -> [StepJacobians] {
     try validate(state, inputs, steps: 1)
     let plan = self.plan
-    let undifferentiable = SharedContact()
     let worlds = state.worldCount
     var state = state
     var results = [StepJacobians?](repeating: nil, count: worlds)
@@ -58,12 +56,10 @@ extension Simulator {
             body: { runner, world in
               let (state, inputs, results) = shared.value
               results[world] = runner.value.jacobians(state, inputs, world: world)
-              undifferentiable.report(runner.value.takeUndifferentiableContact())
             })
         }
       }
     }
-    try requireDifferentiable(contact: undifferentiable.value)
     let diverged = results.indices.filter { results[$0] == nil }
     guard diverged.isEmpty else { throw .diverged(worlds: diverged, step: 0) }
     let jacobians = results.map { $0! }
@@ -75,15 +71,6 @@ extension Simulator {
       }
     }
     return jacobians
-  }
-}
-
-/// A contact that some thread could not differentiate, or -1.
-private final class SharedContact: Sendable {
-  private let contact = Mutex<Int32>(-1)
-  var value: Int32 { contact.withLock { $0 } }
-  func report(_ index: Int32) {
-    if index >= 0 { contact.withLock { $0 = index } }
   }
 }
 
@@ -137,13 +124,6 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
     unit = arena.take(L.self, plan.velocityCount)
     byPosition = arena.take(L.self, plan.velocityCount)
     byVelocity = arena.take(L.self, plan.velocityCount)
-  }
-
-  /// A contact that the last sweeps could not differentiate, or -1.
-  func takeUndifferentiableContact() -> Int32 {
-    guard let constraints = runner.scratch.constraints else { return -1 }
-    defer { constraints.undifferentiableContact = -1 }
-    return constraints.undifferentiableContact
   }
 
   @specialized(where L == SIMD8<Double>)

@@ -94,10 +94,6 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     storeState(gradient, group, worldCount, skipping: skipped)
     if let constraints = forward.scratch.constraints {
       accumulator.setKinkMargins(constraints.kinkMargin, group: group, lanes: lanes)
-      if constraints.undifferentiableContact >= 0 {
-        accumulator.undifferentiableContact.withLock { $0 = constraints.undifferentiableContact }
-        constraints.undifferentiableContact = -1
-      }
     }
   }
 

@@ -68,8 +68,6 @@ public struct RolloutGradient<Scalar: SimulationScalar>: Sendable {
   public var kinkMargins: [Double] = []
   /// ``RolloutResult/unconvergedWorlds`` of the rollout: these worlds' gradients are not at a solution.
   public var unconvergedWorlds: [Int] = []
-  /// A contact that the way back met and cannot differentiate, or -1.
-  var undifferentiableContact: Int32 = -1
 }
 
 extension RolloutGradient {
@@ -139,7 +137,6 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
     }
     var gradient = implementation.reverse(
       final: final, trajectory: trajectory, targets: targets, threads: threads)
-    try simulator.requireDifferentiable(contact: gradient.undifferentiableContact)
     try gradient.requireFinite("gradient")
     gradient.unconvergedWorlds = result.unconvergedWorlds
     return gradient
@@ -147,13 +144,6 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
 }
 
 extension Simulator {
-  func requireDifferentiable(contact: Int32) throws(SimulationError) {
-    guard contact >= 0, let constraints = plan.constraints else { return }
-    throw .invalidRequest(
-      "no gradient: the geometry of the contact between \(constraints.describe(contact: contact, model)) has no "
-        + "derivative yet; `contactGeometry: .frozen` leaves geometry out")
-  }
-
   /// - Throws: ``SimulationError/invalidRequest(_:)`` for models with constraints.
   func requireForwardMode() throws(SimulationError) {
     guard plan.constraints == nil else {

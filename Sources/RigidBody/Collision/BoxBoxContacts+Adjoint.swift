@@ -38,12 +38,8 @@ extension ContactGeometryCotangent where L == Double {
   }
 
   private mutating func add(_ bars1: GeomCotangent<Double>, _ bars2: GeomCotangent<Double>) {
-    geom1.force += bars1.force
-    geom1.torque += bars1.torque
-    geom1.size += bars1.size
-    geom2.force += bars2.force
-    geom2.torque += bars2.torque
-    geom2.size += bars2.size
+    geom1.add(bars1)
+    geom2.add(bars2)
   }
 
   /// With the edges' unit vectors g and f, the normal is ± g × f / |g × f|, the distance (c₂ - c₁)·n, the position halfway.

@@ -58,6 +58,6 @@ struct Contact: Sendable {
   var frame: Matrix3<Double>
   /// The discrete case that gave it (see the pair's function), with which its derivative can be replayed.
   var branch: Int32
-  /// For pairs of kind ``PairKind/convex``: what the deepest point is spanned by.
-  var features: ConvexFeatures
+  /// For pairs of kind ``PairKind/convex``.
+  var origin = ConvexOrigin()
 }

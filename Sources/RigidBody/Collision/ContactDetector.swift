@@ -6,10 +6,11 @@ final class ContactDetector {
   let plan: CollisionPlan
   private let broadPhase: BroadPhase
   private let convex: ConvexCollider
-  /// The points of the pair that was collided last, and of a convex pair what its deepest point is spanned by.
+  /// The points of the pair that was collided last.
   let points = UnsafeMutablePointer<ContactPoint<Double>>.allocate(
     capacity: PairKind.largestPointCount)
-  private(set) var features = ConvexFeatures()
+  /// Where the points of the convex pair that was collided last come from.
+  var origins: [ConvexOrigin] { convex.origins }
 
   init(_ plan: CollisionPlan) {
     self.plan = plan
@@ -42,18 +43,18 @@ final class ContactDetector {
       contacts.append(
         Contact(
           candidate: Int32(index), number: Int32(number), distance: point.distance, position: point.position,
-          frame: point.frame, branch: Int32(point.branch), features: features))
+          frame: point.frame, branch: Int32(point.branch),
+          origin: candidate.kind == .convex ? origins[number] : ConvexOrigin()))
     }
   }
 
-  /// Collides one candidate, whether near or not: sets ``points`` and ``features``.
+  /// Collides one candidate, whether near or not: sets ``points`` and ``origins``.
   ///
   /// - Returns: how many points there are.
   func collide(_ index: Int, _ pose1: GeomPose<Double>, _ pose2: GeomPose<Double>) -> Int {
     let candidate = plan.candidates[index]
     let geom1 = plan.geoms.pointer(Int(candidate.geom1))
     let geom2 = plan.geoms.pointer(Int(candidate.geom2))
-    features = ConvexFeatures()
     if candidate.kind.isAnalytic {
       return Int(
         RigidBody.collide(
@@ -65,7 +66,6 @@ final class ContactDetector {
       planeMesh(pose1, pose2, geom2.pointee.mesh!, cutoff: candidate.cutoff, into: &list)
     } else {
       convex.collide(geom1.pointee, pose1, geom2.pointee, pose2, cutoff: candidate.cutoff, into: &list)
-      features = convex.features
     }
     return Int(list.count)
   }

@@ -45,7 +45,7 @@ struct GeometryDefects: OptionSet, Sendable {
   static let frame = Self(rawValue: 2)
   /// Axes, edges or faces are parallel: the nearest points are not unique. Where they lie on them is held fixed.
   static let parallel = Self(rawValue: 4)
-  /// The point was found by a search whose choices are not kept; its cotangents are zero.
+  /// The point was found by a search whose choices are not known. It is held on both geoms.
   static let notReplayable = Self(rawValue: 8)
 }
 

@@ -13,8 +13,9 @@ final class ConvexCollider {
   private let polytope = ExpandingPolytope()
   private var faceContacts: FaceContacts
   private let isMultiple: Bool
-  /// The features of the deepest point found last.
-  private(set) var features = ConvexFeatures()
+  /// Where the points of the last pair come from; as many as there can be.
+  private(set) var origins = [ConvexOrigin](repeating: ConvexOrigin(), count: ConvexCollider.largestCount)
+  private static let largestCount = 5
 
   /// - Parameters:
   ///   - isMultiple: whether pairs get more than one contact (MuJoCo's `multiccd`).
@@ -31,15 +32,18 @@ final class ConvexCollider {
     var shape1 = ConvexShape(geom1, pose1)
     var shape2 = ConvexShape(geom2, pose2)
     guard let deepest = SignedDistance(&shape1, &shape2, cutoff: cutoff, polytope) else { return }
-    features = deepest.features
+    origins[0] = ConvexOrigin(deepest)
     if isMultiple, cutoff <= 0, shape1.hasFaces, shape2.hasFaces {
-      if faceContacts.find(shape1, shape2, deepest, into: &list) { return }
-      list.append(Self.point(deepest), where: true, limit: 5)
+      if faceContacts.find(shape1, shape2, deepest, into: &list) {
+        for (k, corner) in faceContacts.corners.enumerated() { origins[k].corner = corner }
+        return
+      }
+      list.append(Self.point(deepest), where: true, limit: Self.largestCount)
       return
     }
-    list.append(Self.point(deepest), where: true, limit: 5)
+    list.append(Self.point(deepest), where: true, limit: Self.largestCount)
     guard isMultiple, !geom1.isRound, !geom2.isRound else { return }
-    turn(geom1, pose1, geom2, pose2, cutoff, into: &list)
+    turn(geom1, pose1, geom2, pose2, deepest, cutoff, into: &list)
   }
 
   private static func point(_ found: SignedDistance) -> ContactPoint<Double> {
@@ -48,37 +52,87 @@ final class ConvexCollider {
 
   private func turn(
     _ geom1: CollisionGeom, _ pose1: GeomPose<Double>, _ geom2: CollisionGeom, _ pose2: GeomPose<Double>,
-    _ cutoff: Double, into list: inout ContactPointList<Double>
+    _ deepest: SignedDistance, _ cutoff: Double, into list: inout ContactPointList<Double>
   ) {
     let first = list.points[0]
-    let frame = first.frame
     let apart = 1e-3 * min(geom1.boundingRadius, geom2.boundingRadius)
-    let angle = 1e-3
-    for turn in 0..<4 {
-      let axis = turn < 2 ? frame.column1 : frame.column2
-      let rotation = Self.rotation(axis, turn & 1 == 0 ? -angle : angle)
-      var shape1 = ConvexShape(geom1, Self.turned(pose1, rotation, about: first.position))
-      var shape2 = ConvexShape(geom2, Self.turned(pose2, rotation.transposed, about: first.position))
+    for number in 0..<4 {
+      let turn = ConvexTurn(number, position: first.position, frame: first.frame)
+      var shape1 = ConvexShape(geom1, turn.first(pose1))
+      var shape2 = ConvexShape(geom2, turn.second(pose2))
       guard let found = SignedDistance(&shape1, &shape2, cutoff: cutoff, polytope) else { continue }
       var point = Self.point(found)
       point.distance = first.distance
-      point.branch = Double(turn + 1)
+      point.branch = Double(number + 1)
       var isNew = true
       for k in 0..<Int(list.count) where (list.points[k].position - point.position).norm <= apart {
         isNew = false
       }
-      list.append(point, where: isNew, limit: 5)
+      guard isNew else { continue }
+      origins[Int(list.count)] = ConvexOrigin(found, deepest: deepest)
+      list.append(point, where: true, limit: Self.largestCount)
     }
   }
+}
 
-  private static func rotation(_ axis: Vector3<Double>, _ angle: Double) -> Matrix3<Double> {
-    Quaternion((0.5 * angle).cosine, axis * (0.5 * angle).sine).matrix
+/// One of the four turns of two geoms against each other about the deepest point.
+struct ConvexTurn {
+  static let angle = 1e-3
+  let center: Vector3<Double>
+  let isAboutFirstTangent: Bool
+  /// Turned by -1 or 1 times the angle.
+  let sign: Double
+  let axis: Vector3<Double>
+  private let rotation: Matrix3<Double>
+
+  /// - Parameters:
+  ///   - number: 0 to 3: both ways about the first tangent, then about the second.
+  ///   - position: the deepest point.
+  ///   - frame: of the deepest point's contact.
+  init(_ number: Int, position: Vector3<Double>, frame: Matrix3<Double>) {
+    center = position
+    isAboutFirstTangent = number < 2
+    sign = number & 1 == 0 ? -1 : 1
+    axis = isAboutFirstTangent ? frame.column1 : frame.column2
+    let half = 0.5 * sign * Self.angle
+    rotation = Quaternion(half.cosine, axis * half.sine).matrix
   }
 
-  private static func turned(
-    _ pose: GeomPose<Double>, _ rotation: Matrix3<Double>, about point: Vector3<Double>
-  ) -> GeomPose<Double> {
+  /// The first geom's pose, turned.
+  func first(_ pose: GeomPose<Double>) -> GeomPose<Double> { turned(pose, rotation) }
+  /// The second geom's pose, turned the other way.
+  func second(_ pose: GeomPose<Double>) -> GeomPose<Double> { turned(pose, rotation.transposed) }
+
+  private func turned(_ pose: GeomPose<Double>, _ rotation: Matrix3<Double>) -> GeomPose<Double> {
     GeomPose(
-      position: rotation.multiplyAdd(pose.position - point, point), rotation: rotation * pose.rotation)
+      position: rotation.multiplyAdd(pose.position - center, center), rotation: rotation * pose.rotation)
+  }
+
+  /// Adds to a contact's cotangents those of the turned geoms' poses, and gives the deepest point's.
+  ///
+  /// With the turn R about the unit axis t by θ, the first geom's origin goes to R (p − c) + c. So its force and torque turn
+  /// back, and c receives (1 − Rᵀ) of the force. A change of t, which is across t, turns R by sin θ δt + (1 − cos θ) t × δt;
+  /// the moments about c are what it is multiplied by.
+  func addAdjoint(
+    _ turned: ContactGeometryCotangent<Double>, _ pose1: GeomPose<Double>, _ pose2: GeomPose<Double>,
+    to result: inout ContactGeometryCotangent<Double>
+  ) -> (center: Vector3<Double>, axis: Vector3<Double>) {
+    var center = Vector3<Double>.zero
+    func turnBack(
+      _ own: GeomCotangent<Double>, _ pose: GeomPose<Double>, _ rotation: Matrix3<Double>,
+      _ target: inout GeomCotangent<Double>
+    ) -> Vector3<Double> {
+      let force = rotation.transposedTimes(own.force)
+      target.force += force
+      target.torque += rotation.transposedTimes(own.torque)
+      target.size += own.size
+      center += own.force - force
+      return (self.turned(pose, rotation).position - self.center).cross(own.force, adding: own.torque)
+    }
+    let moment1 = turnBack(turned.geom1, pose1, rotation, &result.geom1)
+    let moment2 = turnBack(turned.geom2, pose2, rotation.transposed, &result.geom2)
+    let angle = sign * Self.angle
+    let axis = (moment1 - moment2) * angle.sine + (moment1 + moment2).cross(self.axis) * (1 - angle.cosine)
+    return (center, axis)
   }
 }

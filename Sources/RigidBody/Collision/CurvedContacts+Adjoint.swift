@@ -97,6 +97,23 @@ struct CurvedContact {
     if radii.1 > 0 { result.geom2.size.x -= normal.dot(half) + cotangent.distance }
     return result
   }
+
+  /// Where the patches have straight directions in common, the points may be anywhere along them: they are then held on one of
+  /// the patches.
+  ///
+  /// - Returns: nil where that does not make the points unique.
+  func adjointHoldingPoint(_ cotangent: ContactPointCotangent<Double>) -> ContactGeometryCotangent<Double>? {
+    let isFirstSmaller = patch1.tangents.count <= patch2.tangents.count
+    for (isSmaller, held) in [(true, 1), (false, 1), (true, 2), (false, 2)] {
+      var reduced = self
+      if isSmaller == isFirstSmaller { reduced.patch1.hold(held) } else { reduced.patch2.hold(held) }
+      if var result = reduced.adjoint(cotangent) {
+        result.add(.parallel, where: true)
+        return result
+      }
+    }
+    return nil
+  }
 }
 
 /// A small dense matrix, reduced by elimination with pivots.
@@ -240,6 +257,15 @@ private struct SurfacePatch {
       let height = pose.axis.dot(arm) + (kind == .side ? steps[1] : 0)
       direction += Vector3(-direction.y, direction.x, 0) * steps[0]
       update(height: height)
+    }
+  }
+
+  /// Forgets the last straight directions.
+  mutating func hold(_ count: Int) {
+    switch kind {
+    case .flat: tangents.removeLast(min(count, tangents.count))
+    case .side: tangents.removeLast(tangents.count - 1)
+    case .ellipsoid, .rim: break
     }
   }
 

@@ -19,16 +19,28 @@ struct FaceContacts {
   }
 
   private struct CandidateEdge {
+    var vertex: Int32
     var end: Vector3<Double>
     var direction: Vector3<Double>
+  }
+
+  /// A corner of the polygon that is clipped, with what its sides are part of: the polygon's own side with a number, or the
+  /// clipping plane with the number −1 − number.
+  private struct Corner {
+    var point: Vector3<Double>
+    var before: Int32 = 0
+    var after: Int32
   }
 
   private var faces1: [CandidateFace] = []
   private var faces2: [CandidateFace] = []
   private var edges: [CandidateEdge] = []
   private var clipper: [Vector3<Double>] = []
-  private var polygon: [Vector3<Double>] = []
-  private var clipped: [Vector3<Double>] = []
+  private var incident: [Vector3<Double>] = []
+  private var polygon: [Corner] = []
+  private var clipped: [Corner] = []
+  /// Where the corners come from that were found last.
+  private(set) var corners: [ClippedCorner] = []
 
   /// Room for the largest faces, so that nothing is allocated later.
   init(largestFace: Int, largestDegree: Int) {
@@ -37,8 +49,10 @@ struct FaceContacts {
     faces2.reserveCapacity(degree)
     edges.reserveCapacity(degree)
     clipper.reserveCapacity(corners)
+    incident.reserveCapacity(corners)
     polygon.reserveCapacity(3 * corners + 4)
     clipped.reserveCapacity(3 * corners + 4)
+    self.corners.reserveCapacity(Self.largestCount)
   }
 
   /// - Returns: false where no faces meet; the deepest point is then the only contact.
@@ -58,23 +72,34 @@ struct FaceContacts {
 
     if let (i, j) = opposite() {
       Self.trace(shape1, faces1[i].index, &clipper)
-      Self.trace(shape2, faces2[j].index, &polygon)
+      Self.trace(shape2, faces2[j].index, &incident)
       // Corners are the second's; the first's surface is across, along the second's normal.
-      return clip(faces1[i].normal, contactNormal: -faces2[j].normal, isEdge: false, into: &list)
+      return clip(
+        faces1[i].normal, contactNormal: -faces2[j].normal,
+        ClippedCorner(isFirstClipper: true, face: Int32(faces1[i].index), incident: Int32(faces2[j].index)),
+        into: &list)
     }
     if feature1.count < 3, feature1.count <= feature2.count {
       Self.findEdges(shape1, feature1, &edges)
       guard let (edge, face) = parallel(faces2) else { return false }
       Self.trace(shape2, faces2[face].index, &clipper)
-      setPolygon(feature1.points.0, edges[edge].end)
-      return clip(faces2[face].normal, contactNormal: -faces2[face].normal, isEdge: true, into: &list)
+      setIncident(feature1.points.0, edges[edge].end)
+      return clip(
+        faces2[face].normal, contactNormal: -faces2[face].normal,
+        ClippedCorner(
+          isFirstClipper: false, face: Int32(faces2[face].index), incident: feature1.vertices.0,
+          end: edges[edge].vertex), into: &list)
     }
     guard feature2.count < 3 else { return false }
     Self.findEdges(shape2, feature2, &edges)
     guard let (edge, face) = parallel(faces1) else { return false }
     Self.trace(shape1, faces1[face].index, &clipper)
-    setPolygon(feature2.points.0, edges[edge].end)
-    return clip(faces1[face].normal, contactNormal: faces1[face].normal, isEdge: true, into: &list)
+    setIncident(feature2.points.0, edges[edge].end)
+    return clip(
+      faces1[face].normal, contactNormal: faces1[face].normal,
+      ClippedCorner(
+        isFirstClipper: true, face: Int32(faces1[face].index), incident: feature2.vertices.0,
+        end: edges[edge].vertex), into: &list)
   }
 
   /// One, two or three different corners.
@@ -94,10 +119,10 @@ struct FaceContacts {
     }
   }
 
-  private mutating func setPolygon(_ a: Vector3<Double>, _ b: Vector3<Double>) {
-    polygon.removeAll(keepingCapacity: true)
-    polygon.append(a)
-    polygon.append(b)
+  private mutating func setIncident(_ a: Vector3<Double>, _ b: Vector3<Double>) {
+    incident.removeAll(keepingCapacity: true)
+    incident.append(a)
+    incident.append(b)
   }
 
   private func opposite() -> (Int, Int)? {
@@ -201,15 +226,18 @@ struct FaceContacts {
   private static func findEdges(_ shape: ConvexShape, _ feature: Feature, _ edges: inout [CandidateEdge]) {
     edges.removeAll(keepingCapacity: true)
     let start = feature.points.0
-    func add(_ end: Vector3<Double>) {
-      edges.append(CandidateEdge(end: end, direction: (end - start).normalized(orXBelow: 1e-15)))
+    func add(_ vertex: Int32, _ end: Vector3<Double>) {
+      edges.append(
+        CandidateEdge(vertex: vertex, end: end, direction: (end - start).normalized(orXBelow: 1e-15)))
     }
-    if feature.count == 2 { return add(feature.points.1) }
+    if feature.count == 2 { return add(feature.vertices.1, feature.points.1) }
     let vertex = Int(feature.vertices.0)
     if shape.core == .box {
       for axis in 0..<3 {
         let isUpper = vertex & (1 << axis) != 0
-        add(column(shape, axis).multiplyAdd((isUpper ? -2 : 2) * shape.size[axis], start))
+        add(
+          Int32(vertex ^ (1 << axis)),
+          column(shape, axis).multiplyAdd((isUpper ? -2 : 2) * shape.size[axis], start))
       }
       return
     }
@@ -218,8 +246,8 @@ struct FaceContacts {
         let face = Int(mesh.vertexFaces[k])
         let (first, end) = (Int(mesh.faceStarts[face]), Int(mesh.faceStarts[face + 1]))
         for at in first..<end where Int(mesh.faceVertices[at]) == vertex {
-          let before = mesh.vertices[Int(mesh.faceVertices[at == first ? end - 1 : at - 1])]
-          add(shape.pose.rotation.multiplyAdd(before, shape.pose.position))
+          let before = mesh.faceVertices[at == first ? end - 1 : at - 1]
+          add(before, shape.pose.rotation.multiplyAdd(mesh.vertices[Int(before)], shape.pose.position))
         }
       }
     }
@@ -227,12 +255,15 @@ struct FaceContacts {
 
   // MARK: - Clipping
 
-  /// Clips `polygon` (a face or an edge) by the planes through the edges of `clipper`, whose normal is given.
+  /// Clips `incident` (a face or an edge) by the planes through the edges of `clipper`, whose normal is given.
   private mutating func clip(
-    _ normal: Vector3<Double>, contactNormal: Vector3<Double>, isEdge: Bool,
+    _ normal: Vector3<Double>, contactNormal: Vector3<Double>, _ source: ClippedCorner,
     into list: inout ContactPointList<Double>
   ) -> Bool {
     guard clipper.count >= 3 else { return false }
+    let isEdge = source.isEdge
+    polygon.removeAll(keepingCapacity: true)
+    for k in incident.indices { polygon.append(Corner(point: incident[k], after: Int32(k))) }
     for e in clipper.indices {
       let start = clipper[e]
       // Clockwise, so that it points inwards.
@@ -241,31 +272,42 @@ struct FaceContacts {
       clipped.removeAll(keepingCapacity: true)
       for k in polygon.indices {
         let (p, q) = (polygon[k], polygon[k + 1 == polygon.count ? 0 : k + 1])
-        let (hp, hq) = (inward.dot(p - start), inward.dot(q - start))
+        let (hp, hq) = (inward.dot(p.point - start), inward.dot(q.point - start))
         let (isPInside, isQInside) = (hp > -1e-15, hq > -1e-15)
         if isPInside != isQInside {
           let t = hp / (hp - hq)
-          if t >= 0, t <= 1 { clipped.append((q - p).multiplyAdd(t, p)) }
+          if t >= 0, t <= 1 {
+            // Where the outline leaves the inside it follows the plane.
+            clipped.append(
+              Corner(
+                point: (q.point - p.point).multiplyAdd(t, p.point), after: isPInside ? Int32(-1 - e) : p.after
+              ))
+          }
         }
         if isQInside { clipped.append(q) }
       }
       swap(&clipped, &polygon)
     }
+    for k in polygon.indices { polygon[k].before = polygon[k == 0 ? polygon.count - 1 : k - 1].after }
     let base = clipper[0]
-    polygon.removeAll { $0.isFinite == false || normal.dot($0 - base) > 0 }
+    polygon.removeAll { $0.point.isFinite == false || normal.dot($0.point - base) > 0 }
     guard !polygon.isEmpty else { return false }
     if isEdge, polygon.count > 2 {
       keepFarthest()
     } else if polygon.count > Self.largestCount {
       keepQuadrilateral()
     }
+    corners.removeAll(keepingCapacity: true)
     for corner in polygon {
-      let distance = normal.dot(corner - base)
+      let distance = normal.dot(corner.point - base)
+      var own = source
+      (own.before, own.after) = (corner.before, corner.after)
+      corners.append(own)
       // From the corner halfway to the other surface; the normal is within tolerance of the face's own.
       let toFirst = isEdge ? normal * (-0.5 * distance) : contactNormal * (-0.5 * distance)
       list.append(
         ContactPoint(
-          distance: distance, position: corner + toFirst, normal: contactNormal, branch: Self.branch),
+          distance: distance, position: corner.point + toFirst, normal: contactNormal, branch: Self.branch),
         where: true, limit: Self.largestCount)
     }
     return true
@@ -276,13 +318,15 @@ struct FaceContacts {
     var best = (0, 1)
     var square = 0.0
     for i in polygon.indices {
-      for j in (i + 1)..<max(polygon.count, i + 1) where (polygon[j] - polygon[i]).normSquared > square {
-        square = (polygon[j] - polygon[i]).normSquared
-        best = (i, j)
+      for j in (i + 1)..<max(polygon.count, i + 1) {
+        let other = (polygon[j].point - polygon[i].point).normSquared
+        if other > square { (square, best) = (other, (i, j)) }
       }
     }
     let (a, b) = (polygon[best.0], polygon[best.1])
-    setPolygon(a, b)
+    polygon.removeAll(keepingCapacity: true)
+    polygon.append(a)
+    polygon.append(b)
   }
 
   /// The quadrilateral of largest area, by moving its corners along the outline in turn (rotating calipers).
@@ -290,7 +334,7 @@ struct FaceContacts {
     let count = polygon.count
     func next(_ k: Int) -> Int { k + 1 == count ? 0 : k + 1 }
     func area(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> Double {
-      (polygon[c] - polygon[a]).cross(polygon[d] - polygon[b]).norm
+      (polygon[c].point - polygon[a].point).cross(polygon[d].point - polygon[b].point).norm
     }
     var best = (0, 1, 2, 3)
     var largest = area(0, 1, 2, 3)

@@ -83,6 +83,46 @@ struct SignedDistance {
   }
 }
 
+/// What a contact of two convex geoms comes from, besides its branch.
+struct ConvexOrigin: Sendable {
+  /// What spans the point that the search found, which may be of turned geoms, and its distance.
+  var features = ConvexFeatures()
+  var distance = 0.0
+  /// Of a point that was found by turning the geoms: the deepest one.
+  var deepestFeatures = ConvexFeatures()
+  var deepestPosition = Vector3<Double>.zero
+  var deepestNormal = Vector3<Double>.zero
+  var deepestDistance = 0.0
+  /// Of a corner where faces meet.
+  var corner = ClippedCorner()
+
+  init() {}
+
+  init(_ found: SignedDistance) { (features, distance) = (found.features, found.distance) }
+
+  init(_ found: SignedDistance, deepest: SignedDistance) {
+    self.init(found)
+    (deepestFeatures, deepestDistance) = (deepest.features, deepest.distance)
+    (deepestPosition, deepestNormal) = (deepest.position, deepest.normal)
+  }
+}
+
+/// A corner that is left of a face or an edge clipped by the planes through another face's edges.
+struct ClippedCorner: Sendable, Equatable {
+  /// Whether the face whose edges clip is the first geom's.
+  var isFirstClipper = false
+  var face: Int32 = 0
+  /// The face that is clipped, or the first corner of the edge.
+  var incident: Int32 = 0
+  /// The edge's other corner, or -1.
+  var end: Int32 = -1
+  /// What the corner is between: sides of what is clipped by their numbers, or clipping planes as −1 − number.
+  var before: Int32 = 0
+  var after: Int32 = 0
+
+  var isEdge: Bool { end >= 0 }
+}
+
 /// Numbers of the support points that span the meeting features of two cores: up to three of each, -1 beyond.
 struct ConvexFeatures: Sendable, Equatable {
   var first = SIMD3<Int32>(repeating: -1)

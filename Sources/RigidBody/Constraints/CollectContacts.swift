@@ -298,7 +298,9 @@ private func collideEachLane<L: Lane>(
           mask[lane: lane] = true
           addContact(candidate, index, Int32(truncatingIfNeeded: number), mask, &memory)
           let slot = Int(memory.laneSlot[Int(candidate.pointee.dimensionClass) &* L.laneCount &+ lane])
-          memory.features.base[slot &* L.laneCount &+ lane] = detector.features
+          if candidate.pointee.kind == .convex {
+            memory.origins.base[slot &* L.laneCount &+ lane] = detector.origins[number]
+          }
         }
         number = number &+ 1
       }

@@ -94,8 +94,8 @@ final class ConstraintAssembler<L: Lane> where L.Scalar: LaneScalar {
   var contactSources: UnsafeMutablePointer<ContactSource> { memory.sources.base }
   /// The pose of a geom that took part in the narrow phase.
   func geomPose(_ geom: Int) -> GeomPose<L> { memory.geomPoses[Int(plan.contacts.geomPlace[geom])] }
-  /// Of pairs of kind ``PairKind/convex``, at the same places: what spans their deepest points.
-  var contactFeatures: UnsafeMutablePointer<ConvexFeatures> { memory.features.base }
+  /// Of pairs of kind ``PairKind/convex``, at the same places.
+  var contactOrigins: UnsafeMutablePointer<ConvexOrigin> { memory.origins.base }
 
   /// Finds the constraints of a state.
   ///
@@ -178,7 +178,7 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
   var slots: GrowingBuffer<ContactSlot>
   var points: GrowingBuffer<ContactPoint<L>>
   var sources: GrowingBuffer<ContactSource>
-  var features: GrowingBuffer<ConvexFeatures>
+  var origins: GrowingBuffer<ConvexOrigin>
   var detail: GrowingBuffer<ContactSlotDetail<L>>
   var reference: GrowingBuffer<L>
   var weight: GrowingBuffer<L>
@@ -231,7 +231,7 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     slots = GrowingBuffer(capacity: slotCapacity)
     points = GrowingBuffer(capacity: slotCapacity)
     sources = GrowingBuffer(capacity: slotCapacity * L.laneCount)
-    features = GrowingBuffer(capacity: slotCapacity * L.laneCount)
+    origins = GrowingBuffer(capacity: slotCapacity * L.laneCount)
     detail = GrowingBuffer(capacity: slotCapacity)
     reference = GrowingBuffer(capacity: 6 * slotCapacity)
     weight = GrowingBuffer(capacity: 6 * slotCapacity)
@@ -283,7 +283,7 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     slots.reserve(count)
     points.reserve(count)
     sources.reserve(count * L.laneCount)
-    features.reserve(count * L.laneCount)
+    origins.reserve(count * L.laneCount)
     detail.reserve(count)
     reference.reserve(6 * count)
     weight.reserve(6 * count)
@@ -309,7 +309,7 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     slots.deallocate()
     points.deallocate()
     sources.deallocate()
-    features.deallocate()
+    origins.deallocate()
     detail.deallocate()
     for buffer in [reference, weight, friction, jacobian] { buffer.deallocate() }
     for buffer in [next, support] { buffer.deallocate() }

@@ -15,8 +15,6 @@ public enum ContactGeometryGradient: Sendable, Hashable {
 protocol ConstraintSetup: AnyObject, Sendable {
   /// One thread's memory for solving them in lanes of one type; nil for types in which they are not solved.
   func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>?
-  /// Names the geoms of a candidate.
-  func describe(contact: Int32, _ model: Model) -> String
 }
 
 /// Solving the constraints of one lane group in one state. A class of its own, so that the kernels of all lane types do not
@@ -31,8 +29,6 @@ class ConstraintStage<L: Lane> {
   final let smoothAccelerations: UnsafeMutablePointer<L>
   /// Lanes in which the solver did not converge since this was cleared.
   final var unconvergedLanes: UInt32 = 0
-  /// A candidate whose contact the adjoint met and cannot differentiate, or -1.
-  final var undifferentiableContact: Int32 = -1
   /// How near to a kink the adjoint has been since this was set to one; see ``ConstraintSolverWorkspace/kinkMargin``.
   final var kinkMargin = L(1.0)
   private var arena: Arena
@@ -88,14 +84,6 @@ final class ModelConstraints<Scalar: LaneScalar>: ConstraintSetup {
     solver = PrimalSolver(
       plan.pattern, MassMatrixPattern(tree),
       options: ConstraintSolverOptions(model, precision: Scalar.self, limits: limits))
-  }
-
-  func describe(contact: Int32, _ model: Model) -> String {
-    let candidate = plan.collision.candidates[Int(contact)]
-    return [candidate.geom1, candidate.geom2].map { index in
-      let geom = model.geoms[Int(index)]
-      return "geom \(index) ('\(geom.name)', \(geom.type.rawValue))"
-    }.joined(separator: " and ")
   }
 
   func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>? {

@@ -336,14 +336,10 @@ private func convexAdjoint<L: Lane>(
       Contact(
         candidate: candidate, number: source.number, distance: Double(detail.distance[lane: lane]),
         position: detail.position.lane(lane), frame: columns(detail.frame), branch: source.branch,
-        features: engine.assembler.contactFeatures[at]),
+        origin: engine.assembler.contactOrigins[at]),
       ContactCotangent(
         distance: Double(cotangent.distance[lane: lane]), position: cotangent.position.lane(lane),
         frame: columns(cotangent.frame)))
-    // These have no cotangents.
-    if !own.defects(lane: 0).isDisjoint(with: [.notReplayable, .parallel]) {
-      engine.undifferentiableContact = candidate
-    }
     result.set(own, lane: lane)
   }
   return result
