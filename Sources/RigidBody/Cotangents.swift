@@ -48,6 +48,8 @@ struct ParameterCotangents<L: Lane> {
   /// Gravity (three) and the timestep.
   let gravity: UnsafeMutablePointer<Vector3<L>>
   let timestep: UnsafeMutablePointer<L>
+  /// Of constraints: see ``ConstraintParameterLayout``.
+  let constraints: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     inertias = arena.take(RigidInertia<L>.self, plan.tree.linkCount)
@@ -70,6 +72,7 @@ struct ParameterCotangents<L: Lane> {
     bias = arena.take(L.self, 3 * plan.actuators.count)
     gravity = arena.take(Vector3<L>.self, 1)
     timestep = arena.take(L.self, 1)
+    constraints = arena.take(L.self, plan.constraintParameterCount)
   }
 
   static func byteCount(_ plan: DynamicsPlan<L.Scalar>) -> Int {
@@ -91,6 +94,7 @@ struct ParameterCotangents<L: Lane> {
     measure.take(L.self, 3 * plan.actuators.count)
     measure.take(Vector3<L>.self, 1)
     measure.take(L.self, 1)
+    measure.take(L.self, plan.constraintParameterCount)
     return measure.byteCount
   }
 }
@@ -201,4 +205,9 @@ struct LinkMotion<L: Lane> {
 
 extension DynamicsPlan {
   var hasImplicitFluid: Bool { integrator == .implicitFast && fluidBodies.count > 0 }
+}
+
+extension DynamicsPlan {
+  /// How many cotangents of constraint parameters there are.
+  var constraintParameterCount: Int { constraints?.parameterCount ?? 0 }
 }

@@ -29,6 +29,8 @@ public struct ParameterGradient: Sendable, Equatable {
   public var biasParameters: [[Double]]
   public var gravity: Vector3<Double>
   public var timestep: Double
+  /// Of contacts, limits, friction loss and equalities; zero where a simulation has no constraints.
+  public var constraints: ConstraintParameterGradient
 
   init(_ model: Model) {
     mass = Array(repeating: 0, count: model.bodies.count)
@@ -47,6 +49,7 @@ public struct ParameterGradient: Sendable, Equatable {
     biasParameters = gainParameters
     gravity = .zero
     timestep = 0
+    constraints = ConstraintParameterGradient(model)
   }
 
   /// All numbers, by the names of their fields.
@@ -60,7 +63,7 @@ public struct ParameterGradient: Sendable, Equatable {
       ("gear", gear.flatMap { $0 }),
       ("gainParameters", gainParameters.flatMap { $0 }), ("biasParameters", biasParameters.flatMap { $0 }),
       ("gravity", gravity.array), ("timestep", [timestep]),
-    ]
+    ] + constraints.fields.map { ("constraints.\($0.name)", $0.values) }
   }
 }
 
@@ -86,6 +89,7 @@ struct ParameterSums {
   var bias: [Double]
   var gravity: Vector3<Double>
   var timestep: Double
+  var constraints: [Double]
 
   /// - Parameters:
   ///   - lanes: how many lanes have a world of their own.
@@ -131,6 +135,7 @@ struct ParameterSums {
     bias = sums(c.bias, 3 * plan.actuators.count)
     gravity = sum(c.gravity[0])
     timestep = sum(c.timestep[0])
+    constraints = sums(c.constraints, plan.constraintParameterCount)
   }
 }
 
@@ -191,6 +196,7 @@ extension ParameterGradient {
     }
     if !model.options.disabled.contains(.gravity) { gravity += sums.gravity }
     timestep += sums.timestep
+    plan.constraints?.addParameters(sums.constraints, to: &self, model)
   }
 
   private mutating func addPoint<Scalar>(_ g: Vector3<Double>, _ body: Int, _ tree: KinematicTree<Scalar>) {

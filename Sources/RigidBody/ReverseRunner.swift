@@ -229,5 +229,6 @@ extension ParameterCotangents {
     bias.update(repeating: zero, count: 3 * plan.actuators.count)
     gravity.update(repeating: .zero, count: 1)
     timestep.update(repeating: zero, count: 1)
+    constraints.update(repeating: zero, count: plan.constraintParameterCount)
   }
 }

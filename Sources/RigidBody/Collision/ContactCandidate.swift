@@ -56,7 +56,7 @@ struct ContactParameters: Sendable, Hashable {
   }
 
   /// The first geom's share; a weight that vanishes gives everything to the other.
-  private static func weight(_ one: Double, _ two: Double) -> Double {
+  static func weight(_ one: Double, _ two: Double) -> Double {
     let smallest = 1e-15
     switch (one >= smallest, two >= smallest) {
     case (true, true): return one / (one + two)

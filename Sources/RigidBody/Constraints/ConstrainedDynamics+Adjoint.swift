@@ -87,6 +87,12 @@ func constrainedDynamicsAdjoint<L: Lane>(
     multiplyMassMatrix(plan.pattern, engine.massMatrix, memory.dual, scratch.lambda)
   } else {
     copyValues(scratch.lambda, scratch.accelerationCotangent, n)
+    // Damping that is zero has a derivative all the same.
+    if plan.dampsImplicitly && cotangents.parameters != nil {
+      copyValues(memory.dual, scratch.accelerationCotangent, n)
+      factorMassMatrix(plan.pattern, record.factor)
+      solveMassMatrix(plan.pattern, factor: record.factor, memory.dual)
+    }
   }
 
   // Rows as the step had them.
@@ -98,7 +104,6 @@ func constrainedDynamicsAdjoint<L: Lane>(
     engine.kinkMargin,
     L.minimum(engine.workspace.kinkMargin.pointee, engine.assembler.memory.nearestSwitch))
   engine.workspace.hessian.solve(scratch.lambda)
-  if !plan.isImplicit { copyValues(memory.dual, scratch.lambda, n) }
 
   let implicit = ImplicitTerms(
     dual: memory.dual, accelerations: record.accelerations, includesFluid: false)

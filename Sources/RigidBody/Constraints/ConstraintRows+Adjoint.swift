@@ -25,13 +25,14 @@ func rowsAdjoint<L: Lane>(
   while r < pass.rows.count {
     let source = Int(memory.rowSource[r])
     let u = memory.rowChange[r]
-    let multipliers = RowMultipliers(
-      u: u, force: memory.rowForce[r], g: memory.rowCurvature[r] * u)
+    let curvature = memory.rowCurvature[r]
+    let multipliers = RowMultipliers(u: u, force: memory.rowForce[r], g: curvature * u)
     if source < pass.unitCount {
-      unitAdjoint(engine, source, multipliers, cotangents)
+      unitAdjoint(engine, record, source, multipliers, curvature: curvature, cotangents)
     } else {
       sparseAdjoint(
-        engine, record, scratch, source &- pass.unitCount, multipliers, lambda: lambda, cotangents)
+        engine, record, scratch, source &- pass.unitCount, multipliers, curvature: curvature, lambda: lambda,
+        cotangents)
     }
     r = r &+ 1
   }
@@ -58,7 +59,8 @@ struct RowMultipliers<L: Lane> {
 
 @inline(__always)
 private func unitAdjoint<L: Lane>(
-  _ engine: ConstraintEngine<L>, _ index: Int, _ m: RowMultipliers<L>, _ cotangents: borrowing Cotangents<L>
+  _ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>, _ index: Int, _ m: RowMultipliers<L>,
+  curvature: L, _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
   let row = engine.assembler.plan.unitRows.pointer(index)
   let dof = Int(row.pointee.degreeOfFreedom)
@@ -67,11 +69,26 @@ private func unitAdjoint<L: Lane>(
   let sign = L(broadcasting: row.pointee.sign)
   let moved = L.multiply(m.g, scalar: row.pointee.parameters.damping)
   cotangents.velocities[dof] = L.multiplyAdd(-moved, sign, cotangents.velocities[dof])
-  guard row.pointee.isLimit else { return }
+  let own = cotangents.parameters.map { $0.constraints + engine.parameterLayout.unitRow(index) }
+  guard row.pointee.isLimit else {
+    if let own {
+      frictionRowAdjoint(
+        own, row.pointer(to: \.parameters.impedance)!, m, curvature: curvature,
+        velocity: record.velocities[dof], impedance: detail.pointee.impedance)
+    }
+    return
+  }
+  let stiffness = L(broadcasting: row.pointee.parameters.stiffness)
+  let offset = detail.pointee.position - L(broadcasting: row.pointee.parameters.margin)
   let byDistance = m.byDistance(
-    stiffness: L(broadcasting: row.pointee.parameters.stiffness),
-    offset: detail.pointee.position - L(broadcasting: row.pointee.parameters.margin),
-    impedance: detail.pointee.impedance, slope: detail.pointee.impedanceSlope)
+    stiffness: stiffness, offset: offset, impedance: detail.pointee.impedance,
+    slope: detail.pointee.impedanceSlope)
+  if let own {
+    rowParametersAdjoint(
+      own, row.pointer(to: \.parameters.impedance)!, along: m.u * m.force, g: m.g,
+      velocity: record.velocities[dof] * sign, stiffness: stiffness, offset: (offset, byDistance),
+      impedance: detail.pointee.impedance, slope: detail.pointee.impedanceSlope)
+  }
   cotangents.positions[dof] = L.multiplyAdd(byDistance, sign, cotangents.positions[dof])
 }
 
@@ -79,7 +96,8 @@ private func unitAdjoint<L: Lane>(
 @inline(__always)
 private func sparseAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
-  _ index: Int, _ m: RowMultipliers<L>, lambda: UnsafePointer<L>, _ cotangents: borrowing Cotangents<L>
+  _ index: Int, _ m: RowMultipliers<L>, curvature: L, lambda: UnsafePointer<L>,
+  _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
   let plan = engine.assembler.plan
   let pattern = plan.pattern.sparseRows.pointer(index)
@@ -89,6 +107,11 @@ private func sparseAdjoint<L: Lane>(
   let jacobian = engine.assembler.system.sparseJacobian + start
   let detail = engine.assembler.sparseDetail + index
   let place = engine.sparsePlaces[index]
+  if place.kind != .link, let parameters = cotangents.parameters {
+    sparseParametersAdjoint(
+      engine, record, index, place, m, curvature: curvature,
+      parameters.constraints + engine.parameterLayout.sparseRow(index))
+  }
   switch place.kind {
   case .form:
     let row = plan.formRows.pointer(place.index)
@@ -177,6 +200,39 @@ private func sparseAdjoint<L: Lane>(
     addVector(axis, damping * m.g, to: cotangents.velocities + dof)
   case .link: engine.adjointMemory.multipliers[index] = m
   }
+}
+
+/// The parameters of a row on a linear form or a ball joint.
+@inline(__always)
+private func sparseParametersAdjoint<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>, _ index: Int, _ place: SparsePlace,
+  _ m: RowMultipliers<L>, curvature: L, _ target: UnsafeMutablePointer<L>
+) where L.Scalar: LaneScalar {
+  let plan = engine.assembler.plan
+  let pattern = plan.pattern.sparseRows.pointer(index)
+  let start = Int(pattern.pointee.start)
+  let detail = engine.assembler.sparseDetail[index]
+  var velocity = L(0.0)
+  var k = start
+  while k < start &+ Int(pattern.pointee.count) {
+    velocity = L.multiplyAdd(
+      engine.assembler.system.sparseJacobian[k], record.velocities[Int(plan.pattern.support[k])], velocity)
+    k = k &+ 1
+  }
+  let parameters = plan.sparseParameters.pointer(index)
+  let curve = parameters.pointer(to: \.impedance)!
+  if place.kind == .form, plan.formRows.pointer(place.index).pointee.kind == .friction {
+    frictionRowAdjoint(
+      target, curve, m, curvature: curvature, velocity: velocity, impedance: detail.impedance)
+    return
+  }
+  let stiffness = L(broadcasting: parameters.pointee.stiffness)
+  let offset = detail.position - L(broadcasting: parameters.pointee.margin)
+  let byDistance = m.byDistance(
+    stiffness: stiffness, offset: offset, impedance: detail.impedance, slope: detail.impedanceSlope)
+  rowParametersAdjoint(
+    target, curve, along: m.u * m.force, g: m.g, velocity: velocity, stiffness: stiffness,
+    offset: (offset, byDistance), impedance: detail.impedance, slope: detail.impedanceSlope)
 }
 
 /// The second derivative of an equality's polynomial.

@@ -15,6 +15,10 @@ public enum ContactGeometryGradient: Sendable, Hashable {
 protocol ConstraintSetup: AnyObject, Sendable {
   /// One thread's memory for solving them in lanes of one type; nil for types in which they are not solved.
   func makeStage<L: Lane>(_ lane: L.Type, _ plan: DynamicsPlan<L.Scalar>) -> ConstraintStage<L>?
+  /// How many cotangents of parameters a sweep collects.
+  var parameterCount: Int { get }
+  /// Adds what the sums of those cotangents give to the model's parameters.
+  func addParameters(_ sums: [Double], to gradient: inout ParameterGradient, _ model: Model)
 }
 
 /// Solving the constraints of one lane group in one state. A class of its own, so that the kernels of all lane types do not
@@ -173,6 +177,8 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   var includesGeometry: Bool { constraints.geometry == .exact }
   /// What each sparse row is.
   let sparsePlaces: [SparsePlace]
+  /// Where the cotangents of parameters are.
+  let parameterLayout: ConstraintParameterLayout
 
   init(_ constraints: ModelConstraints<L.Scalar>, _ plan: DynamicsPlan<L.Scalar>) {
     self.constraints = constraints
@@ -188,6 +194,7 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     adjointMemory = ConstraintAdjointMemory(plan, sparseRowCount: sparse, &arena)
     dynamics = plan
     sparsePlaces = constraints.plan.sparsePlaces
+    parameterLayout = constraints.parameterLayout
     let unitForce = arena.take(L.self, units)
     let sparseForce = arena.take(L.self, sparse)
     solution = ConstraintSolution(

@@ -33,10 +33,11 @@ func linkRowsAdjoint<L: Lane>(
     memory.links[l] = .zero
     l &+= 1
   }
-  linkEqualitiesAdjoint(engine, record)
+  let parameters = cotangents.parameters?.constraints
+  linkEqualitiesAdjoint(engine, record, parameters)
   var s = 0
   while s < pass.rows.slotCount {
-    slotAdjoint(engine, pass, plan, record, s)
+    slotAdjoint(engine, pass, plan, record, s, parameters)
     s &+= 1
   }
   constraintSweep(
@@ -58,7 +59,7 @@ func linkRowsAdjoint<L: Lane>(
 @specialized(where L == SIMD16<Float>)
 private func slotAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
-  _ record: StepRecord<L>, _ s: Int
+  _ record: StepRecord<L>, _ s: Int, _ parameters: UnsafeMutablePointer<L>?
 ) where L.Scalar: LaneScalar {
   let dimension = Int(pass.system.slots[s].dimension)
   let detail = engine.assembler.contactDetail[s]
@@ -117,6 +118,34 @@ private func slotAdjoint<L: Lane>(
     velocity: (force(linear.velocity), force(spin.velocity))
   )
   scatter(engine, plan, record, linkCount, at: detail.position, wrenches)
+  guard engine.includesGeometry || parameters != nil else { return }
+
+  var along = zero
+  var i = 0
+  while i < dimension {
+    along = L.multiplyAdd(u[i], f[i], along)
+    i &+= 1
+  }
+  let multipliers = RowMultipliers(u: along, force: L(1.0), g: g.0)
+  let byDistance = multipliers.byDistance(
+    stiffness: detail.stiffness, offset: detail.distance - detail.margin, impedance: detail.impedance,
+    slope: detail.impedanceSlope)
+  if let parameters {
+    let (v, w) = (rates.velocity.linear, rates.velocity.angular)
+    var velocity = (
+      frame.column0.dot(v), frame.column1.dot(v), frame.column2.dot(v), frame.column0.dot(w),
+      frame.column1.dot(w), frame.column2.dot(w)
+    )
+    withUnsafeBytes(of: &velocity) { velocity in
+      withUnsafeBytes(of: &g) { g in
+        ContactParameterCotangents(
+          pass, s, dimension: dimension, detail, u: u, g: g.baseAddress!.assumingMemoryBound(to: L.self),
+          velocity: velocity.baseAddress!.assumingMemoryBound(to: L.self), along: along,
+          distanceCotangent: byDistance
+        ).add(to: parameters, engine.parameterLayout, engine.assembler.plan.contacts, sources, detail)
+      }
+    }
+  }
   guard engine.includesGeometry else { return }
 
   var byFrame = Matrix3<L>.zero
@@ -136,18 +165,9 @@ private func slotAdjoint<L: Lane>(
   add(linear.dual, spin.dual, rates.dual, wrenches.dual.0)
   add(linear.acceleration, spin.acceleration, rates.acceleration, wrenches.acceleration.0)
   add(linear.velocity, spin.velocity, rates.velocity, wrenches.velocity.0)
-  var along = zero
-  var i = 0
-  while i < dimension {
-    along = L.multiplyAdd(u[i], f[i], along)
-    i &+= 1
-  }
-  let multipliers = RowMultipliers(u: along, force: L(1.0), g: g.0)
-  let byDistance = multipliers.byDistance(
-    stiffness: detail.stiffness, offset: detail.distance - detail.margin, impedance: detail.impedance,
-    slope: detail.impedanceSlope)
   let cotangent = ContactCotangent<L>(distance: byDistance, position: byPosition, frame: byFrame)
-  geometryAdjoint(engine, plan, record, s, linkCount, isActive: .!(activity .== zero), cotangent)
+  geometryAdjoint(
+    engine, plan, record, s, linkCount, isActive: .!(activity .== zero), cotangent, parameters)
 }
 
 /// Lists the links of all lanes' contacts, once each, with the lanes (1, else 0) in which each is the first and the second.
@@ -254,7 +274,8 @@ private func scatter<L: Lane>(
 @inline(__always)
 private func geometryAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ s: Int,
-  _ linkCount: Int, isActive: L.Mask, _ cotangent: ContactCotangent<L>
+  _ linkCount: Int, isActive: L.Mask, _ cotangent: ContactCotangent<L>,
+  _ parameters: UnsafeMutablePointer<L>?
 ) where L.Scalar: LaneScalar {
   let memory = engine.adjointMemory
   let tables = engine.assembler.plan.contacts
@@ -291,6 +312,16 @@ private func geometryAdjoint<L: Lane>(
           frame: detail.frame, cotangent, where: mask)
       } else {
         own = convexAdjoint(engine, pair.pointee.kind, candidate, pose1, pose2, s, cotangent, where: mask)
+      }
+      if let parameters {
+        let layout = engine.parameterLayout
+        let (link1, link2) = (Int(pair.pointee.link1), Int(pair.pointee.link2))
+        geomParametersAdjoint(
+          parameters + layout.geom(Int(pair.pointee.geom1)), own.geom1,
+          link1 > 0 ? record.poses[link1].rotation : nil)
+        geomParametersAdjoint(
+          parameters + layout.geom(Int(pair.pointee.geom2)), own.geom2,
+          link2 > 0 ? record.poses[link2].rotation : nil)
       }
       first.force += own.geom1.force
       first.torque += pose1.position.cross(own.geom1.force, adding: own.geom1.torque)

@@ -70,14 +70,16 @@ private struct LinkEqualityFrames<L: Lane> {
 
 /// Adds what connects and welds give to the links; `memory.rates` and `memory.multipliers` are set.
 @inline(__always)
-func linkEqualitiesAdjoint<L: Lane>(_ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>)
-where L.Scalar: LaneScalar {
+func linkEqualitiesAdjoint<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ record: borrowing StepRecord<L>, _ parameters: UnsafeMutablePointer<L>?
+) where L.Scalar: LaneScalar {
   let plan = engine.assembler.plan
   var index = 0
   while index < plan.linkEqualities.count {
     linkEqualityAdjoint(
       engine, plan.linkEqualities.pointer(index),
-      LinkEqualityFrames(plan.linkEqualities.pointer(index), plan.tree, record.poses))
+      LinkEqualityFrames(plan.linkEqualities.pointer(index), plan.tree, record.poses),
+      parameters.map { $0 + engine.parameterLayout.sparseRow(Int(plan.linkEqualities[index].row)) })
     index &+= 1
   }
 }
@@ -85,7 +87,7 @@ where L.Scalar: LaneScalar {
 @inline(__always)
 private func linkEqualityAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ equality: UnsafePointer<KernelLinkEquality<L.Scalar>>,
-  _ frames: LinkEqualityFrames<L>
+  _ frames: LinkEqualityFrames<L>, _ parameters: UnsafeMutablePointer<L>?
 ) where L.Scalar: LaneScalar {
   let memory = engine.adjointMemory
   let isWeld = equality.pointee.isWeld
@@ -131,6 +133,28 @@ private func linkEqualityAdjoint<L: Lane>(
     g * -damping, rates1.velocity, rates2.velocity, &target1.pointee.byVelocity, &target2.pointee.byVelocity)
   target1.pointee.byPose += wrench(force: byPoint1, torque: .zero, at: frames.arm1)
   target2.pointee.byPose += wrench(force: byPoint2, torque: .zero, at: frames.arm2)
+  if let parameters {
+    // K and imp multiply all violations alike, so that these and the multipliers enter as one product.
+    let velocity1 = rates1.velocity.angular.cross(frames.arm1, adding: rates1.velocity.linear)
+    let velocity2 = rates2.velocity.angular.cross(frames.arm2, adding: rates2.velocity.linear)
+    var gVelocity = g.dot(velocity1 - velocity2)
+    var gViolation = g.dot(violation)
+    if isWeld {
+      let relative = rates1.velocity.angular - rates2.velocity.angular
+      gVelocity += (frames.frame2 * frames.byRotation(gTurn)).dot(relative)
+      gViolation += gTurn.dot(turned)
+    }
+    let curve = equality.pointer(to: \.translation.impedance)!
+    parameters[0] -= gViolation * value
+    parameters[1] -= gVelocity
+    let byImpedance = along / (value * (1.0 - value)) - stiffness * gViolation
+    let slopes = impedanceSlopes(curve, at: norm, slope: detail.pointee.impedanceSlope)
+    parameters[2] += byImpedance * slopes.0
+    parameters[3] += byImpedance * slopes.1
+    parameters[4] += byImpedance * slopes.2
+    parameters[5] += byImpedance * slopes.3
+    parameters[6] += byImpedance * slopes.4
+  }
   guard isWeld else { return }
 
   // Frames.

@@ -29,7 +29,7 @@ struct KernelImpedance<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     shape = isConstant ? .constant : exponent == 1 ? .linear : exponent == 2 ? .quadratic : .power
     rise = isConstant ? 0 : Scalar(end - start)
     endComplement = Scalar(1 - (isConstant ? 0.5 * (start + end) : end))
-    inverseWidth = isConstant ? 0 : Scalar(1 / width)
+    inverseWidth = width <= smallestDivisor ? 0 : Scalar(1 / width)
     midpoint = Scalar(middle)
     power = Scalar(exponent)
     lowerFactor = Scalar(1 / Double.power(middle, exponent - 1))
