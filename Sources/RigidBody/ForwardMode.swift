@@ -28,18 +28,25 @@ public struct RolloutSecondDerivative: Sendable {
 extension Simulator where Scalar == Double {
   /// Forward mode: the final states, and how they change when initial states and inputs change along a direction.
   ///
-  /// Runs the same kernels on dual numbers, at about three times the cost of a rollout.
+  /// Runs the same kernels on dual numbers, at about three times the cost of a rollout. With constraints it multiplies by the
+  /// Jacobian of each step, at the cost of ``stepJacobians(at:inputs:threads:)`` for each.
   /// - Throws: ``SimulationError`` for arrays of the wrong length, numbers that are not finite (those of the result
-  ///   too), and worlds that diverge.
+  ///   too), worlds that diverge, and with constraints worlds whose solver does not converge.
   public func pushforward(
     from initial: BatchState<Double>, inputs: SimulationInputs<Double> = SimulationInputs(), steps: Int,
     along direction: RolloutDirection, threads: Int = defaultThreadCount
   ) throws(SimulationError) -> (finalState: BatchState<Double>, tangent: StateTangents<Double>) {
-    try requireForwardMode()
     try validate(initial, inputs, direction, steps: steps)
-    let run = DualRollout(self, initial, inputs, direction, steps)
-    try run.forward(threads: threads, keepsRecords: false)
-    let tangent = model.tangents(of: run.finalChange, at: run.final)
+    let final: BatchState<Double>
+    let tangent: StateTangents<Double>
+    if plan.constraints != nil {
+      (final, tangent) = try constrainedPushforward(
+        from: initial, inputs: inputs, steps: steps, along: direction, threads: threads)
+    } else {
+      let run = DualRollout(self, initial, inputs, direction, steps)
+      try run.forward(threads: threads, keepsRecords: false)
+      (final, tangent) = (run.final, model.tangents(of: run.finalChange, at: run.final))
+    }
     for (name, values) in [
       ("positions", tangent.positions), ("velocities", tangent.velocities),
       ("activations", tangent.activations),
@@ -48,7 +55,7 @@ extension Simulator where Scalar == Double {
         throw .overflow(result: "tangent of the final state: \(name)", index: index)
       }
     }
-    return (run.final, tangent)
+    return (final, tangent)
   }
 
   /// Forward over reverse: the gradient of a cost of the final states and its derivative along a direction, at about
@@ -67,7 +74,7 @@ extension Simulator where Scalar == Double {
   ///   - threads: how many threads work; the result is the same for every number.
   ///   - targets: which inputs get gradients.
   /// - Throws: ``SimulationError`` as ``pushforward(from:inputs:steps:along:threads:)``, and for cotangents of the wrong
-  ///   length.
+  ///   length, and ``SimulationError/invalidRequest(_:)`` for models with constraints.
   public func hessianVectorProduct(
     from initial: BatchState<Double>, inputs: SimulationInputs<Double> = SimulationInputs(), steps: Int,
     along direction: RolloutDirection, targets: GradientTargets = [.initialState, .controls],
@@ -76,7 +83,7 @@ extension Simulator where Scalar == Double {
       cotangents: StateCotangents<Double>, derivatives: StateCotangents<Double>
     )
   ) throws(SimulationError) -> RolloutSecondDerivative {
-    try requireForwardMode()
+    try requireSecondDerivatives()
     try validate(initial, inputs, direction, steps: steps)
     let recordBytes = StepRecord<DualRollout.L>.byteCount(plan) * plan.stageCount / DualRollout.L.laneCount
     try checkTrajectoryFits(worlds: initial.worldCount, steps: steps, retainedBytes: recordBytes)

@@ -83,7 +83,7 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
   private let scratch: AdjointScratch<L>
   private let cotangents: Cotangents<L>
   private let records: GroupStorage<L>
-  /// Rows of the Jacobians of one world, with the controls behind the state.
+  /// Rows of the Jacobians of one world, with the controls, then the forces that are asked for, behind the state.
   private let rows: UnsafeMutablePointer<Scalar>
   /// Degrees of freedom whose positions are integrated together: one, or the three of a rotation.
   private let blocks: [Range<Int>]
@@ -91,10 +91,10 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
   private let unit: UnsafeMutablePointer<L>
   private let byPosition: UnsafeMutablePointer<L>
   private let byVelocity: UnsafeMutablePointer<L>
-  private let stateCount: Int
-  private let width: Int
+  let stateCount: Int
+  let width: Int
 
-  init(_ plan: DynamicsPlan<Scalar>) {
+  init(_ plan: DynamicsPlan<Scalar>, byAppliedForces: Bool = false, byCartesianForces: Bool = false) {
     self.plan = plan
     runner = GroupRunner(plan)
     records = GroupStorage(plan, steps: 1, memory: .storeAll)
@@ -108,7 +108,9 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
       }
     }
     stateCount = 2 * plan.velocityCount + plan.activationCount
-    width = stateCount + plan.actuators.count
+    let forcesStart = stateCount + plan.actuators.count
+    let cartesianStart = forcesStart + (byAppliedForces ? plan.velocityCount : 0)
+    width = cartesianStart + (byCartesianForces ? 6 * plan.bodyCount : 0)
     var measure = ArenaMeasure()
     for _ in 0..<3 { measure.take(L.self, plan.velocityCount) }
     measure.take(L.self, width)
@@ -119,7 +121,8 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
     let row = arena.take(L.self, width)
     cotangents = Cotangents(
       positions: row, velocities: row + plan.velocityCount, activations: row + 2 * plan.velocityCount,
-      controls: row + stateCount)
+      controls: row + stateCount, appliedForces: byAppliedForces ? row + forcesStart : nil,
+      cartesianForces: byCartesianForces ? row + cartesianStart : nil)
     rows = arena.take(Scalar.self, stateCount * width)
     unit = arena.take(L.self, plan.velocityCount)
     byPosition = arena.take(L.self, plan.velocityCount)
@@ -131,22 +134,8 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
   func jacobians(
     _ state: BatchPointers<Scalar>, _ inputs: InputPointers<Scalar>, world: Int
   ) -> StepJacobians? {
-    let n = plan.velocityCount
-    runner.load(state, world: world)
-    let stepInputs = runner.loadInputs(inputs, step: 0, world: world)
-    let steps = records.records(forStep: 0)
-    let h = L(broadcasting: plan.timestep)
-    stepForward(plan, steps, runner.scratch, stepInputs, timestep: h, state: runner.state)
-    runner.freezeDiverged(before: steps[0], step: 0)
-    if runner.divergedStep[0] >= 0 { return nil }
-    let isConverged = !runner.isUnconverged(lane: 0)
-    runner.scratch.constraints?.kinkMargin = L(1.0)
-    if plan.stageCount == 1 {
-      sweep(n..<stateCount, stepInputs)
-      addPositionRows()
-    } else {
-      sweep(0..<stateCount, stepInputs)
-    }
+    load(state, world: world)
+    guard let isConverged = advance(inputs, step: 0, world: world) else { return nil }
     let nu = plan.actuators.count
     return StepJacobians(
       stateCount: stateCount, controlCount: nu,
@@ -154,6 +143,53 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
       B: columns(rows, rows: stateCount, width: width, first: stateCount, count: nu),
       kinkMargin: runner.scratch.constraints.map { Double($0.kinkMargin[lane: 0]) } ?? 1,
       isConverged: isConverged)
+  }
+
+  /// Where the steps start.
+  func load(_ state: BatchPointers<Scalar>, world: Int) { runner.load(state, world: world) }
+
+  /// Takes a step and finds its Jacobians.
+  ///
+  /// - Returns: whether the constraint solver converged; nil if the world diverged.
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
+  func advance(_ inputs: InputPointers<Scalar>, step: Int, world: Int) -> Bool? {
+    let stepInputs = runner.loadInputs(inputs, step: step, world: world)
+    let steps = records.records(forStep: 0)
+    let h = L(broadcasting: plan.timestep)
+    stepForward(plan, steps, runner.scratch, stepInputs, timestep: h, state: runner.state)
+    runner.freezeDiverged(before: steps[0], step: step)
+    if runner.divergedStep[0] >= 0 { return nil }
+    runner.scratch.constraints?.kinkMargin = L(1.0)
+    if plan.stageCount == 1 {
+      sweep(plan.velocityCount..<stateCount, stepInputs)
+      addPositionRows()
+    } else {
+      sweep(0..<stateCount, stepInputs)
+    }
+    return !runner.isUnconverged(lane: 0)
+  }
+
+  /// Writes the state after the last step.
+  func store(_ target: BatchPointers<Scalar>, world: Int) {
+    func store(_ values: UnsafeMutablePointer<L>, _ count: Int, _ target: UnsafeMutablePointer<Scalar>) {
+      for i in 0..<count { target[world * count + i] = values[i][lane: 0] }
+    }
+    store(runner.state.positions, plan.positionCount, target.positions)
+    store(runner.state.velocities, plan.velocityCount, target.velocities)
+    store(runner.state.activations, plan.activationCount, target.activations)
+  }
+
+  /// The tangent of the next state, from that of the state with those of the inputs behind it.
+  func multiply(_ x: inout [Scalar]) {
+    var next = [Scalar](repeating: 0, count: stateCount)
+    for i in 0..<stateCount {
+      let row = rows + i * width
+      var sum: Scalar = 0
+      for j in 0..<width { sum += row[j] * x[j] }
+      next[i] = sum
+    }
+    for i in 0..<stateCount { x[i] = next[i] }
   }
 
   /// Computes some of the rows by reverse sweeps.

@@ -145,11 +145,11 @@ public final class RolloutTape<Scalar: SimulationScalar>: @unchecked Sendable {
 
 extension Simulator {
   /// - Throws: ``SimulationError/invalidRequest(_:)`` for models with constraints.
-  func requireForwardMode() throws(SimulationError) {
+  func requireSecondDerivatives() throws(SimulationError) {
     guard plan.constraints == nil else {
       throw .invalidRequest(
-        "forward mode and Hessian-vector products are of smooth dynamics; leave constraints out with "
-          + "`ignoring: .constraints`, or use gradients and step Jacobians")
+        "Hessian-vector products are of smooth dynamics; leave constraints out with `ignoring: .constraints`, or use "
+          + "gradients, tangents and step Jacobians")
     }
   }
 

@@ -19,6 +19,38 @@ import Testing
     }
   }
 
+  /// Forward and reverse mode are transposes of each other, with several worlds and inputs that change.
+  @Test(arguments: ["welds", "weldsInFluid", "contactsPyramidal", "contactsElliptic", "limits"], integrators)
+  func forwardMode(name: String, integrator: Integrator) throws {
+    var problem = RolloutProblem(
+      try ConstraintModels.model(name, integrator), seed: 11, worlds: 3, steps: 3)
+    problem.ignored = []
+    if name.hasPrefix("contacts") {
+      problem.state.positions = (0..<3).flatMap { _ in problem.model.defaultPosition }
+    }
+    let simulator = try problem.simulator()
+    let direction = problem.direction(seed: 12)
+    let (final, tangent) = try simulator.pushforward(
+      from: problem.state, inputs: problem.inputs, steps: problem.steps, along: direction)
+    let plain = try simulator.rollout(from: problem.state, inputs: problem.inputs, steps: problem.steps)
+    #expect(relativeError(final.velocities, plain.finalState.velocities) < 1e-9)
+    let parts = [
+      dot(problem.cotangents.positions, tangent.positions),
+      dot(problem.cotangents.velocities, tangent.velocities),
+      dot(problem.cotangents.activations, tangent.activations),
+    ]
+    let forward = parts.reduce(0, +)
+    let tape = try simulator.record(from: problem.state, inputs: problem.inputs, steps: problem.steps)
+    let reverse = try tape.gradient(final: problem.cotangents, targets: .all).along(direction)
+    let scale = parts.map(abs).max()!
+    #expect(abs(forward - reverse) <= 1e-10 * scale, "\(forward), \(reverse)")
+    #expect(throws: SimulationError.self) {
+      _ = try simulator.hessianVectorProduct(
+        from: problem.state, inputs: problem.inputs, steps: 1, along: direction
+      ) { _, _ in (problem.cotangents, problem.cotangents) }
+    }
+  }
+
   private func expectGradient(
     of problem: RolloutProblem, seed: UInt64, step: Double, tolerance: Double
   ) throws {
