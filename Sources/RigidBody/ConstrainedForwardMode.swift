@@ -30,7 +30,8 @@ extension Simulator where Scalar == Double {
     var unconverged = diverged
     func withInputs(_ inputs: SimulationInputs<Double>, _ body: (InputPointers<Double>) -> Void) {
       inputs.withPointers(
-        controlCount: plan.actuators.count, velocityCount: nv, bodyCount: plan.bodyCount, body)
+        controlCount: plan.actuators.count, velocityCount: nv, bodyCount: plan.bodyCount,
+        mocapWidth: plan.mocapWidth, body)
     }
     final.withPointers { state in
       tangents.withPointers { tangent in
@@ -48,7 +49,8 @@ extension Simulator where Scalar == Double {
                   makeContext: {
                     JacobianRunner<Double.Group>(
                       plan, byAppliedForces: changing.appliedForces != nil,
-                      byCartesianForces: changing.cartesianForces != nil)
+                      byCartesianForces: changing.cartesianForces != nil,
+                      byMocapPoses: changing.mocapPoses != nil)
                   },
                   body: { runner, world in
                     let s = shared.value
@@ -115,5 +117,6 @@ extension JacobianRunner where L.Scalar == Double {
     set(changes.controls)
     if changes.appliedForces.values != nil { set(changes.appliedForces) }
     if changes.cartesianForces.values != nil { set(changes.cartesianForces) }
+    if changes.mocapPoses.values != nil { set(changes.mocapPoses) }
   }
 }

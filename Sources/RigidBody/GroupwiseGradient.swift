@@ -35,7 +35,6 @@ extension Simulator {
       initial.worldCount == 1
       ? try job.run(Scalar.Single.self, threads: threads, worldCost)
       : try job.run(Scalar.Group.self, threads: threads, worldCost)
-    try requireDifferentiable(contact: found.undifferentiableContact)
     try found.requireFinite("gradient")
     return (values, found)
   }

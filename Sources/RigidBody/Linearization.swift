@@ -94,7 +94,10 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
   let stateCount: Int
   let width: Int
 
-  init(_ plan: DynamicsPlan<Scalar>, byAppliedForces: Bool = false, byCartesianForces: Bool = false) {
+  init(
+    _ plan: DynamicsPlan<Scalar>, byAppliedForces: Bool = false, byCartesianForces: Bool = false,
+    byMocapPoses: Bool = false
+  ) {
     self.plan = plan
     runner = GroupRunner(plan)
     records = GroupStorage(plan, steps: 1, memory: .storeAll)
@@ -110,7 +113,8 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
     stateCount = 2 * plan.velocityCount + plan.activationCount
     let forcesStart = stateCount + plan.actuators.count
     let cartesianStart = forcesStart + (byAppliedForces ? plan.velocityCount : 0)
-    width = cartesianStart + (byCartesianForces ? 6 * plan.bodyCount : 0)
+    let mocapStart = cartesianStart + (byCartesianForces ? 6 * plan.bodyCount : 0)
+    width = mocapStart + (byMocapPoses ? plan.mocapWidth : 0)
     var measure = ArenaMeasure()
     for _ in 0..<3 { measure.take(L.self, plan.velocityCount) }
     measure.take(L.self, width)
@@ -122,7 +126,8 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
     cotangents = Cotangents(
       positions: row, velocities: row + plan.velocityCount, activations: row + 2 * plan.velocityCount,
       controls: row + stateCount, appliedForces: byAppliedForces ? row + forcesStart : nil,
-      cartesianForces: byCartesianForces ? row + cartesianStart : nil)
+      cartesianForces: byCartesianForces ? row + cartesianStart : nil,
+      mocapPoses: byMocapPoses ? row + mocapStart : nil)
     rows = arena.take(Scalar.self, stateCount * width)
     unit = arena.take(L.self, plan.velocityCount)
     byPosition = arena.take(L.self, plan.velocityCount)
