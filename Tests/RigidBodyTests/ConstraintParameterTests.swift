@@ -100,7 +100,7 @@ import Testing
     [
       Numbers(
         name: "friction loss", values: \.constraints.frictionLoss,
-        change: { $0.degreesOfFreedom[$1].frictionLoss += $2 }, size: 2),
+        change: { $0.degreesOfFreedom[$1].frictionLoss += $2 }, size: 25),
       Numbers(
         name: "range", values: { $0.constraints.jointRange.flatMap { $0 } },
         change: { $0.joints[$1 / 2].range[$1 % 2] += $2 }, size: 0.1),
@@ -109,7 +109,7 @@ import Testing
         size: 0.1),
       Numbers(
         name: "tendon friction loss", values: \.constraints.tendonFrictionLoss,
-        change: { $0.tendons[$1].frictionLoss += $2 }, size: 2),
+        change: { $0.tendons[$1].frictionLoss += $2 }, size: 25),
       Numbers(
         name: "tendon range", values: { $0.constraints.tendonRange.flatMap { $0 } },
         change: { $0.tendons[$1 / 2].range[$1 % 2] += $2 }, size: 0.1),
