@@ -6,9 +6,9 @@ SHELL := /bin/bash
 
 TOOLSET := --toolset native.json
 RELEASE := -c release $(TOOLSET)
-APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev zlib1g-dev
-BREW_PACKAGES := qhull openblas zlib
-DOCUMENTED := Lanes Autodiff Learning RobotModels Kinematics RigidBody Simulation Costate
+APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev zlib1g-dev libsuitesparse-dev
+BREW_PACKAGES := qhull openblas zlib suite-sparse
+DOCUMENTED := Lanes LinearAlgebra Autodiff LinearSolvers Learning RobotModels Kinematics RigidBody Simulation Costate
 DOCS_OUTPUT := .build/documentation
 SOURCES := Package.swift Sources Tests Examples
 

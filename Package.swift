@@ -31,8 +31,16 @@ let package = Package(
     // zlib, for compressed archives.
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    // KLU and AMD of SuiteSparse (LGPL and BSD).
+    .systemLibrary(
+      name: "CSuiteSparse", providers: [.apt(["libsuitesparse-dev"]), .brew(["suite-sparse"])]),
     .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
+    .target(
+      name: "LinearAlgebra", dependencies: ["Lanes", "COpenBLAS", "CSuiteSparse"], swiftSettings: settings),
     .target(name: "Autodiff", dependencies: ["Lanes", "COpenBLAS", "CZlib"], swiftSettings: settings),
+    .target(
+      name: "LinearSolvers", dependencies: ["Autodiff", "LinearAlgebra", "COpenBLAS"], swiftSettings: settings
+    ),
     .target(name: "Learning", dependencies: ["Autodiff"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
     .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
@@ -45,7 +53,8 @@ let package = Package(
     .target(
       name: "Costate",
       dependencies: [
-        "Lanes", "Autodiff", "Learning", "RobotModels", "Kinematics", "RigidBody", "Simulation",
+        "Lanes", "LinearAlgebra", "Autodiff", "LinearSolvers", "Learning", "RobotModels", "Kinematics",
+        "RigidBody", "Simulation",
       ],
       swiftSettings: settings),
     // Plots and numbers for a person: of the command line and the examples, no part of the library.
@@ -75,6 +84,13 @@ let package = Package(
     .testTarget(
       name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "LinearSolversTests",
+      dependencies: ["LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"], swiftSettings: settings),
     .testTarget(

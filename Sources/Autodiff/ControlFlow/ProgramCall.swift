@@ -56,7 +56,7 @@ extension Program {
   }
   /// The program from known inputs, then cotangents of all outputs, to cotangents of the linear inputs (zeros written
   /// out).
-  func transposedProgram(isLinear: [Bool]) throws -> Program {
+  package func transposedProgram(isLinear: [Bool]) throws -> Program {
     let knownTypes = zip(inputTypes, isLinear).filter { !$0.1 }.map(\.0)
     let linearTypes = zip(inputTypes, isLinear).filter(\.1).map(\.0)
     return try trace(knownTypes + outputTypes) { arguments in

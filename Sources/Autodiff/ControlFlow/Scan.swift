@@ -93,7 +93,7 @@ extension TensorType {
 
 extension DenseArray {
   /// The view of one entry of axis 0.
-  func row(_ index: Int) -> DenseArray {
+  package func row(_ index: Int) -> DenseArray {
     view(
       Array(shape.dropFirst()), strides: Array(strides.dropFirst()),
       offset: offset + index * (strides.first ?? 0))

@@ -94,7 +94,7 @@ extension Binary: Primitive {
 }
 
 /// The sum of two tangents or cotangents, each possibly zero.
-func sum(_ a: Tensor?, _ b: Tensor?) -> Tensor? {
+package func sum(_ a: Tensor?, _ b: Tensor?) -> Tensor? {
   guard let a else { return b }
   guard let b else { return a }
   return a + b

@@ -86,11 +86,11 @@ struct TracedValue: Sendable {
 }
 
 /// A traced function with the values it captured from enclosing traces, which are its last inputs.
-struct TracedFunction<Output> {
-  var program: Program
-  var captures: [Tensor]
+package struct TracedFunction<Output> {
+  package var program: Program
+  package var captures: [Tensor]
   /// What the function returned; its leaves are traced tensors that serve as a template for structure only.
-  var output: Output
+  package var output: Output
 }
 
 /// Runs a function on placeholders of these types and returns what it did.

@@ -47,7 +47,7 @@ package struct DenseArray: @unchecked Sendable {
 
   /// The first element. Valid while the array lives: a local copy whose memory is used only through this must be kept
   /// alive to the end of its use.
-  func pointer<T>(_ type: T.Type) -> UnsafeMutablePointer<T> {
+  package func pointer<T>(_ type: T.Type) -> UnsafeMutablePointer<T> {
     buffer.base.assumingMemoryBound(to: T.self) + offset
   }
   /// True if elements lie one after the other in row-major order.

@@ -24,7 +24,7 @@ extension Tensor {
     return bind1(Broadcast(shape: shape, axes: axes), self)
   }
   /// With the batch as axis 0, repeated if the tensor is the same for all.
-  func batched(_ isBatched: Bool, _ size: Int) -> Tensor {
+  package func batched(_ isBatched: Bool, _ size: Int) -> Tensor {
     isBatched ? self : broadcast(to: [size] + shape, axes: shape.indices.map { $0 + 1 })
   }
 

@@ -25,10 +25,13 @@ public struct Tensor: Sendable {
 
   package init(_ array: DenseArray) { representation = .dense(array) }
   init(traced value: TracedValue) { representation = .traced(value) }
-  init(failed error: TensorError) { representation = .failed(error) }
+  package init(failed error: TensorError) { representation = .failed(error) }
 
   /// The numbers, if they are known.
   package var dense: DenseArray? { if case .dense(let array) = representation { array } else { nil } }
+
+  /// The error of the mistake that the tensor is the result of.
+  package var failure: TensorError? { if case .failed(let error) = representation { error } else { nil } }
 
   /// Element type and shape.
   public var type: TensorType {

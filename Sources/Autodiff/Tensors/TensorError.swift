@@ -16,6 +16,12 @@ public struct TensorError: Error, Sendable, Hashable, CustomStringConvertible {
     case unsupportedDerivative
     /// A matrix is singular, or not positive definite.
     case singular
+    /// A matrix has an inverse, but rounding decides what it is.
+    case nearlySingular
+    /// A sparse matrix is singular whatever its values.
+    case structurallySingular
+    /// A matrix is said to be positive definite, and is not.
+    case notPositiveDefinite
     /// An iteration did not converge.
     case notConverged
     /// A value that must be finite is not.
@@ -82,7 +88,7 @@ struct TensorContext: Sendable {
 
 extension TensorError {
   /// Hands the error to the innermost scope, or stops the program.
-  func report() -> Tensor {
+  package func report() -> Tensor {
     record()
     return Tensor(failed: self)
   }

@@ -1,5 +1,5 @@
 /// Traces a function of a tree at the types of this argument.
-func stage<Input: TensorTree, Output: TensorTree>(
+package func stage<Input: TensorTree, Output: TensorTree>(
   _ function: (Input) throws -> Output, _ argument: Input
 ) throws -> TracedFunction<Output> {
   let leaves = try checkedLeaves(argument)
