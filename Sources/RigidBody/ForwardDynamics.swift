@@ -119,7 +119,9 @@ func forwardDynamics<L: Lane>(
       return
     }
   }
-  matrixPass(plan, record, scratch, inputs, timestep: h)
+  matrixPass(
+    plan, record, scratch, inputs, timestep: h,
+    massMatrix: (scratch.constraints?.massMatrix).map { .init($0) })
   if plan.implicitFreeBodyCount > 0 { copyValues(scratch.bias, tau, n) }
   solveMassMatrix(plan.pattern, factor: record.factor, tau)
   if plan.implicitFreeBodyCount > 0 {
@@ -154,6 +156,12 @@ func armaturedMassMatrix<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>
 ) {
   massMatrixPass(plan, record, scratch, addsFluid: false, fluidScale: L(0.0))
+  addArmature(plan, record)
+}
+
+/// Adds the armature to the diagonal of `record.factor`.
+@inline(__always)
+private func addArmature<L: Lane>(_ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>) {
   var i = 0
   while i < plan.velocityCount {
     record.factor[Int(plan.pattern.rowAddress[i])] += L(broadcasting: plan.armature[i])
@@ -163,18 +171,24 @@ func armaturedMassMatrix<L: Lane>(
 }
 
 /// The factor of `M̂`; reads poses, directions and inertias, and with an implicit fluid the links' velocities.
+///
+/// - Parameter massMatrix: M with armature, where it is known.
 @inline(__always)
 func matrixPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing Scratch<L>,
-  _ inputs: StepInputs<L>, timestep h: L
+  _ inputs: StepInputs<L>, timestep h: L, massMatrix: UnsafePointer<L>? = nil
 ) {
-  if plan.hasImplicitFluid { fluidDampingPass(plan, record, scratch) }
-  massMatrixPass(plan, record, scratch, addsFluid: plan.hasImplicitFluid, fluidScale: h)
+  if let massMatrix, !plan.hasImplicitFluid {
+    copyValues(record.factor, massMatrix, plan.pattern.entryCount)
+  } else {
+    if plan.hasImplicitFluid { fluidDampingPass(plan, record, scratch) }
+    massMatrixPass(plan, record, scratch, addsFluid: plan.hasImplicitFluid, fluidScale: h)
+    addArmature(plan, record)
+  }
   var i = 0
   while i < plan.velocityCount {
     let entry = Int(plan.pattern.rowAddress[i])
-    let diagonal = record.factor[entry] + L(broadcasting: plan.armature[i])
-    record.factor[entry] = L.multiplyAdd(h, scalar: plan.implicitDamping[i], diagonal)
+    record.factor[entry] = L.multiplyAdd(h, scalar: plan.implicitDamping[i], record.factor[entry])
     i += 1
   }
   addTendonArmature(plan, record, to: record.factor)

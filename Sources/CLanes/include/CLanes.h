@@ -31,6 +31,14 @@ COSTATE_DEFINE_MULTIPLY_ADD(double, d1)
 COSTATE_DEFINE_MULTIPLY_ADD(costate_d8, d8)
 COSTATE_DEFINE_MULTIPLY_ADD(costate_f16, f16)
 
+// Whether a mask, of lanes that are 0 or -1, has a lane set, and whether all are.
+typedef long long costate_mask8 __attribute__((ext_vector_type(8)));
+typedef int costate_mask16 __attribute__((ext_vector_type(16)));
+COSTATE_INLINE _Bool costate_any_8(costate_mask8 mask) { return __builtin_reduce_or(mask) != 0; }
+COSTATE_INLINE _Bool costate_all_8(costate_mask8 mask) { return __builtin_reduce_and(mask) != 0; }
+COSTATE_INLINE _Bool costate_any_16(costate_mask16 mask) { return __builtin_reduce_or(mask) != 0; }
+COSTATE_INLINE _Bool costate_all_16(costate_mask16 mask) { return __builtin_reduce_and(mask) != 0; }
+
 // Asks for memory to be brought into the second-level cache.
 static inline __attribute__((always_inline)) void costate_prefetch(const void *from, long bytes) {
   for (long i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i, 0, 2);

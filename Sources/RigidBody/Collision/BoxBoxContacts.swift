@@ -13,7 +13,10 @@ func boxBox<L: Lane>(
   _ pose1: GeomPose<L>, _ size1: Vector3<L>, _ pose2: GeomPose<L>, _ size2: Vector3<L>, cutoff: L,
   into list: inout ContactPointList<L>
 ) {
-  for lane in 0..<L.laneCount {
+  // A little more than the bounding spheres, for rounding.
+  let reach = (size1.norm + size2.norm + cutoff) * 1.001
+  let isNear = (pose2.position - pose1.position).normSquared .<= reach * reach
+  for lane in 0..<L.laneCount where isNear[lane: lane] {
     var boxes = BoxPair(
       pose1.lane(lane), size1.lane(lane), pose2.lane(lane), size2.lane(lane),
       cutoff: Double(cutoff[lane: lane]))

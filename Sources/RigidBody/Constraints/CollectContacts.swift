@@ -1,8 +1,8 @@
 import Kinematics
 import Lanes
 
-/// Finds each lane's contacts that exert force and puts them into slots: the k-th of a dimension into the k-th slot of that
-/// dimension. Contacts of a lane are found in MuJoCo's order.
+/// Finds each lane's contacts that exert force and puts them into slots: the k-th of a class into the k-th slot of that
+/// class (``KernelCandidate/slotClass``). Contacts of a lane are found in MuJoCo's order.
 @inline(__always)
 func collectContacts<L: Lane>(
   _ plan: ConstraintPlan<L.Scalar>, _ broadPhase: BroadPhase?, _ detector: ContactDetector?,
@@ -10,16 +10,14 @@ func collectContacts<L: Lane>(
 ) where L.Scalar: LaneScalar {
   memory.slotCount = 0
   var k = 0
-  while k < 4 {
-    memory.firstSlot[k] = -1
-    memory.lastSlot[k] = -1
+  while k < memory.usedClassCount {
+    let used = Int(memory.usedClasses[k])
+    memory.firstSlot[used] = -1
+    memory.lastSlot[used] = -1
+    memory.laneSlot[used] = L(-1.0)
     k = k &+ 1
   }
-  k = 0
-  while k < ConstraintMemory<L>.laneSlotCount {
-    memory.laneSlot[k] = -1
-    k = k &+ 1
-  }
+  memory.usedClassCount = 0
   placeGeoms(plan.contacts, memory, state)
   let nearCount: Int
   if let broadPhase {
@@ -173,24 +171,17 @@ private func addContact<L: Lane>(
   _ candidate: UnsafePointer<KernelCandidate<L.Scalar>>, _ index: Int32, _ number: Int32, _ lanes: L.Mask,
   _ memory: inout ConstraintMemory<L>
 ) where L.Scalar: LaneScalar {
-  let dimension = Int(candidate.pointee.dimensionClass)
+  let slotClass = Int(candidate.pointee.slotClass)
   let point = memory.found + Int(number)
-  let last = memory.laneSlot + dimension &* L.laneCount
-  var lane = 0
+  let last = memory.laneSlot[slotClass]
+  guard let first = firstLane(of: L.self, in: lanes) else { return }
   // Mostly all lanes have had the same number of contacts so far.
-  var shared: Int32 = -2
-  var isShared = true
-  while lane < L.laneCount {
-    if lanes[lane: lane] {
-      if shared == -2 { shared = last[lane] }
-      isShared = isShared && last[lane] == shared
-    }
-    lane = lane &+ 1
-  }
-  if isShared {
-    let slot = nextSlot(after: shared, dimension, &memory)
+  let shared = L(broadcasting: last[lane: first])
+  var lane = 0
+  if ((last .== shared) .| .!lanes).allTrue {
+    let slot = nextSlot(after: Int32(Double(last[lane: first])), candidate, &memory)
     memory.points.base[slot] = memory.points.base[slot].replacing(with: point.pointee, where: lanes)
-    lane = 0
+    setNumbers(candidate, index, lanes, slot, memory)
     while lane < L.laneCount {
       if lanes[lane: lane] { setSource(candidate, index, number, lane, slot, memory) }
       lane = lane &+ 1
@@ -200,17 +191,35 @@ private func addContact<L: Lane>(
   lane = 0
   while lane < L.laneCount {
     if lanes[lane: lane] {
-      let slot = nextSlot(after: last[lane], dimension, &memory)
+      let slot = nextSlot(after: Int32(Double(last[lane: lane])), candidate, &memory)
       let target = memory.points.base + slot
       target.pointee.distance[lane: lane] = point.pointee.distance[lane: lane]
       copyLane(point.pointee.position, to: &target.pointee.position, lane)
       copyLane(point.pointee.normal, to: &target.pointee.normal, lane)
       copyLane(point.pointee.tangent, to: &target.pointee.tangent, lane)
       target.pointee.branch[lane: lane] = point.pointee.branch[lane: lane]
+      var own = L.Mask(repeating: false)
+      own[lane: lane] = true
+      setNumbers(candidate, index, own, slot, memory)
       setSource(candidate, index, number, lane, slot, memory)
     }
     lane = lane &+ 1
   }
+}
+
+/// Says which candidate some lanes have in a slot.
+@inline(__always)
+private func setNumbers<L: Lane>(
+  _ candidate: UnsafePointer<KernelCandidate<L.Scalar>>, _ index: Int32, _ lanes: L.Mask, _ slot: Int,
+  _ memory: ConstraintMemory<L>
+) where L.Scalar: LaneScalar {
+  @inline(__always) func set(_ target: UnsafeMutablePointer<L>, _ value: L) {
+    target.pointee = target.pointee.replacing(with: value, where: lanes)
+  }
+  set(memory.candidateNumber.base + slot, L(Double(index)))
+  set(memory.parameterNumber.base + slot, L(Double(candidate.pointee.parameters)))
+  set(memory.diagonal.base + slot, L(broadcasting: candidate.pointee.diagonal))
+  set(memory.laneSlot + Int(candidate.pointee.slotClass), L(Double(slot)))
 }
 
 @inline(__always)
@@ -227,36 +236,42 @@ private func setSource<L: Lane>(
   _ slot: Int, _ memory: ConstraintMemory<L>
 ) where L.Scalar: LaneScalar {
   memory.sources.base[slot &* L.laneCount &+ lane] = ContactSource(
-    candidate: index, number: number, branch: Int32(memory.points.base[slot].branch[lane: lane]),
+    candidate: index, number: number, branch: Int32(Double(memory.points.base[slot].branch[lane: lane])),
     link1: candidate.pointee.link1, link2: candidate.pointee.link2)
-  memory.laneSlot[Int(candidate.pointee.dimensionClass) &* L.laneCount &+ lane] = Int32(
-    truncatingIfNeeded: slot)
 }
 
-/// The slot of a dimension that follows another one, -1 standing before the first.
+/// The slot of a candidate's class that follows another one, -1 standing before the first.
 @inline(__always)
 private func nextSlot<L: Lane>(
-  after slot: Int32, _ dimension: Int, _ memory: inout ConstraintMemory<L>
+  after slot: Int32, _ candidate: UnsafePointer<KernelCandidate<L.Scalar>>,
+  _ memory: inout ConstraintMemory<L>
 ) -> Int where L.Scalar: LaneScalar {
-  let following = slot < 0 ? memory.firstSlot[dimension] : memory.next.base[Int(slot)]
+  let slotClass = Int(candidate.pointee.slotClass)
+  let following = slot < 0 ? memory.firstSlot[slotClass] : memory.next.base[Int(slot)]
   if following >= 0 { return Int(following) }
   memory.reserveSlot()
   let new = memory.slotCount
   let number = Int32(truncatingIfNeeded: new)
-  if memory.lastSlot[dimension] < 0 {
-    memory.firstSlot[dimension] = number
+  if memory.lastSlot[slotClass] < 0 {
+    memory.firstSlot[slotClass] = number
+    memory.usedClasses[memory.usedClassCount] = Int32(truncatingIfNeeded: slotClass)
+    memory.usedClassCount = memory.usedClassCount &+ 1
   } else {
-    memory.next.base[Int(memory.lastSlot[dimension])] = number
+    memory.next.base[Int(memory.lastSlot[slotClass])] = number
   }
-  memory.lastSlot[dimension] = number
+  memory.lastSlot[slotClass] = number
   memory.next.base[new] = -1
   memory.slotCount = new &+ 1
   // Lanes without this contact must be finite, whatever was here.
   let zero = L(0.0)
   memory.points.base[new] = ContactPoint(
     distance: zero, position: .zero, normal: Vector3(L(1.0), zero, zero))
+  let dimension = candidate.pointee.dimensionClass
   let size: Int32 = dimension == 0 ? 1 : dimension == 1 ? 3 : dimension == 2 ? 4 : 6
   memory.slots.base[new] = ContactSlot(dimension: size, supportStart: 0, supportCount: 0, jacobianStart: 0)
+  memory.candidateNumber.base[new] = L(-1.0)
+  memory.parameterNumber.base[new] = L(-1.0)
+  memory.diagonal.base[new] = L(1.0)
   var lane = 0
   while lane < L.laneCount {
     memory.sources.base[new &* L.laneCount &+ lane] = ContactSource(
@@ -297,7 +312,7 @@ private func collideEachLane<L: Lane>(
           var mask = L.Mask(repeating: false)
           mask[lane: lane] = true
           addContact(candidate, index, Int32(truncatingIfNeeded: number), mask, &memory)
-          let slot = Int(memory.laneSlot[Int(candidate.pointee.dimensionClass) &* L.laneCount &+ lane])
+          let slot = Int(Double(memory.laneSlot[Int(candidate.pointee.slotClass)][lane: lane]))
           if candidate.pointee.kind == .convex {
             memory.origins.base[slot &* L.laneCount &+ lane] = detector.origins[number]
           }

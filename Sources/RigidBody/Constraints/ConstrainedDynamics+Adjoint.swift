@@ -1,5 +1,6 @@
 import Kinematics
 import Lanes
+import RobotModels
 
 // The adjoint of a step's accelerations under constraints.
 //
@@ -18,7 +19,9 @@ struct ConstraintAdjointMemory<L: Lane> {
   /// Always zero.
   let rest: UnsafeMutablePointer<L>
   let rates: UnsafeMutablePointer<LinkRates<L>>
+  /// Of links that are touched, see ``touch(_:)``.
   let links: UnsafeMutablePointer<LinkConstraintCotangents<L>>
+  let isTouched: UnsafeMutablePointer<Bool>
   /// Links of the contacts in one slot, and the lanes (1, else 0) in which each is the first and the second.
   let slotLinks: UnsafeMutablePointer<Int32>
   let isFirst: UnsafeMutablePointer<L>
@@ -32,6 +35,7 @@ struct ConstraintAdjointMemory<L: Lane> {
     rest = arena.take(L.self, plan.velocityCount)
     rates = arena.take(LinkRates<L>.self, plan.tree.linkCount)
     links = arena.take(LinkConstraintCotangents<L>.self, plan.tree.linkCount)
+    isTouched = arena.take(Bool.self, plan.tree.linkCount)
     slotLinks = arena.take(Int32.self, 2 * L.laneCount)
     isFirst = arena.take(L.self, 2 * L.laneCount)
     isSecond = arena.take(L.self, 2 * L.laneCount)
@@ -43,10 +47,21 @@ struct ConstraintAdjointMemory<L: Lane> {
     for _ in 0..<3 { measure.take(L.self, plan.velocityCount) }
     measure.take(LinkRates<L>.self, plan.tree.linkCount)
     measure.take(LinkConstraintCotangents<L>.self, plan.tree.linkCount)
+    measure.take(Bool.self, plan.tree.linkCount)
     measure.take(Int32.self, 2 * L.laneCount)
     for _ in 0..<2 { measure.take(L.self, 2 * L.laneCount) }
     measure.take(RowMultipliers<L>.self, sparseRowCount)
     return measure.byteCount
+  }
+
+  /// A link's cotangents, which are zero before.
+  @inline(__always)
+  func touch(_ link: Int) -> UnsafeMutablePointer<LinkConstraintCotangents<L>> {
+    if !isTouched[link] {
+      isTouched[link] = true
+      links[link] = .zero
+    }
+    return links + link
   }
 }
 
@@ -77,19 +92,30 @@ func constrainedDynamicsAdjoint<L: Lane>(
   let a = record.constrainedAccelerations
   if plan.isImplicit {
     if plan.hasImplicitFluid { velocityPass(plan, record, forward) }
-    matrixPass(plan, record, forward, inputs, timestep: h)
+    matrixPass(plan, record, forward, inputs, timestep: h, massMatrix: engine.massMatrix)
     copyValues(memory.dual, scratch.accelerationCotangent, n)
     solveMassMatrix(plan.pattern, factor: record.factor, memory.dual)
     if plan.implicitFreeBodyCount > 0 {
       solveFreeBodies(
         plan, record, transposed: true, rightHandSide: scratch.accelerationCotangent, memory.dual)
     }
-    multiplyMassMatrix(plan.pattern, engine.massMatrix, memory.dual, scratch.lambda)
+    if plan.integrator == .euler {
+      // M = M̂ − h C with C the joints' damping.
+      var i = 0
+      while i < n {
+        scratch.lambda[i] = L.multiplyAdd(
+          -(h * memory.dual[i]), scalar: plan.implicitDamping[i], scratch.accelerationCotangent[i])
+        i += 1
+      }
+    } else {
+      multiplyMassMatrix(plan.pattern, engine.massMatrix, memory.dual, scratch.lambda)
+    }
   } else {
     copyValues(scratch.lambda, scratch.accelerationCotangent, n)
     // Damping that is zero has a derivative all the same.
+    copyValues(memory.dual, scratch.accelerationCotangent, n)
     if plan.dampsImplicitly && cotangents.parameters != nil {
-      copyValues(memory.dual, scratch.accelerationCotangent, n)
+      copyValues(record.factor, engine.massMatrix, plan.pattern.entryCount)
       factorMassMatrix(plan.pattern, record.factor)
       solveMassMatrix(plan.pattern, factor: record.factor, memory.dual)
     }
@@ -105,44 +131,40 @@ func constrainedDynamicsAdjoint<L: Lane>(
     L.minimum(engine.workspace.kinkMargin.pointee, engine.assembler.memory.nearestSwitch))
   engine.workspace.hessian.solve(scratch.lambda)
 
+  memory.isTouched.update(repeating: false, count: plan.tree.linkCount)
+  rowsAdjoint(engine, pass, plan, record, scratch, inputs, lambda: scratch.lambda, cotangents)
+  if plan.isImplicit { differenceAtRest(plan, record, scratch, memory, cotangents) }
+  if plan.isImplicit || pass.rows.slotCount > 0 || engine.assembler.plan.linkEqualities.count > 0 {
+    let sweep = ConstraintSweep(
+      directions: record.directions, dual: scratch.lambda, accelerations: a, velocities: record.velocities,
+      links: memory.links, isTouched: memory.isTouched, isImplicit: plan.isImplicit,
+      implicitDual: memory.dual, difference: memory.difference)
+    constraintSweep(
+      plan.tree, sweep, record, scratch, positions: cotangents.positions, velocities: cotangents.velocities)
+    var m = 0
+    while m < plan.mocapBodies.count {
+      // What moves the body moves it with all that hangs on it.
+      let link = Int(plan.mocapBodies.pointer(m).pointee.link)
+      addMocapCotangent(plan, record, inputs, link: link, scratch.byVelocity[link], cotangents)
+      m += 1
+    }
+  }
+
   let implicit = ImplicitTerms(
     dual: memory.dual, accelerations: record.accelerations, includesFluid: false)
   smoothAdjoint(
     plan, record.with(accelerations: a), scratch, inputs, timestep: h, implicit, cotangents,
     timestepCotangent: &timestepCotangent)
-  rowsAdjoint(engine, pass, plan, record, scratch, inputs, lambda: scratch.lambda, cotangents)
   if engine.assembler.plan.linkEqualities.count > 0 {
     velocityProductsAdjoint(engine, plan, record, scratch, cotangents)
     mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)
   }
 
-  if plan.isImplicit {
-    // λ̂ᵀ M (â − a): inverse dynamics at rest.
-    var i = 0
-    while i < n {
-      let difference = record.accelerations[i] - a[i]
-      memory.difference[i] = difference
-      if let parameters = cotangents.parameters {
-        parameters.armature[i] -= memory.dual[i] * difference
-      }
-      i += 1
-    }
-    if let parameters = cotangents.parameters {
-      tendonArmatureCotangents(
-        plan, record, dual: memory.dual, accelerations: memory.difference, parameters)
-    }
+  if plan.isImplicit && plan.hasImplicitFluid {
     copyValues(scratch.lambda, memory.dual, n)
-    let atRest = record.with(accelerations: memory.difference, velocities: memory.rest)
-    outwardAdjointPass(plan, atRest, scratch, addsForces: false, gravity: .zero)
-    if cotangents.parameters != nil { inertiaCotangents(plan, atRest, scratch, cotangents) }
-    inwardAdjointPass(
-      plan, atRest, scratch, addsForces: false, positions: cotangents.positions,
-      velocities: cotangents.velocities)
-    if plan.hasImplicitFluid {
-      implicitFluidAdjoint(
-        plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
-      mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)
-    }
+    implicitFluidAdjoint(
+      plan, record, scratch, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
+    mocapSweepAdjoint(plan, record, scratch, inputs, addsForces: true, gravity: .zero, cotangents)
   }
   return timestepCotangent
 }
@@ -162,4 +184,27 @@ private func implicitFluidAdjoint<L: Lane>(
     plan, record, scratch, addsForces: true, positions: cotangents.positions,
     velocities: cotangents.velocities)
   inwardRatePass(plan, record, scratch, positions: cotangents.positions)
+}
+
+/// δ = â − a of the term `λ̂ᵀ M δ`, the links' motions in it, and what it leaves on armature and inertias.
+@inline(__always)
+private func differenceAtRest<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  _ memory: ConstraintAdjointMemory<L>, _ cotangents: borrowing Cotangents<L>
+) {
+  var i = 0
+  while i < plan.velocityCount {
+    let difference = record.accelerations[i] - record.constrainedAccelerations[i]
+    memory.difference[i] = difference
+    if let parameters = cotangents.parameters { parameters.armature[i] -= memory.dual[i] * difference }
+    i += 1
+  }
+  if let parameters = cotangents.parameters {
+    tendonArmatureCotangents(
+      plan, record, dual: memory.dual, accelerations: memory.difference, parameters)
+  }
+  motionsAtRest(
+    plan.tree, directions: record.directions, dual: memory.dual, accelerations: memory.difference,
+    scratch.motions)
+  if cotangents.parameters != nil { inertiaCotangents(plan, record, scratch, cotangents) }
 }

@@ -68,7 +68,8 @@ struct ContactSlotDetail<L: Lane> {
 /// One thread's memory for the constraints of a lane group: turns a state into a ``ConstraintSystem``.
 final class ConstraintAssembler<L: Lane> where L.Scalar: LaneScalar {
   let plan: ConstraintPlan<L.Scalar>
-  var memory: ConstraintMemory<L>
+  // Each thread has an assembler of its own.
+  @exclusivity(unchecked) var memory: ConstraintMemory<L>
   /// Pairs without a formula, lane by lane; and the sweep of models with many pairs.
   let detector: ContactDetector?
   let broadPhase: BroadPhase?
@@ -107,6 +108,9 @@ final class ConstraintAssembler<L: Lane> where L.Scalar: LaneScalar {
   /// - Complexity: O(rows + candidates + Σ d s) for contacts of dimension d on s degrees of freedom, and the cost of the
   ///   pairs that are near. Allocates only where there are more contacts than ever before.
   @discardableResult
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   func assemble(
     poses: UnsafePointer<Pose<L>>, directions: UnsafePointer<Motion<L>>, positions: UnsafePointer<L>,
     velocities: UnsafePointer<L>, tendons: TendonState<L>? = nil
@@ -172,18 +176,22 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
   var system: ConstraintSystem<L>
   var unitDetail: GrowingBuffer<RowDetail<L>>
   var sparseDetail: GrowingBuffer<RowDetail<L>>
-  private var fixed: [GrowingBuffer<L>]
+  private var fixed: GrowingBuffer<L>
 
   // Of slots.
   var slots: GrowingBuffer<ContactSlot>
   var points: GrowingBuffer<ContactPoint<L>>
   var sources: GrowingBuffer<ContactSource>
   var origins: GrowingBuffer<ConvexOrigin>
+  /// What of ``sources`` all lanes are asked for at once: the candidate, or -1; the place of its parameters; its diagonal.
+  var candidateNumber: GrowingBuffer<L>
+  var parameterNumber: GrowingBuffer<L>
+  var diagonal: GrowingBuffer<L>
   var detail: GrowingBuffer<ContactSlotDetail<L>>
   var reference: GrowingBuffer<L>
   var weight: GrowingBuffer<L>
   var friction: GrowingBuffer<L>
-  /// The next slot of the same dimension, or -1.
+  /// The next slot of the same class, or -1.
   var next: GrowingBuffer<Int32>
   var support: GrowingBuffer<Int32>
   var jacobian: GrowingBuffer<L>
@@ -192,10 +200,13 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
   /// bound, of contacts over the geoms' reach.
   var nearestSwitch = L(1.0)
 
-  // Of the four dimensions: the first and the last slot, and in each lane the last slot used; -1 where there is none.
+  // Of classes of slots: the first and the last slot, and in each lane the last slot used; -1 where there is none. Classes that
+  // have slots are listed.
+  let usedClasses: UnsafeMutablePointer<Int32>
+  var usedClassCount = 0
   let firstSlot: UnsafeMutablePointer<Int32>
   let lastSlot: UnsafeMutablePointer<Int32>
-  let laneSlot: UnsafeMutablePointer<Int32>
+  let laneSlot: UnsafeMutablePointer<L>
 
   // Of geoms that take part, and candidates that are near.
   let geomPoses: UnsafeMutablePointer<GeomPose<L>>
@@ -215,16 +226,18 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
   let velocities: UnsafeMutablePointer<Motion<L>>
   let biases: UnsafeMutablePointer<Motion<L>>
 
-  static var laneSlotCount: Int { 4 * L.laneCount }
-
   init(_ plan: ConstraintPlan<L.Scalar>) {
     let unitCount = plan.unitRows.count
     let sparseCount = plan.pattern.sparseRows.count
     let counts = [
       unitCount, unitCount, unitCount, sparseCount, sparseCount, sparseCount, plan.pattern.support.count,
     ]
-    let arrays = counts.map { GrowingBuffer<L>(capacity: $0) }
-    fixed = arrays
+    fixed = GrowingBuffer(capacity: counts.reduce(0, +))
+    var start = fixed.base
+    let arrays = counts.map { count in
+      defer { start += count }
+      return start
+    }
     unitDetail = GrowingBuffer(capacity: unitCount)
     sparseDetail = GrowingBuffer(capacity: sparseCount)
     let slotCapacity = min(8, plan.collision.candidates.count)
@@ -232,6 +245,9 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     points = GrowingBuffer(capacity: slotCapacity)
     sources = GrowingBuffer(capacity: slotCapacity * L.laneCount)
     origins = GrowingBuffer(capacity: slotCapacity * L.laneCount)
+    candidateNumber = GrowingBuffer(capacity: slotCapacity)
+    parameterNumber = GrowingBuffer(capacity: slotCapacity)
+    diagonal = GrowingBuffer(capacity: slotCapacity)
     detail = GrowingBuffer(capacity: slotCapacity)
     reference = GrowingBuffer(capacity: 6 * slotCapacity)
     weight = GrowingBuffer(capacity: 6 * slotCapacity)
@@ -242,9 +258,16 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     func take<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
       GrowingBuffer<T>(capacity: count).base
     }
-    firstSlot = take(Int32.self, 4)
-    lastSlot = take(Int32.self, 4)
-    laneSlot = take(Int32.self, Self.laneSlotCount)
+    let classCount = plan.contacts.slotClassCount
+    usedClasses = take(Int32.self, classCount)
+    firstSlot = take(Int32.self, classCount)
+    lastSlot = take(Int32.self, classCount)
+    laneSlot = take(L.self, classCount)
+    for k in 0..<classCount {
+      firstSlot[k] = -1
+      lastSlot[k] = -1
+      laneSlot[k] = L(-1.0)
+    }
     let geomCount = plan.contacts.geoms.count
     geomPoses = take(GeomPose<L>.self, geomCount)
     isTurned = take(Bool.self, geomCount)
@@ -261,9 +284,9 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     velocities = take(Motion<L>.self, linkCount)
     biases = take(Motion<L>.self, linkCount)
     system = ConstraintSystem(
-      unitReference: arrays[0].base, unitWeight: arrays[1].base, unitFriction: arrays[2].base,
-      sparseReference: arrays[3].base, sparseWeight: arrays[4].base, sparseFriction: arrays[5].base,
-      sparseJacobian: arrays[6].base, slotCount: 0, slots: slots.base, contactSupport: support.base,
+      unitReference: arrays[0], unitWeight: arrays[1], unitFriction: arrays[2],
+      sparseReference: arrays[3], sparseWeight: arrays[4], sparseFriction: arrays[5],
+      sparseJacobian: arrays[6], slotCount: 0, slots: slots.base, contactSupport: support.base,
       contactJacobian: jacobian.base, contactReference: reference.base, contactWeight: weight.base,
       contactFriction: friction.base)
     for (index, geom) in plan.contacts.geoms.array.enumerated() {
@@ -284,6 +307,9 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     points.reserve(count)
     sources.reserve(count * L.laneCount)
     origins.reserve(count * L.laneCount)
+    candidateNumber.reserve(count)
+    parameterNumber.reserve(count)
+    diagonal.reserve(count)
     detail.reserve(count)
     reference.reserve(6 * count)
     weight.reserve(6 * count)
@@ -303,7 +329,7 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
   }
 
   func deallocate() {
-    for buffer in fixed { buffer.deallocate() }
+    fixed.deallocate()
     unitDetail.deallocate()
     sparseDetail.deallocate()
     slots.deallocate()
@@ -311,13 +337,40 @@ struct ConstraintMemory<L: Lane> where L.Scalar: LaneScalar {
     sources.deallocate()
     origins.deallocate()
     detail.deallocate()
-    for buffer in [reference, weight, friction, jacobian] { buffer.deallocate() }
+    for buffer in [reference, weight, friction, jacobian, candidateNumber, parameterNumber, diagonal] {
+      buffer.deallocate()
+    }
     for buffer in [next, support] { buffer.deallocate() }
     let single: [UnsafeMutableRawPointer] = [
-      .init(firstSlot), .init(lastSlot), .init(laneSlot), .init(geomPoses), .init(isTurned), .init(near),
+      .init(usedClasses), .init(firstSlot), .init(lastSlot), .init(laneSlot), .init(geomPoses),
+      .init(isTurned), .init(near),
       .init(isNear), .init(found), .init(singlePoses), .init(directions), .init(coefficients),
       .init(directionPlace), .init(velocities), .init(biases),
     ]
     for pointer in single { pointer.deallocate() }
   }
+}
+
+extension ConstraintMemory {
+  /// Lanes that have a contact in a slot.
+  @inline(__always) func lanes(in slot: Int) -> L.Mask { L(0.0) .<= candidateNumber.base[slot] }
+
+  /// A candidate that some of the lanes have in a slot, and these lanes, which are then no longer pending.
+  @inline(__always)
+  func nextCandidate(in slot: Int, _ pending: inout L.Mask) -> (index: Int, lanes: L.Mask)? {
+    guard let lane = firstLane(of: L.self, in: pending) else { return nil }
+    let numbers = candidateNumber.base[slot]
+    let own = pending .& (numbers .== L(broadcasting: numbers[lane: lane]))
+    pending = pending .& .!own
+    return (Int(sources.base[slot &* L.laneCount &+ lane].candidate), own)
+  }
+}
+
+/// The first lane in which a mask is true.
+@inline(__always)
+func firstLane<L: Lane>(of type: L.Type, in mask: L.Mask) -> Int? {
+  guard mask.anyTrue else { return nil }
+  var lane = 0
+  while !mask[lane: lane] { lane = lane &+ 1 }
+  return lane
 }

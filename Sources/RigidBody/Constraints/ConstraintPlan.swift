@@ -172,6 +172,9 @@ struct KernelCandidate<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   var parameters: Int32
   /// 0 to 3 for contacts of 1, 3, 4 and 6 directions.
   var dimensionClass: Int32
+  /// Contacts of a class share slots: those of one dimension between the same two trees. (Slots that trees share would couple all
+  /// degrees of freedom of a pile.)
+  var slotClass: Int32
   /// Of the first geom: whether it is a plane; then `reach` counts from it, else from centre to centre.
   var hasPlane: Bool
   /// Bounding radii plus cutoff.
@@ -219,6 +222,7 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
   /// For each geom of the model its place in `geoms`, or -1.
   let geomPlace: ConstantBuffer<Int32>
   let hasConvexPairs: Bool
+  let slotClassCount: Int
 
   init(_ model: Model, _ tree: KinematicTree<Scalar>, _ collision: CollisionPlan) {
     let options = model.options
@@ -259,6 +263,7 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
 
     var isUsed = [Bool](repeating: false, count: model.geoms.count)
     var hasConvexPairs = false
+    var slotClasses: [[Int32]: Int32] = [:]
     candidates = ConstantBuffer(
       collision.candidates.array.map { candidate in
         let (g1, g2) = (Int(candidate.geom1), Int(candidate.geom2))
@@ -276,17 +281,25 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
         // Of two geoms that no joint moves neither can be pushed: as if they were on one link.
         let link1 = tree.bodyLink[body1]
         let isStill = [body1, body2].allSatisfy { tree.lastDirection(ofLink: tree.bodyLink[$0]) < 0 }
+        let link2 = isStill ? link1 : tree.bodyLink[body2]
+        let dimensionClass: Int32 =
+          set.dimension == 1 ? 0 : set.dimension == 3 ? 1 : set.dimension == 4 ? 2 : 3
+        // The world's contacts are with a tree what the tree's own are.
+        let roots = [link1, link2].filter { $0 > 0 }.map { tree.links[$0].root }.sorted()
+        let key = [dimensionClass, roots.first ?? 0, roots.last ?? 0]
+        let slotClass = slotClasses[key] ?? Int32(slotClasses.count)
+        slotClasses[key] = slotClass
         return KernelCandidate(
-          geom1: candidate.geom1, geom2: candidate.geom2, link1: Int32(link1),
-          link2: Int32(isStill ? link1 : tree.bodyLink[body2]), kind: candidate.kind,
-          parameters: candidate.parameters,
-          dimensionClass: set.dimension == 1 ? 0 : set.dimension == 3 ? 1 : set.dimension == 4 ? 2 : 3,
+          geom1: candidate.geom1, geom2: candidate.geom2, link1: Int32(link1), link2: Int32(link2),
+          kind: candidate.kind, parameters: candidate.parameters, dimensionClass: dimensionClass,
+          slotClass: slotClass,
           hasPlane: r1 == .infinity, reach: Scalar(reach + lookout),
           cutoff: Scalar(candidate.cutoff + lookout), margin: Scalar(set.margin),
           size1: Constant3(model.geoms[g1].size), size2: Constant3(model.geoms[g2].size),
           diagonal: Scalar(isPyramid ? translation * (1 + set.friction[0] * set.friction[0]) : translation))
       })
     self.hasConvexPairs = hasConvexPairs
+    slotClassCount = slotClasses.count
     let used = model.geoms.indices.filter { isUsed[$0] }
     let fixed = used.filter { tree.bodyLink[model.geoms[$0].body] == 0 }
     let order = fixed + used.filter { tree.bodyLink[model.geoms[$0].body] != 0 }

@@ -32,9 +32,9 @@ class ConstraintStage<L: Lane> {
   final let constraintForce: UnsafeMutablePointer<L>
   final let smoothAccelerations: UnsafeMutablePointer<L>
   /// Lanes in which the solver did not converge since this was cleared.
-  final var unconvergedLanes: UInt32 = 0
+  @exclusivity(unchecked) final var unconvergedLanes: UInt32 = 0
   /// How near to a kink the adjoint has been since this was set to one; see ``ConstraintSolverWorkspace/kinkMargin``.
-  final var kinkMargin = L(1.0)
+  @exclusivity(unchecked) final var kinkMargin = L(1.0)
   private var arena: Arena
 
   init(_ plan: DynamicsPlan<L.Scalar>) {
@@ -167,10 +167,11 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   let constraints: ModelConstraints<L.Scalar>
   let assembler: ConstraintAssembler<L>
   let workspace: ConstraintSolverWorkspace<L>
-  private(set) var solution: ConstraintSolution<L>
+  // Each thread has an engine of its own.
+  @exclusivity(unchecked) private(set) var solution: ConstraintSolution<L>
   private var arena: Arena
   private var slotArena = Arena(byteCount: 64)
-  private var slotCapacity = 0
+  @exclusivity(unchecked) private var slotCapacity = 0
   unowned let dynamics: DynamicsPlan<L.Scalar>
   let adjointMemory: ConstraintAdjointMemory<L>
   /// Whether gradients take contact points and frames for functions of the configuration.
@@ -206,6 +207,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     solution.constraintForce = constraintForce
   }
 
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   override func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
     let system = assemble(record)
     solveConstraints(
@@ -217,6 +221,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   }
 
   /// The rows of a record's state.
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   func assemble(_ record: borrowing StepRecord<L>) -> ConstraintSystem<L> {
     let system = assembler.assemble(
       poses: record.poses, directions: record.directions, positions: record.positions,
@@ -227,6 +234,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     return system
   }
 
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
   override func adjoint(
     _ record: StepRecord<L>, _ scratch: AdjointScratch<L>, _ forward: Scratch<L>, _ inputs: StepInputs<L>,
     timestep: L, _ cotangents: Cotangents<L>

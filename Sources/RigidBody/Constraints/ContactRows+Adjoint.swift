@@ -16,40 +16,22 @@ private struct ContactLinks<L: Lane> {
   var linear: Vector3<L>
 }
 
-/// Rows on the motions of links: contacts, connects and welds.
+/// Rows on the motions of links: contacts, connects and welds. What they leave on links is for ``ConstraintSweep``.
 @inline(__always)
 func linkRowsAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
   _ record: borrowing StepRecord<L>, _ inputs: StepInputs<L>, lambda: UnsafePointer<L>,
   _ cotangents: borrowing Cotangents<L>
 ) where L.Scalar: LaneScalar {
-  let memory = engine.adjointMemory
-  let tree = plan.tree
   linkRatesPass(
-    tree, directions: record.directions, dual: lambda, accelerations: record.constrainedAccelerations,
-    velocities: record.velocities, memory.rates)
-  var l = 0
-  while l < tree.linkCount {
-    memory.links[l] = .zero
-    l &+= 1
-  }
+    plan.tree, directions: record.directions, dual: lambda, accelerations: record.constrainedAccelerations,
+    velocities: record.velocities, engine.adjointMemory.rates)
   let parameters = cotangents.parameters?.constraints
   linkEqualitiesAdjoint(engine, record, parameters)
   var s = 0
   while s < pass.rows.slotCount {
     slotAdjoint(engine, pass, plan, record, s, parameters)
     s &+= 1
-  }
-  constraintSweep(
-    tree, directions: record.directions, dual: lambda, accelerations: record.constrainedAccelerations,
-    velocities: record.velocities, rates: memory.rates, links: memory.links,
-    positionCotangents: cotangents.positions, velocityCotangents: cotangents.velocities)
-  var m = 0
-  while m < plan.mocapBodies.count {
-    // Sums over the subtree: what moves the body moves it with all that hangs on it.
-    let link = Int(plan.mocapBodies.pointer(m).pointee.link)
-    addMocapCotangent(plan, record, inputs, link: link, memory.links[link].byPose, cotangents)
-    m &+= 1
   }
 }
 
@@ -62,8 +44,7 @@ private func slotAdjoint<L: Lane>(
   _ record: StepRecord<L>, _ s: Int, _ parameters: UnsafeMutablePointer<L>?
 ) where L.Scalar: LaneScalar {
   let dimension = Int(pass.system.slots[s].dimension)
-  let detail = engine.assembler.contactDetail[s]
-  let sources = engine.assembler.contactSources + s &* L.laneCount
+  let detail = engine.assembler.contactDetail + s
   let base = SolverMemory<L>.stride &* s
   let u = pass.memory.slotChange + base
   let f = pass.slotForce + base
@@ -93,31 +74,31 @@ private func slotAdjoint<L: Lane>(
   }
   guard !(activity .== zero).allTrue else { return }
 
-  let frame = detail.frame
+  let frame = detail.pointee.frame
   let hasSpin = dimension > 3
   let hasRolling = dimension > 4
   @inline(__always) func force(_ m: (L, L, L)) -> Vector3<L> {
     frame.column2.multiplyAdd(m.2, frame.column1.multiplyAdd(m.1, frame.column0 * m.0))
   }
   let isFrictional = dimension > 1
-  let b = detail.frictionDamping
+  let b = detail.pointee.frictionDamping
   let linear = (
     dual: (f[0], isFrictional ? f[1] : zero, isFrictional ? f[2] : zero),
-    acceleration: (-g.0, -g.1, -g.2), velocity: (-(detail.damping * g.0), -(b * g.1), -(b * g.2))
+    acceleration: (-g.0, -g.1, -g.2), velocity: (-(detail.pointee.damping * g.0), -(b * g.1), -(b * g.2))
   )
   let spin = (
     dual: (hasSpin ? f[3] : zero, hasRolling ? f[4] : zero, hasRolling ? f[5] : zero),
     acceleration: (-g.3, -g.4, -g.5), velocity: (-(b * g.3), -(b * g.4), -(b * g.5))
   )
 
-  let linkCount = listLinks(engine, sources)
-  let rates = relativeRates(engine, plan, record, linkCount, at: detail.position)
+  let linkCount = listLinks(engine, s)
+  let rates = relativeRates(engine, plan, record, linkCount, at: detail.pointee.position)
   let wrenches = (
     dual: (force(linear.dual), force(spin.dual)),
     acceleration: (force(linear.acceleration), force(spin.acceleration)),
     velocity: (force(linear.velocity), force(spin.velocity))
   )
-  scatter(engine, plan, record, linkCount, at: detail.position, wrenches)
+  scatter(engine, plan, record, linkCount, at: detail.pointee.position, wrenches)
   guard engine.includesGeometry || parameters != nil else { return }
 
   var along = zero
@@ -128,8 +109,8 @@ private func slotAdjoint<L: Lane>(
   }
   let multipliers = RowMultipliers(u: along, force: L(1.0), g: g.0)
   let byDistance = multipliers.byDistance(
-    stiffness: detail.stiffness, offset: detail.distance - detail.margin, impedance: detail.impedance,
-    slope: detail.impedanceSlope)
+    stiffness: detail.pointee.stiffness, offset: detail.pointee.distance - detail.pointee.margin,
+    impedance: detail.pointee.impedance, slope: detail.pointee.impedanceSlope)
   if let parameters {
     let (v, w) = (rates.velocity.linear, rates.velocity.angular)
     var velocity = (
@@ -139,10 +120,13 @@ private func slotAdjoint<L: Lane>(
     withUnsafeBytes(of: &velocity) { velocity in
       withUnsafeBytes(of: &g) { g in
         ContactParameterCotangents(
-          pass, s, dimension: dimension, detail, u: u, g: g.baseAddress!.assumingMemoryBound(to: L.self),
+          pass, s, dimension: dimension, detail.pointee, u: u,
+          g: g.baseAddress!.assumingMemoryBound(to: L.self),
           velocity: velocity.baseAddress!.assumingMemoryBound(to: L.self), along: along,
           distanceCotangent: byDistance
-        ).add(to: parameters, engine.parameterLayout, engine.assembler.plan.contacts, sources, detail)
+        ).add(
+          to: parameters, engine.parameterLayout, engine.assembler.plan.contacts,
+          engine.assembler.contactSources + s &* L.laneCount, detail.pointee)
       }
     }
   }
@@ -175,31 +159,40 @@ private func slotAdjoint<L: Lane>(
 /// - Returns: How many there are.
 @inline(__always)
 private func listLinks<L: Lane>(
-  _ engine: ConstraintEngine<L>, _ sources: UnsafePointer<ContactSource>
+  _ engine: ConstraintEngine<L>, _ s: Int
 ) -> Int where L.Scalar: LaneScalar {
   let memory = engine.adjointMemory
+  let contacts = engine.assembler.memory
+  let candidates = engine.assembler.plan.contacts.candidates
   var count = 0
-  @inline(__always) func place(_ link: Int32) -> Int {
-    var k = 0
-    while k < count {
-      if memory.slotLinks[k] == link { return k }
-      k &+= 1
+  var pending = contacts.lanes(in: s)
+  while let (candidate, lanes) = contacts.nextCandidate(in: s, &pending) {
+    let pair = candidates.pointer(candidate)
+    if pair.pointee.link1 > 0 {
+      let k = place(pair.pointee.link1, memory, &count)
+      memory.isFirst[k] = memory.isFirst[k].replacing(with: L(1.0), where: lanes)
     }
-    memory.slotLinks[count] = link
-    memory.isFirst[count] = L(0.0)
-    memory.isSecond[count] = L(0.0)
-    count &+= 1
-    return count &- 1
-  }
-  var lane = 0
-  while lane < L.laneCount {
-    if sources[lane].candidate >= 0 {
-      if sources[lane].link1 > 0 { memory.isFirst[place(sources[lane].link1)][lane: lane] = 1 }
-      if sources[lane].link2 > 0 { memory.isSecond[place(sources[lane].link2)][lane: lane] = 1 }
+    if pair.pointee.link2 > 0 {
+      let k = place(pair.pointee.link2, memory, &count)
+      memory.isSecond[k] = memory.isSecond[k].replacing(with: L(1.0), where: lanes)
     }
-    lane &+= 1
   }
   return count
+}
+
+/// The place of a link in a slot's list, to which it is added if it is new.
+@inline(__always)
+private func place<L: Lane>(_ link: Int32, _ memory: ConstraintAdjointMemory<L>, _ count: inout Int) -> Int {
+  var k = 0
+  while k < count {
+    if memory.slotLinks[k] == link { return k }
+    k &+= 1
+  }
+  memory.slotLinks[count] = link
+  memory.isFirst[count] = L(0.0)
+  memory.isSecond[count] = L(0.0)
+  count &+= 1
+  return count &- 1
 }
 
 /// Motions of the second links relative to the first, at the contact.
@@ -262,7 +255,7 @@ private func scatter<L: Lane>(
     let index = Int(memory.slotLinks[k])
     let arm = point - reference(plan, record, index)
     let sign = memory.isSecond[k] - memory.isFirst[k]
-    let target = memory.links + index
+    let target = memory.touch(index)
     add(&target.pointee.byDual, wrenches.dual, arm, sign)
     add(&target.pointee.byAcceleration, wrenches.acceleration, arm, sign)
     add(&target.pointee.byVelocity, wrenches.velocity, arm, sign)
@@ -279,57 +272,43 @@ private func geometryAdjoint<L: Lane>(
 ) where L.Scalar: LaneScalar {
   let memory = engine.adjointMemory
   let tables = engine.assembler.plan.contacts
-  let detail = engine.assembler.contactDetail[s]
-  let sources = engine.assembler.contactSources + s &* L.laneCount
+  let contacts = engine.assembler.memory
+  let detail = engine.assembler.contactDetail + s
   // Forces on the geoms, and torques about the world's origin.
   var first = (force: Vector3<L>.zero, torque: Vector3<L>.zero)
   var second = first
   var isDefective = L.Mask(repeating: false)
-  var isDone = L.Mask(repeating: false)
-  var lane = 0
-  while lane < L.laneCount {
-    let candidate = sources[lane].candidate
-    if candidate >= 0 && isActive[lane: lane] && !isDone[lane: lane] {
-      var mask = L.Mask(repeating: false)
-      var branch = L(0.0)
-      var other = lane
-      while other < L.laneCount {
-        if sources[other].candidate == candidate && isActive[lane: other] {
-          mask[lane: other] = true
-          isDone[lane: other] = true
-          branch[lane: other] = L.Scalar(sources[other].branch)
-        }
-        other &+= 1
-      }
-      let pair = tables.candidates.pointer(Int(candidate))
-      let pose1 = engine.assembler.geomPose(Int(pair.pointee.geom1))
-      let pose2 = engine.assembler.geomPose(Int(pair.pointee.geom2))
-      let own: ContactGeometryCotangent<L>
-      if pair.pointee.kind.isAnalytic {
-        own = contactGeometryAdjoint(
-          pair.pointee.kind, branch: branch, pose1, Vector3(broadcasting: pair.pointee.size1), pose2,
-          Vector3(broadcasting: pair.pointee.size2), distance: detail.distance, position: detail.position,
-          frame: detail.frame, cotangent, where: mask)
-      } else {
-        own = convexAdjoint(engine, pair.pointee.kind, candidate, pose1, pose2, s, cotangent, where: mask)
-      }
-      if let parameters {
-        let layout = engine.parameterLayout
-        let (link1, link2) = (Int(pair.pointee.link1), Int(pair.pointee.link2))
-        geomParametersAdjoint(
-          parameters + layout.geom(Int(pair.pointee.geom1)), own.geom1,
-          link1 > 0 ? record.poses[link1].rotation : nil)
-        geomParametersAdjoint(
-          parameters + layout.geom(Int(pair.pointee.geom2)), own.geom2,
-          link2 > 0 ? record.poses[link2].rotation : nil)
-      }
-      first.force += own.geom1.force
-      first.torque += pose1.position.cross(own.geom1.force, adding: own.geom1.torque)
-      second.force += own.geom2.force
-      second.torque += pose2.position.cross(own.geom2.force, adding: own.geom2.torque)
-      isDefective = isDefective .| .!(own.rawDefects .== L(0.0))
+  var pending = contacts.lanes(in: s) .& isActive
+  while let (candidate, mask) = contacts.nextCandidate(in: s, &pending) {
+    let pair = tables.candidates.pointer(candidate)
+    let pose1 = engine.assembler.geomPose(Int(pair.pointee.geom1))
+    let pose2 = engine.assembler.geomPose(Int(pair.pointee.geom2))
+    let own: ContactGeometryCotangent<L>
+    if pair.pointee.kind.isAnalytic {
+      own = contactGeometryAdjoint(
+        pair.pointee.kind, branch: contacts.points.base[s].branch, pose1,
+        Vector3(broadcasting: pair.pointee.size1), pose2,
+        Vector3(broadcasting: pair.pointee.size2), distance: detail.pointee.distance,
+        position: detail.pointee.position, frame: detail.pointee.frame, cotangent, where: mask)
+    } else {
+      own = convexAdjoint(
+        engine, pair.pointee.kind, Int32(candidate), pose1, pose2, s, cotangent, where: mask)
     }
-    lane &+= 1
+    if let parameters {
+      let layout = engine.parameterLayout
+      let (link1, link2) = (Int(pair.pointee.link1), Int(pair.pointee.link2))
+      geomParametersAdjoint(
+        parameters + layout.geom(Int(pair.pointee.geom1)), own.geom1,
+        link1 > 0 ? record.poses[link1].rotation : nil)
+      geomParametersAdjoint(
+        parameters + layout.geom(Int(pair.pointee.geom2)), own.geom2,
+        link2 > 0 ? record.poses[link2].rotation : nil)
+    }
+    first.force += own.geom1.force
+    first.torque += pose1.position.cross(own.geom1.force, adding: own.geom1.torque)
+    second.force += own.geom2.force
+    second.torque += pose2.position.cross(own.geom2.force, adding: own.geom2.torque)
+    isDefective = isDefective .| .!(own.rawDefects .== L(0.0))
   }
   // Where the geometry is not smooth there is a kink.
   engine.kinkMargin = engine.kinkMargin.replacing(with: L(0.0), where: isDefective)

@@ -43,21 +43,15 @@ private func listDirections<L: Lane>(
   let directions = memory.directions
   let coefficients = memory.coefficients
   let parents = plan.tree.directionParent
-  var first: ContactSource?
+  guard let firstLane = firstLane(of: L.self, in: memory.lanes(in: slot)) else { return 0 }
+  let first = sources[firstLane]
   var isShared = true
-  var lane = 0
-  while lane < L.laneCount {
-    let source = sources[lane]
-    if source.candidate >= 0 {
-      if let first {
-        isShared = isShared && source.link1 == first.link1 && source.link2 == first.link2
-      } else {
-        first = source
-      }
-    }
-    lane = lane &+ 1
+  var pending = memory.lanes(in: slot)
+  while let (candidate, _) = memory.nextCandidate(in: slot, &pending) {
+    let links = plan.contacts.candidates.pointer(candidate)
+    isShared =
+      isShared && links.pointee.link1 == first.link1 && links.pointee.link2 == first.link2
   }
-  guard let first else { return 0 }
 
   // Towards the root from both links: a parent's number is smaller than its child's.
   var count = 0
@@ -89,7 +83,7 @@ private func listDirections<L: Lane>(
       }
       coefficients[place][lane: lane] = sign
     }
-    lane = 0
+    var lane = 0
     while lane < L.laneCount {
       if sources[lane].candidate >= 0 {
         var a = plan.lastDirection[Int(sources[lane].link1)]
@@ -185,74 +179,53 @@ private func setParameters<L: Lane>(
   let friction = memory.friction.base + 6 &* slot
   let weights = memory.weight.base + 6 &* slot
 
-  var lanes = L.Mask(repeating: false)
-  var diagonal = L(1.0)
-  var done = L.Mask(repeating: false)
+  let lanes = memory.lanes(in: slot)
+  let numbers = memory.parameterNumber.base[slot]
+  var pending = lanes
   var found = RowImpedance(value: L(1.0), complement: L(1.0), slope: L(0.0))
   var isFirst = true
-  var lane = 0
-  while lane < L.laneCount {
-    let candidate = sources[lane].candidate
-    if candidate >= 0 {
-      lanes[lane: lane] = true
-      diagonal[lane: lane] = tables.candidates.pointer(Int(candidate)).pointee.diagonal
-    }
-    lane = lane &+ 1
-  }
-  lane = 0
-  while lane < L.laneCount {
-    if sources[lane].candidate >= 0 && !done[lane: lane] {
-      // All lanes with the same parameters at once; the first ones' stand in lanes without a contact too.
-      let index = tables.candidates.pointer(Int(sources[lane].candidate)).pointee.parameters
-      var same = L.Mask(repeating: isFirst)
-      var other = lane
-      while other < L.laneCount {
-        let candidate = sources[other].candidate
-        if candidate >= 0, tables.candidates.pointer(Int(candidate)).pointee.parameters == index {
-          same[lane: other] = true
-          done[lane: other] = true
-        }
-        other = other &+ 1
+  while let lane = firstLane(of: L.self, in: pending) {
+    // All lanes with the same parameters at once; the first ones' stand in lanes without a contact too.
+    let index = tables.candidates.pointer(Int(sources[lane].candidate)).pointee.parameters
+    let same = numbers .== L(broadcasting: numbers[lane: lane])
+    pending = pending .& .!same
+    let set = tables.parameters.pointer(Int(index))
+    let margin = L(broadcasting: set.pointee.margin)
+    let own = impedance(set.pointer(to: \.impedance)!, at: point.pointee.distance - margin)
+    let frictions = tables.friction.pointer(6 &* Int(index))
+    let ratios = tables.weightRatios.pointer(6 &* Int(index))
+    if isFirst {
+      found = own
+      detail.pointee.margin = margin
+      detail.pointee.stiffness = L(broadcasting: set.pointee.stiffness)
+      detail.pointee.damping = L(broadcasting: set.pointee.damping)
+      detail.pointee.frictionDamping = L(broadcasting: set.pointee.frictionDamping)
+      var d = 0
+      while d < 6 {
+        friction[d] = L(broadcasting: frictions[d])
+        weights[d] = L(broadcasting: ratios[d])
+        d = d &+ 1
       }
-      let set = tables.parameters.pointer(Int(index))
-      let margin = L(broadcasting: set.pointee.margin)
-      let own = impedance(set.pointer(to: \.impedance)!, at: point.pointee.distance - margin)
-      let frictions = tables.friction.pointer(6 &* Int(index))
-      let ratios = tables.weightRatios.pointer(6 &* Int(index))
-      if isFirst {
-        found = own
-        detail.pointee.margin = margin
-        detail.pointee.stiffness = L(broadcasting: set.pointee.stiffness)
-        detail.pointee.damping = L(broadcasting: set.pointee.damping)
-        detail.pointee.frictionDamping = L(broadcasting: set.pointee.frictionDamping)
-        var d = 0
-        while d < 6 {
-          friction[d] = L(broadcasting: frictions[d])
-          weights[d] = L(broadcasting: ratios[d])
-          d = d &+ 1
-        }
-      } else {
-        found.value = found.value.replacing(with: own.value, where: same)
-        found.complement = found.complement.replacing(with: own.complement, where: same)
-        found.slope = found.slope.replacing(with: own.slope, where: same)
-        detail.pointee.margin = detail.pointee.margin.replacing(with: margin, where: same)
-        replace(&detail.pointee.stiffness, set.pointee.stiffness, same)
-        replace(&detail.pointee.damping, set.pointee.damping, same)
-        replace(&detail.pointee.frictionDamping, set.pointee.frictionDamping, same)
-        var d = 0
-        while d < 6 {
-          replace(&friction[d], frictions[d], same)
-          replace(&weights[d], ratios[d], same)
-          d = d &+ 1
-        }
+    } else {
+      found.value = found.value.replacing(with: own.value, where: same)
+      found.complement = found.complement.replacing(with: own.complement, where: same)
+      found.slope = found.slope.replacing(with: own.slope, where: same)
+      detail.pointee.margin = detail.pointee.margin.replacing(with: margin, where: same)
+      replace(&detail.pointee.stiffness, set.pointee.stiffness, same)
+      replace(&detail.pointee.damping, set.pointee.damping, same)
+      replace(&detail.pointee.frictionDamping, set.pointee.frictionDamping, same)
+      var d = 0
+      while d < 6 {
+        replace(&friction[d], frictions[d], same)
+        replace(&weights[d], ratios[d], same)
+        d = d &+ 1
       }
-      isFirst = false
     }
-    lane = lane &+ 1
+    isFirst = false
   }
   detail.pointee.impedance = found.value
   detail.pointee.impedanceSlope = found.slope
-  let weight = L(0.0).replacing(with: rowWeight(found, diagonal: diagonal), where: lanes)
+  let weight = L(0.0).replacing(with: rowWeight(found, diagonal: memory.diagonal.base[slot]), where: lanes)
   var d = 0
   while d < 6 {
     weights[d] = weights[d] * weight

@@ -97,8 +97,8 @@ private func linkEqualityAdjoint<L: Lane>(
   let damping = L(broadcasting: equality.pointee.translation.damping)
   let stiffness = L(broadcasting: equality.pointee.translation.stiffness)
   let (rates1, rates2) = (memory.rates[frames.link1], memory.rates[frames.link2])
-  let target1 = memory.links + frames.link1
-  let target2 = memory.links + frames.link2
+  let target1 = memory.touch(frames.link1)
+  let target2 = memory.touch(frames.link2)
 
   // Violations.
   let violation = vector(detail, 0)

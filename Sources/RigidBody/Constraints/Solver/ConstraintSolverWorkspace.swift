@@ -49,12 +49,13 @@ struct SolverMemory<L: Lane> {
 final class ConstraintSolverWorkspace<L: Lane> where L.Scalar: LaneScalar {
   private var arena: Arena
   private var slotArena: Arena
-  private var slotCapacity = 0
-  private(set) var memory: SolverMemory<L>
+  // Each thread has a workspace of its own.
+  @exclusivity(unchecked) private var slotCapacity = 0
+  @exclusivity(unchecked) private(set) var memory: SolverMemory<L>
 
   /// The factor of H = M + Jᵀ W J, at the solution if it was asked for.
   let hessian: ConstraintHessian<L>
-  var rows = ActiveRows()
+  @exclusivity(unchecked) var rows = ActiveRows()
 
   /// Of each lane.
   let status: UnsafeMutablePointer<ConstraintStatus>
