@@ -19,6 +19,7 @@ let package = Package(
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
+    .executable(name: "conformance", targets: ["conformance"]),
   ],
   dependencies: [
     .package(name: "Costate", path: "..")
@@ -56,6 +57,10 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "bench-kinematics",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "conformance",
       dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
   ]

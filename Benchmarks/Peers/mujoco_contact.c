@@ -1,6 +1,8 @@
 // Time of mj_step with the file's constraints, on worlds and controls that another program wrote, one thread.
 //
-// usage: mujoco_contact MODEL.xml WORKLOAD [repetitions]
+// usage: mujoco_contact MODEL.xml WORKLOAD [repetitions [derivatives]]
+//
+// With "derivatives" mjd_transitionFD (A and B, one-sided and centred) is timed at the first state of each world instead.
 //
 // WORKLOAD is binary: int64 worlds, steps, nq, nv, na, nu; then per world qpos, qvel, act (float64); then per world and step
 // the controls. Worlds are stepped one after the other, as many steps as there are controls; only mj_step is timed. The solver
@@ -11,9 +13,41 @@
 
 #include "timing.h"
 
+// Time of A and B of each world's first step, mean over the worlds.
+static double transition_time(const mjModel *m, mjData *d, const double *states, const double *controls, long long worlds,
+                              long long steps, int centred, double *a, double *b) {
+  size_t state = (size_t)(m->nq + m->nv + m->na);
+  double total = 0;
+  for (long long w = 0; w < worlds; w++) {
+    mj_resetData(m, d);
+    const double *x = states + state * (size_t)w;
+    memcpy(d->qpos, x, sizeof(double) * (size_t)m->nq);
+    memcpy(d->qvel, x + m->nq, sizeof(double) * (size_t)m->nv);
+    memcpy(d->act, x + m->nq + m->nv, sizeof(double) * (size_t)m->na);
+    memcpy(d->ctrl, controls + m->nu * w * steps, sizeof(double) * (size_t)m->nu);
+    double begin = now_ns();
+    mjd_transitionFD(m, d, 1e-6, (mjtByte)centred, a, b, NULL, NULL);
+    total += now_ns() - begin;
+  }
+  return total / (double)worlds;
+}
+
+static void time_derivatives(const mjModel *m, mjData *d, const double *states, const double *controls,
+                             long long worlds, long long steps, int repetitions) {
+  size_t n = (size_t)(2 * m->nv + m->na);
+  double *a = malloc(sizeof(double) * n * n), *b = malloc(sizeof(double) * (n * (size_t)m->nu + 1));
+  double *ns = calloc((size_t)repetitions, sizeof(double));
+  for (int centred = 0; centred < 2; centred++) {
+    for (int r = 0; r < repetitions; r++) {
+      ns[r] = transition_time(m, d, states, controls, worlds, steps, centred, a, b);
+    }
+    print_timings(centred ? "centred" : "one-sided", "\"function\":\"mjd_transitionFD\"", ns, repetitions);
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) {
-    fprintf(stderr, "usage: %s MODEL.xml WORKLOAD [repetitions]\n", argv[0]);
+    fprintf(stderr, "usage: %s MODEL.xml WORKLOAD [repetitions [derivatives]]\n", argv[0]);
     return 64;
   }
   int repetitions = argc > 3 ? atoi(argv[3]) : 10;
@@ -44,6 +78,10 @@ int main(int argc, char **argv) {
   }
   fclose(file);
   mjData *d = mj_makeData(m);
+  if (argc > 4 && strcmp(argv[4], "derivatives") == 0) {
+    time_derivatives(m, d, states, controls, worlds, steps, repetitions);
+    return 0;
+  }
   double *ns = calloc((size_t)repetitions, sizeof(double));
   double contacts = 0;
   for (int r = -1; r < repetitions; r++) {

@@ -22,10 +22,10 @@ fi
 mkdir -p "$build"
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 mujoco="$site/mujoco"
-"$cc" -O3 -march=native -o "$build/mujoco_step" "$peers/mujoco_step.c" \
-  -I"$mujoco/include" "$mujoco/libmujoco.so.3.12.0" -Wl,-rpath,"$mujoco" -lm
-"$cc" -O3 -march=native -o "$build/mujoco_contact" "$peers/mujoco_contact.c" \
-  -I"$mujoco/include" "$mujoco/libmujoco.so.3.12.0" -Wl,-rpath,"$mujoco" -lm
+for name in mujoco_step mujoco_contact mujoco_states; do
+  "$cc" -O3 -march=native -o "$build/$name" "$peers/$name.c" \
+    -I"$mujoco/include" "$mujoco/libmujoco.so.3.12.0" -Wl,-rpath,"$mujoco" -lm
+done
 cmeel="$site/cmeel.prefix"
 if [ ! "$build/pinocchio_dynamics" -nt "$peers/pinocchio_dynamics.cpp" ]; then
   echo "building pinocchio_dynamics (about a minute)"
