@@ -19,8 +19,7 @@ struct ContactWorkload<Scalar: SimulationScalar> {
     state = BatchState(
       worldCount: worlds, positions: first(start.positions), velocities: first(start.velocities),
       activations: first(start.activations))
-    inputs = SimulationInputs(
-      controls: InputSequence(values: first(controls), worldCount: worlds, stepCount: steps))
+    inputs = controlInputs(first(controls), worlds: worlds, steps: steps)
   }
 
   var worldSteps: Int { state.worldCount * steps }
@@ -40,6 +39,13 @@ struct ContactWorkload<Scalar: SimulationScalar> {
   }
 }
 
+/// Controls of each world and step, if the model has any.
+func controlInputs<Scalar>(_ controls: [Scalar], worlds: Int, steps: Int) -> SimulationInputs<Scalar> {
+  controls.isEmpty
+    ? SimulationInputs()
+    : SimulationInputs(controls: InputSequence(values: controls, worldCount: worlds, stepCount: steps))
+}
+
 /// Random controls in the middle 60 % of their ranges.
 func randomControls(_ model: Model, count: Int, _ generator: inout SplitMix) -> [Double] {
   (0..<count).flatMap { _ in
@@ -50,53 +56,85 @@ func randomControls(_ model: Model, count: Int, _ generator: inout SplitMix) -> 
   }
 }
 
-func measureContact(_ path: String, _ file: String, peer: Peer?, rounds: Int, _ report: Report) throws {
-  let model = try Model.load(path: path)
-  report.heading("\(file) (nv \(model.velocityCount), \(model.options.integrator.rawValue))")
-  let worlds = 1024
-  let steps = 32
-  var generator = SplitMix(state: 7)
-  var start = BatchState<Double>(model, worldCount: worlds)
-  for i in start.velocities.indices {
-    start.velocities[i] = Double.random(in: -0.1...0.1, using: &generator)
-  }
-  let simulator = try Simulator<Double>(model)
-  let warm = Int(0.5 / model.options.timestep)
-  let before = SimulationInputs<Double>(
-    controls: InputSequence(
-      values: randomControls(model, count: worlds * warm, &generator), worldCount: worlds, stepCount: warm))
-  start = try simulator.rollout(from: start, inputs: before, steps: warm).finalState
-  let controls = randomControls(model, count: worlds * steps, &generator)
+/// Worlds after half a second of noisy controls, and controls for the steps to come.
+struct WarmStart {
+  let model: Model
+  let state: BatchState<Double>
+  let controls: [Double]
+  let steps: Int
+  /// The first worlds and all their controls, for the peer.
+  let file: String
 
-  let float32 = try ContactWorkload<Float>(model, start, controls, steps: steps, worlds: worlds)
-  let float64 = try ContactWorkload<Double>(model, start, controls, steps: steps, worlds: worlds)
-  let single = try ContactWorkload<Double>(model, start, controls, steps: steps, worlds: 1)
-  let workload = "\(NSTemporaryDirectory())costate-contact-workload"
-  try write(model, start, controls, steps: steps, worlds: 256, to: workload)
-  defer { try? FileManager.default.removeItem(atPath: workload) }
+  init(_ model: Model, worlds: Int, steps: Int, seconds: Double = 0.5) throws {
+    self.model = model
+    self.steps = steps
+    var generator = SplitMix(state: 7)
+    var start = BatchState<Double>(model, worldCount: worlds)
+    for i in start.velocities.indices {
+      start.velocities[i] = Double.random(in: -0.1...0.1, using: &generator)
+    }
+    let warm = Int(seconds / model.options.timestep)
+    let before = controlInputs(
+      randomControls(model, count: worlds * warm, &generator), worlds: worlds, steps: warm)
+    state =
+      warm == 0
+      ? start : try Simulator<Double>(model).rollout(from: start, inputs: before, steps: warm).finalState
+    controls = randomControls(model, count: worlds * steps, &generator)
+    file = "\(NSTemporaryDirectory())costate-contact-workload-\(ProcessInfo.processInfo.processIdentifier)"
+  }
+
+  func workload<Scalar: SimulationScalar>(
+    _ scalar: Scalar.Type, worlds: Int? = nil
+  ) throws -> ContactWorkload<Scalar> {
+    try ContactWorkload(model, state, controls, steps: steps, worlds: worlds ?? state.worldCount)
+  }
+
+  /// Times of the peer on the first worlds.
+  func peerSamples(_ peer: Peer?, _ path: String, worlds: Int, repetitions: Int, mode: [String] = []) throws
+    -> [Peer.Line]
+  {
+    guard let peer else { return [] }
+    try write(model, state, controls, steps: steps, worlds: worlds, to: file)
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    return try peer.run([path, file, "\(repetitions)"] + mode)
+  }
+}
+
+func measureContact(_ name: String, _ models: ModelFolders, peer: Peer?, rounds: Int, _ report: Report) throws
+{
+  let path = try models.path(name)
+  let model = try Model.load(path: path)
+  report.heading("\(name) (nv \(model.velocityCount), \(model.options.integrator.rawValue))")
+  let isPile = name.hasPrefix("pile")
+  let start = try WarmStart(model, worlds: isPile ? 64 : 1024, steps: isPile ? 4 : 32)
+  let worlds = start.state.worldCount
+  let float32 = try start.workload(Float.self)
+  let float64 = try start.workload(Double.self)
+  let single = try start.workload(Double.self, worlds: 1)
   var peerStep = Timing()
   let times = try interleave(
     rounds: rounds,
     [
       { [try float32.rolloutTime(), try float32.rolloutTime()] },
       {
-        for line in try peer?.run([path, workload, "4"]) ?? [] {
+        for line in try start.peerSamples(peer, path, worlds: min(worlds, 256), repetitions: isPile ? 2 : 4) {
           peerStep.samples += [line.min, line.median]
         }
         return []
       },
       { [try float64.rolloutTime(), try float64.rolloutTime()] },
-      { try (0..<64).map { _ in try single.rolloutTime() } },
+      { try (0..<(isPile ? 4 : 64)).map { _ in try single.rolloutTime() } },
     ])
   report.add("step, float32, \(worlds) worlds", times[0])
   report.add("step, float64, \(worlds) worlds", times[2])
   report.add("step, float64, one world (the first)", times[3])
   if peer != nil {
-    report.add("mj_step, float64, mean of 256 worlds", peerStep)
-    report.compare("mj_step over step, float32 batch", peerStep, over: times[0], .atLeast(5))
-    report.compare("mj_step over step, float64 batch", peerStep, over: times[2], .atLeast(2.5))
-    report.compare("step of one world over mj_step", times[3], over: peerStep, .atMost(1.3))
+    report.add("mj_step, float64, mean of \(min(worlds, 256)) worlds", peerStep)
+    report.compare("mj_step over step, float32 batch", peerStep, over: times[0], isPile ? nil : .atLeast(5))
+    report.compare("mj_step over step, float64 batch", peerStep, over: times[2], isPile ? nil : .atLeast(2.5))
+    report.compare("step of one world over mj_step", times[3], over: peerStep, isPile ? nil : .atMost(1.3))
   }
+  if isPile { return }
   try measureReverse(float32, "float32", rounds, report)
   try measureReverse(float64, "float64", rounds, report)
 }
