@@ -22,44 +22,65 @@ extension MJCFReader {
     try readContent(of: section, context)
   }
 
+  // Bodies nest, hundreds deep in a chain: what this calls is kept out of its stack frame.
   private mutating func readContent(of parent: XMLTreeElement, _ context: MJCFBodyContext) throws {
     for element in parent.children {
-      if context.isReplicated {
-        copies += 1
-        guard copies <= Self.largestCopyCount else {
-          throw element.error(
-            "<replicate> makes more than \(Self.largestCopyCount) elements; lower its 'count'")
-        }
-      }
       switch element.name {
-      case "body": try readBody(element, context)
-      case "frame":
-        var inner = context
-        if let defaults = try defaultClass(of: element, attribute: "childclass") { inner.defaults = defaults }
-        _ = try name(of: element, kind: "frame", context)
-        inner.frame = context.frame.appending(try pose(of: element))
-        try readContent(of: element, inner)
-      case "replicate": try replicate(element, context)
-      case "inertial": try readInertial(element, context)
-      case "joint": try readJoint(element, context)
-      case "freejoint": try readFreeJoint(element, context)
-      case "geom": try readGeom(element, context)
-      case "site": try readSite(element, context)
-      case "camera", "light":
-        _ = try name(of: element, kind: element.name, context)
-        _ = try defaultClass(of: element)
-        _ = try element.vector3("pos")
-        if let target = element.string("target") { specification.referencedBodies.insert(target) }
-        note(element)
-      case "plugin": throw element.error("plugins are not supported; remove <plugin> from \(parent.label)")
-      case "attach":
-        throw element.error(
-          "<attach> is not supported; save the assembled model with MuJoCo (mj_saveLastXML) and load that")
-      default:
-        throw element.error(
-          "<\(element.name)> is not supported; write its bodies out, or save the compiled model with MuJoCo "
-            + "(mj_saveLastXML) and load that")
+      case "body": try readContent(of: element, try bodyContext(element, context))
+      case "frame": try readContent(of: element, try frameContext(element, context))
+      default: try readLeaf(element, in: parent, context)
       }
+    }
+  }
+
+  /// Counts what `<replicate>` makes.
+  private mutating func countCopy(_ element: XMLTreeElement, _ context: MJCFBodyContext) throws {
+    guard context.isReplicated else { return }
+    copies += 1
+    guard copies <= Self.largestCopyCount else {
+      throw element.error(
+        "<replicate> makes more than \(Self.largestCopyCount) elements; lower its 'count'")
+    }
+  }
+
+  @inline(never)
+  private mutating func frameContext(
+    _ element: XMLTreeElement, _ context: MJCFBodyContext
+  ) throws -> MJCFBodyContext {
+    try countCopy(element, context)
+    var inner = context
+    if let defaults = try defaultClass(of: element, attribute: "childclass") { inner.defaults = defaults }
+    _ = try name(of: element, kind: "frame", context)
+    inner.frame = context.frame.appending(try pose(of: element))
+    return inner
+  }
+
+  @inline(never)
+  private mutating func readLeaf(
+    _ element: XMLTreeElement, in parent: XMLTreeElement, _ context: MJCFBodyContext
+  ) throws {
+    try countCopy(element, context)
+    switch element.name {
+    case "replicate": try replicate(element, context)
+    case "inertial": try readInertial(element, context)
+    case "joint": try readJoint(element, context)
+    case "freejoint": try readFreeJoint(element, context)
+    case "geom": try readGeom(element, context)
+    case "site": try readSite(element, context)
+    case "camera", "light":
+      _ = try name(of: element, kind: element.name, context)
+      _ = try defaultClass(of: element)
+      _ = try element.vector3("pos")
+      if let target = element.string("target") { specification.referencedBodies.insert(target) }
+      note(element)
+    case "plugin": throw element.error("plugins are not supported; remove <plugin> from \(parent.label)")
+    case "attach":
+      throw element.error(
+        "<attach> is not supported; save the assembled model with MuJoCo (mj_saveLastXML) and load that")
+    default:
+      throw element.error(
+        "<\(element.name)> is not supported; write its bodies out, or save the compiled model with MuJoCo "
+          + "(mj_saveLastXML) and load that")
     }
   }
 
@@ -79,7 +100,11 @@ extension MJCFReader {
       position: try element.vector3("pos") ?? .zero, orientation: try element.orientation(settings.angles))
   }
 
-  private mutating func readBody(_ element: XMLTreeElement, _ context: MJCFBodyContext) throws {
+  @inline(never)
+  private mutating func bodyContext(
+    _ element: XMLTreeElement, _ context: MJCFBodyContext
+  ) throws -> MJCFBodyContext {
+    try countCopy(element, context)
     var body = ModelSpecification.Body(location: element.location)
     body.name = try name(of: element, kind: "body", context)
     body.parent = context.body
@@ -91,9 +116,7 @@ extension MJCFReader {
     _ = try element.keyword("simple", ["false": 0, "auto": 1])
     let defaults = try defaultClass(of: element, attribute: "childclass") ?? context.defaults
     specification.bodies.append(body)
-    let inner = MJCFBodyContext(
-      body: specification.bodies.count - 1, defaults: defaults, suffix: context.suffix)
-    try readContent(of: element, inner)
+    return MJCFBodyContext(body: specification.bodies.count - 1, defaults: defaults, suffix: context.suffix)
   }
 
   /// Reads the content once for each copy, each in a frame that moves on by the offset and the rotation.

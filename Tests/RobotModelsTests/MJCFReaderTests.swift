@@ -99,6 +99,17 @@ func mjcf(_ text: String, directory: String? = nil) throws -> ModelSpecification
     #expect(distance(try orientation("zxy"), Quaternion(0.5, 0.5, 0.5, 0.5)) < 1e-15)
   }
 
+  /// As deep as elements may nest; test threads have small stacks.
+  @Test func longChainsAreRead() throws {
+    let links = 480
+    let open = String(
+      repeating: "<body pos='0.1 0 0'><joint axis='0 1 0'/><geom size='0.05'/>\n", count: links)
+    let model = try Model(
+      mjcf: "<mujoco><worldbody>\(open)\(String(repeating: "</body>", count: links))</worldbody></mujoco>")
+    #expect(model.bodies.count == links + 1)
+    #expect(model.velocityCount == links)
+  }
+
   @Test func framesNestAndReplicateCopies() throws {
     let model = try mjcf(
       """
