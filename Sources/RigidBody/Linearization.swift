@@ -200,11 +200,13 @@ final class JacobianRunner<L: Lane>: @unchecked Sendable where L.Scalar: Simulat
   /// Computes some of the rows by reverse sweeps.
   private func sweep(_ wanted: Range<Int>, _ inputs: StepInputs<L>) {
     let h = L(broadcasting: plan.timestep)
+    defer { runner.scratch.constraints?.repeatsRecord = false }
     for first in stride(from: wanted.lowerBound, to: wanted.upperBound, by: L.laneCount) {
       let row = cotangents.positions
       let count = min(L.laneCount, wanted.upperBound - first)
       setUnitCotangents(row, count: width, first: first, lanes: count)
       stepReverse(plan, records.records(forStep: 0), scratch, runner.scratch, inputs, timestep: h, cotangents)
+      runner.scratch.constraints?.repeatsRecord = plan.stageCount == 1
       storeLanes(
         row, count: width, into: rows,
         LaneRows(first: first, last: first + count - 1, stride: width, start: 0))

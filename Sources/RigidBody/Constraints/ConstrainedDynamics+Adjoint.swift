@@ -81,18 +81,9 @@ func constrainedDynamicsAdjoint<L: Lane>(
   let memory = engine.adjointMemory
   var timestepCotangent = L(0.0)
 
-  // Geometry and matrices.
-  positionPass(
-    plan.tree, positions: record.positions, angles: record.retainedAngles,
-    mocapPoses: inputs.mocapPoses, poses: record.poses, directions: record.directions)
-  inertiaPass(plan.tree, record)
-  transmissionPass(plan, record)
-  armaturedMassMatrix(plan, record, forward)
-  copyValues(engine.massMatrix, record.factor, plan.pattern.entryCount)
+  if !engine.repeatsRecord { restoreStep(engine, plan, record, forward, inputs, timestep: h) }
   let a = record.constrainedAccelerations
   if plan.isImplicit {
-    if plan.hasImplicitFluid { velocityPass(plan, record, forward) }
-    matrixPass(plan, record, forward, inputs, timestep: h, massMatrix: engine.massMatrix)
     copyValues(memory.dual, scratch.accelerationCotangent, n)
     solveMassMatrix(plan.pattern, factor: record.factor, memory.dual)
     if plan.implicitFreeBodyCount > 0 {
@@ -121,14 +112,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
     }
   }
 
-  // Rows as the step had them.
-  let system = engine.assemble(record)
-  let pass = linearizeConstraints(
-    engine.constraints.solver, engine.workspace, system, massMatrix: engine.massMatrix, at: a,
-    engine.solution)
-  engine.kinkMargin = L.minimum(
-    engine.kinkMargin,
-    L.minimum(engine.workspace.kinkMargin.pointee, engine.assembler.memory.nearestSwitch))
+  let pass = SolverPass(engine.constraints.solver, engine.workspace, engine.assembler.system, engine.solution)
   engine.workspace.hessian.solve(scratch.lambda)
 
   memory.isTouched.update(repeating: false, count: plan.tree.linkCount)
@@ -207,4 +191,30 @@ private func differenceAtRest<L: Lane>(
     plan.tree, directions: record.directions, dual: memory.dual, accelerations: memory.difference,
     scratch.motions)
   if cotangents.parameters != nil { inertiaCotangents(plan, record, scratch, cotangents) }
+}
+
+/// Geometry, matrices and rows as the step had them, and the factor of H at its accelerations.
+@inline(__always)
+private func restoreStep<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>,
+  _ forward: Scratch<L>, _ inputs: StepInputs<L>, timestep h: L
+) where L.Scalar: LaneScalar {
+  positionPass(
+    plan.tree, positions: record.positions, angles: record.retainedAngles,
+    mocapPoses: inputs.mocapPoses, poses: record.poses, directions: record.directions)
+  inertiaPass(plan.tree, record)
+  transmissionPass(plan, record)
+  armaturedMassMatrix(plan, record, forward)
+  copyValues(engine.massMatrix, record.factor, plan.pattern.entryCount)
+  if plan.isImplicit {
+    if plan.hasImplicitFluid { velocityPass(plan, record, forward) }
+    matrixPass(plan, record, forward, inputs, timestep: h, massMatrix: engine.massMatrix)
+  }
+  let system = engine.assemble(record)
+  linearizeConstraints(
+    engine.constraints.solver, engine.workspace, system, massMatrix: engine.massMatrix,
+    at: record.constrainedAccelerations, engine.solution)
+  engine.kinkMargin = L.minimum(
+    engine.kinkMargin,
+    L.minimum(engine.workspace.kinkMargin.pointee, engine.assembler.memory.nearestSwitch))
 }

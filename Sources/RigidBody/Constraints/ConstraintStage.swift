@@ -33,6 +33,9 @@ class ConstraintStage<L: Lane> {
   final let smoothAccelerations: UnsafeMutablePointer<L>
   /// Lanes in which the solver did not converge since this was cleared.
   @exclusivity(unchecked) final var unconvergedLanes: UInt32 = 0
+  /// Whether the next adjoint is at the record, and with the inputs, of the last one: it is then spared what does not depend on
+  /// cotangents.
+  @exclusivity(unchecked) final var repeatsRecord = false
   /// How near to a kink the adjoint has been since this was set to one; see ``ConstraintSolverWorkspace/kinkMargin``.
   @exclusivity(unchecked) final var kinkMargin = L(1.0)
   private var arena: Arena

@@ -28,6 +28,17 @@ func linkRowsAdjoint<L: Lane>(
     velocities: record.velocities, engine.adjointMemory.rates)
   let parameters = cotangents.parameters?.constraints
   linkEqualitiesAdjoint(engine, record, parameters)
+  if pass.rows.slotCount > 0 { slotsAdjoint(engine, pass, plan, record, parameters) }
+}
+
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+private func slotsAdjoint<L: Lane>(
+  _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
+  _ record: StepRecord<L>, _ parameters: UnsafeMutablePointer<L>?
+) where L.Scalar: LaneScalar {
   var s = 0
   while s < pass.rows.slotCount {
     slotAdjoint(engine, pass, plan, record, s, parameters)
@@ -35,13 +46,10 @@ func linkRowsAdjoint<L: Lane>(
   }
 }
 
-@inline(never)
-@specialized(where L == Double)
-@specialized(where L == SIMD8<Double>)
-@specialized(where L == SIMD16<Float>)
+@inline(__always)
 private func slotAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
-  _ record: StepRecord<L>, _ s: Int, _ parameters: UnsafeMutablePointer<L>?
+  _ record: borrowing StepRecord<L>, _ s: Int, _ parameters: UnsafeMutablePointer<L>?
 ) where L.Scalar: LaneScalar {
   let dimension = Int(pass.system.slots[s].dimension)
   let detail = engine.assembler.contactDetail + s
@@ -132,26 +140,37 @@ private func slotAdjoint<L: Lane>(
   }
   guard engine.includesGeometry else { return }
 
-  var byFrame = Matrix3<L>.zero
-  var byPosition = Vector3<L>.zero
-  @inline(__always) func add(_ m: (L, L, L), _ spins: (L, L, L), _ rate: ContactLinks<L>, _ force: Vector3<L>)
-  {
-    byFrame.column0 += rate.linear * m.0
-    byFrame.column1 += rate.linear * m.1
-    byFrame.column2 += rate.linear * m.2
-    if hasSpin {
-      byFrame.column0 += rate.angular * spins.0
-      byFrame.column1 += rate.angular * spins.1
-      byFrame.column2 += rate.angular * spins.2
-    }
-    byPosition += force.cross(rate.angular)
+  var cotangent = ContactCotangent<L>(distance: zero, position: .zero, frame: .zero)
+  cotangent.add(linear.dual, rates.dual, wrenches.dual.0)
+  cotangent.add(linear.acceleration, rates.acceleration, wrenches.acceleration.0)
+  cotangent.add(linear.velocity, rates.velocity, wrenches.velocity.0)
+  if hasSpin {
+    cotangent.addSpin(spin.dual, rates.dual)
+    cotangent.addSpin(spin.acceleration, rates.acceleration)
+    cotangent.addSpin(spin.velocity, rates.velocity)
   }
-  add(linear.dual, spin.dual, rates.dual, wrenches.dual.0)
-  add(linear.acceleration, spin.acceleration, rates.acceleration, wrenches.acceleration.0)
-  add(linear.velocity, spin.velocity, rates.velocity, wrenches.velocity.0)
-  let cotangent = ContactCotangent<L>(distance: byDistance, position: byPosition, frame: byFrame)
+  cotangent.distance = byDistance
   geometryAdjoint(
     engine, plan, record, s, linkCount, isActive: .!(activity .== zero), cotangent, parameters)
+}
+
+extension ContactCotangent {
+  /// What the multipliers `m` of normal and tangents, which make `force`, give to frame and point.
+  @inline(__always)
+  fileprivate mutating func add(_ m: (L, L, L), _ rate: ContactLinks<L>, _ force: Vector3<L>) {
+    frame.column0 += rate.linear * m.0
+    frame.column1 += rate.linear * m.1
+    frame.column2 += rate.linear * m.2
+    position += force.cross(rate.angular)
+  }
+
+  /// The same of torsion and rolling.
+  @inline(__always)
+  fileprivate mutating func addSpin(_ m: (L, L, L), _ rate: ContactLinks<L>) {
+    frame.column0 += rate.angular * m.0
+    frame.column1 += rate.angular * m.1
+    frame.column2 += rate.angular * m.2
+  }
 }
 
 /// Lists the links of all lanes' contacts, once each, with the lanes (1, else 0) in which each is the first and the second.

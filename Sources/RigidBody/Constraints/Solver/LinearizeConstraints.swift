@@ -3,13 +3,11 @@ import Lanes
 
 /// Forces and curvatures of the rows at given accelerations, and the factor of `H = M + Jᵀ W J` there, without solving:
 /// `workspace` and `forces` are left as ``solveConstraints`` would leave them if it stopped at these accelerations.
-///
-/// - Returns: The pass over the rows, for products with J.
 @inline(__always)
 func linearizeConstraints<L: Lane>(
   _ solver: PrimalSolver<L.Scalar>, _ workspace: ConstraintSolverWorkspace<L>, _ system: ConstraintSystem<L>,
   massMatrix: UnsafePointer<L>, at accelerations: UnsafePointer<L>, _ forces: ConstraintSolution<L>
-) -> SolverPass<L> where L.Scalar: LaneScalar {
+) where L.Scalar: LaneScalar {
   let problem = SolverProblem(
     solver: solver, massMatrix: massMatrix, smoothAcceleration: accelerations, smoothForce: accelerations,
     acceleration: forces.acceleration, constraintForce: forces.constraintForce)
@@ -22,5 +20,4 @@ func linearizeConstraints<L: Lane>(
   assembleHessian(problem, pass, hessian)
   hessian.factor(guarded: workspace.guardedPivots)
   workspace.kinkMargin.pointee = pass.smallestKinkMargin()
-  return pass
 }

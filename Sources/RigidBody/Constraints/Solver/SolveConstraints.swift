@@ -62,12 +62,8 @@ func beginPass<L: Lane>(
   _ solution: ConstraintSolution<L>, couples: Bool
 ) -> SolverPass<L> where L.Scalar: LaneScalar {
   workspace.reserve(slots: system.slotCount)
-  let pattern = problem.solver.pattern
-  let rows = listActiveRows(problem.solver, system, workspace.memory)
-  workspace.rows = rows
-  let pass = SolverPass(
-    pattern: pattern, system: system, memory: workspace.memory, rows: rows,
-    unitCount: pattern.unitRows.count, isElliptic: pattern.isElliptic, slotForce: solution.contactForce)
+  workspace.rows = listActiveRows(problem.solver, system, workspace.memory)
+  let pass = SolverPass(problem.solver, workspace, system, solution)
   if couples { coupleRows(problem, pass, workspace.hessian) }
   pass.clearCurvatures()
   return pass

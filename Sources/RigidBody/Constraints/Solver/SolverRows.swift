@@ -11,6 +11,22 @@ struct SolverPass<L: Lane> where L.Scalar: LaneScalar {
   let isElliptic: Bool
   /// Contact forces in the contact frame, six a slot.
   let slotForce: UnsafeMutablePointer<L>
+
+  /// The rows that `workspace` lists.
+  @inline(__always)
+  init(
+    _ solver: PrimalSolver<L.Scalar>, _ workspace: ConstraintSolverWorkspace<L>,
+    _ system: ConstraintSystem<L>,
+    _ solution: ConstraintSolution<L>
+  ) {
+    pattern = solver.pattern
+    self.system = system
+    memory = workspace.memory
+    rows = workspace.rows
+    unitCount = solver.pattern.unitRows.count
+    isElliptic = solver.pattern.isElliptic
+    slotForce = solution.contactForce
+  }
 }
 
 /// Lists the rows that some lane has, with their weights.
