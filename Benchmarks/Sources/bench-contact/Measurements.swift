@@ -59,8 +59,8 @@ func randomControls(_ model: Model, count: Int, _ generator: inout SplitMix) -> 
 /// Worlds after half a second of noisy controls, and controls for the steps to come.
 struct WarmStart {
   let model: Model
-  let state: BatchState<Double>
-  let controls: [Double]
+  private(set) var state: BatchState<Double>
+  private(set) var controls: [Double]
   let steps: Int
   /// The first worlds and all their controls, for the peer.
   let file: String
@@ -81,6 +81,23 @@ struct WarmStart {
       ? start : try Simulator<Double>(model).rollout(from: start, inputs: before, steps: warm).finalState
     controls = randomControls(model, count: worlds * steps, &generator)
     file = "\(NSTemporaryDirectory())costate-contact-workload-\(ProcessInfo.processInfo.processIdentifier)"
+  }
+
+  /// As many worlds as wanted, the same over and over where there are not so many.
+  func repeated(worlds: Int) -> Self {
+    func tiled(_ values: [Double]) -> [Double] {
+      let width = values.count / state.worldCount
+      return (0..<worlds).flatMap { world in
+        let row = world % state.worldCount
+        return values[row * width..<(row + 1) * width]
+      }
+    }
+    var result = self
+    result.state = BatchState(
+      worldCount: worlds, positions: tiled(state.positions), velocities: tiled(state.velocities),
+      activations: tiled(state.activations))
+    result.controls = tiled(controls)
+    return result
   }
 
   func workload<Scalar: SimulationScalar>(

@@ -53,12 +53,12 @@ func boxes(_ count: Int) -> String {
     """
 }
 
-/// A chain of capsules, joined by hinges about alternating axes, that falls on the floor; a motor at every joint. The floor is the
-/// only thing that it touches.
+/// A chain of capsules, joined by hinges about alternating axes, that lies on the floor, the only thing that it touches; a motor
+/// at every joint.
 func chain(_ links: Int) -> String {
   var text = ""
   for k in 0..<links {
-    let place = k == 0 ? "0 0 0.2" : "0.2 0 0"
+    let place = k == 0 ? "0 0 0.031" : "0.2 0 0"
     let joint =
       k == 0 ? "<freejoint/>" : "<joint name=\"j\(k)\" axis=\"\(k % 2 == 0 ? "0 0 1" : "0 1 0")\"/>"
     text += "<body pos=\"\(place)\">\(joint)<geom fromto=\"0 0 0 0.15 0 0\"/>\n"
@@ -67,11 +67,11 @@ func chain(_ links: Int) -> String {
   let motors = (1..<links).map { "<motor joint=\"j\($0)\"/>" }.joined(separator: "\n")
   return """
     <mujoco>
-      <option timestep="0.002"/>
+      <option timestep="0.001"/>
       <default>
-        <joint damping="0.1" armature="0.01"/>
+        <joint damping="1" armature="0.05"/>
         <geom type="capsule" size="0.03" mass="0.3" contype="0" conaffinity="1"/>
-        <motor ctrlrange="-1 1" ctrllimited="true"/>
+        <motor ctrlrange="-1 1" ctrllimited="true" gear="0.1"/>
       </default>
       <worldbody>
         <geom type="plane" size="50 50 0.1" contype="1" conaffinity="0"/>

@@ -6,8 +6,8 @@ import Foundation
 func measureBodies(peer: Peer?, rounds: Int, _ report: Report) throws {
   report.heading("Growth with bodies: chains of capsules on the floor")
   for links in [10, 20, 50, 100, 200, 300] {
-    let worlds = links > 100 ? 16 : 64
-    try measureGrowth("\(links) links", chain(links), "chain-\(links)", worlds, peer, rounds, report)
+    try measureGrowth(
+      "\(links) links", chain(links), "chain-\(links)", isLarge: links > 20, peer, rounds, report)
   }
 }
 
@@ -15,17 +15,18 @@ func measureBodies(peer: Peer?, rounds: Int, _ report: Report) throws {
 func measureContacts(peer: Peer?, rounds: Int, _ report: Report) throws {
   report.heading("Growth with contacts: piles of boxes")
   for count in [1, 3, 10, 30, 60, 100] {
-    let worlds = count > 30 ? 16 : 64
-    try measureGrowth("\(count) boxes", boxes(count), "boxes-\(count)", worlds, peer, rounds, report)
+    try measureGrowth(
+      "\(count) boxes", boxes(count), "boxes-\(count)", isLarge: count > 3, peer, rounds, report)
   }
 }
 
 private func measureGrowth(
-  _ label: String, _ text: String, _ name: String, _ worlds: Int, _ peer: Peer?, _ rounds: Int,
+  _ label: String, _ text: String, _ name: String, isLarge: Bool, _ peer: Peer?, _ rounds: Int,
   _ report: Report
 ) throws {
+  let worlds = isLarge ? 16 : 64
   let path = try write(text, name)
-  let start = try WarmStart(Model.load(path: path), worlds: worlds, steps: 4, seconds: 0.3)
+  let start = try WarmStart(Model.load(path: path), worlds: worlds, steps: isLarge ? 4 : 64, seconds: 0.1)
   let float32 = try start.workload(Float.self)
   let float64 = try start.workload(Double.self)
   let single = try start.workload(Double.self, worlds: 1)
@@ -47,7 +48,10 @@ private func measureGrowth(
       velocities: Array(start.state.velocities[..<start.model.velocityCount]))
   ).contacts.count
   let label = "\(label), \(contacts) contacts"
-  report.add("\(label): float32, \(worlds) worlds", times[0])
+  let rounded = try float32.simulator.rollout(from: float32.state, inputs: float32.inputs, steps: start.steps)
+  let unsolved =
+    rounded.unconvergedWorlds.isEmpty ? "" : " (\(rounded.unconvergedWorlds.count) did not converge)"
+  report.add("\(label): float32, \(worlds) worlds\(unsolved)", times[0])
   report.add("\(label): float64, \(worlds) worlds", times[1])
   report.add("\(label): float64, one world", times[2])
   if peer != nil { report.add("\(label): mj_step", peerStep) }
@@ -56,10 +60,10 @@ private func measureGrowth(
 /// The humanoid with more and more worlds, float32 and float64.
 func measureWorlds(_ models: ModelFolders, rounds: Int, _ report: Report) throws {
   report.heading("Growth with worlds: mujoco/humanoid")
-  let model = try Model.load(path: try models.path("mujoco/humanoid"))
+  let warm = try WarmStart(
+    Model.load(path: try models.path("mujoco/humanoid")), worlds: 1024, steps: 8)
   for worlds in [1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16384, 65536] {
-    let start = try WarmStart(
-      model, worlds: worlds, steps: worlds > 4096 ? 2 : 8, seconds: worlds > 4096 ? 0.1 : 0.5)
+    let start = warm.repeated(worlds: worlds)
     let float32 = try start.workload(Float.self)
     let float64 = try start.workload(Double.self)
     let times = try interleave(
