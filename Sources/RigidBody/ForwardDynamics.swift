@@ -179,7 +179,7 @@ func matrixPass<L: Lane>(
   _ inputs: StepInputs<L>, timestep h: L, massMatrix: UnsafePointer<L>? = nil
 ) {
   if let massMatrix, !plan.hasImplicitFluid {
-    copyValues(record.factor, massMatrix, plan.pattern.entryCount)
+    if massMatrix != record.factor { copyValues(record.factor, massMatrix, plan.pattern.entryCount) }
   } else {
     if plan.hasImplicitFluid { fluidDampingPass(plan, record, scratch) }
     massMatrixPass(plan, record, scratch, addsFluid: plan.hasImplicitFluid, fluidScale: h)

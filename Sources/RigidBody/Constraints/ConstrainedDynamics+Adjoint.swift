@@ -208,7 +208,8 @@ private func restoreStep<L: Lane>(
   copyValues(engine.massMatrix, record.factor, plan.pattern.entryCount)
   if plan.isImplicit {
     if plan.hasImplicitFluid { velocityPass(plan, record, forward) }
-    matrixPass(plan, record, forward, inputs, timestep: h, massMatrix: engine.massMatrix)
+    // The record still has it.
+    matrixPass(plan, record, forward, inputs, timestep: h, massMatrix: record.factor)
   }
   let system = engine.assemble(record)
   linearizeConstraints(

@@ -37,7 +37,7 @@ func linkRowsAdjoint<L: Lane>(
 @specialized(where L == SIMD16<Float>)
 private func slotsAdjoint<L: Lane>(
   _ engine: ConstraintEngine<L>, _ pass: SolverPass<L>, _ plan: DynamicsPlan<L.Scalar>,
-  _ record: StepRecord<L>, _ parameters: UnsafeMutablePointer<L>?
+  _ record: borrowing StepRecord<L>, _ parameters: UnsafeMutablePointer<L>?
 ) where L.Scalar: LaneScalar {
   var s = 0
   while s < pass.rows.slotCount {
@@ -62,22 +62,30 @@ private func slotAdjoint<L: Lane>(
   // g = W u; where nothing presses nothing depends on anything.
   var g = (zero, zero, zero, zero, zero, zero)
   var activity = zero
-  withUnsafeMutableBytes(of: &g) { bytes in
-    let g = bytes.baseAddress!.assumingMemoryBound(to: L.self)
-    var i = 0
-    while i < dimension {
-      var sum = zero
-      var j = 0
-      while j < dimension {
-        let entry =
-          j <= i
-          ? ConstraintHessian<L>.rowStart(i) &+ j : ConstraintHessian<L>.rowStart(j) &+ i
-        sum = L.multiplyAdd(w[entry], u[j], sum)
-        j &+= 1
+  if dimension == 3 {
+    g.0 = L.multiplyAdd(w[0], u[0], L.multiplyAdd(w[1], u[1], w[3] * u[2]))
+    g.1 = L.multiplyAdd(w[1], u[0], L.multiplyAdd(w[2], u[1], w[4] * u[2]))
+    g.2 = L.multiplyAdd(w[3], u[0], L.multiplyAdd(w[4], u[1], w[5] * u[2]))
+    activity =
+      f[0].magnitude + f[1].magnitude + f[2].magnitude + g.0.magnitude + g.1.magnitude + g.2.magnitude
+  } else {
+    withUnsafeMutableBytes(of: &g) { bytes in
+      let g = bytes.baseAddress!.assumingMemoryBound(to: L.self)
+      var i = 0
+      while i < dimension {
+        var sum = zero
+        var j = 0
+        while j < dimension {
+          let entry =
+            j <= i
+            ? ConstraintHessian<L>.rowStart(i) &+ j : ConstraintHessian<L>.rowStart(j) &+ i
+          sum = L.multiplyAdd(w[entry], u[j], sum)
+          j &+= 1
+        }
+        g[i] = sum
+        activity += f[i].magnitude + sum.magnitude
+        i &+= 1
       }
-      g[i] = sum
-      activity += f[i].magnitude + sum.magnitude
-      i &+= 1
     }
   }
   guard !(activity .== zero).allTrue else { return }
