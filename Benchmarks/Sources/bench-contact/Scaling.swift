@@ -7,7 +7,8 @@ func measureBodies(peer: Peer?, rounds: Int, _ report: Report) throws {
   report.heading("Growth with bodies: chains of capsules on the floor")
   for links in [10, 20, 50, 100, 200, 300] {
     try measureGrowth(
-      "\(links) links", chain(links), "chain-\(links)", isLarge: links > 20, peer, rounds, report)
+      "\(links) links", chain(links), "chain-\(links)", isLarge: links > 20, seconds: 0.1, peer, rounds,
+      report)
   }
 }
 
@@ -16,17 +17,19 @@ func measureContacts(peer: Peer?, rounds: Int, _ report: Report) throws {
   report.heading("Growth with contacts: piles of boxes")
   for count in [1, 3, 10, 30, 60, 100] {
     try measureGrowth(
-      "\(count) boxes", boxes(count), "boxes-\(count)", isLarge: count > 3, peer, rounds, report)
+      "\(count) boxes", boxes(count), "boxes-\(count)", isLarge: count > 3, seconds: 0.5, peer, rounds, report
+    )
   }
 }
 
 private func measureGrowth(
-  _ label: String, _ text: String, _ name: String, isLarge: Bool, _ peer: Peer?, _ rounds: Int,
+  _ label: String, _ text: String, _ name: String, isLarge: Bool, seconds: Double, _ peer: Peer?,
+  _ rounds: Int,
   _ report: Report
 ) throws {
   let worlds = isLarge ? 16 : 64
   let path = try write(text, name)
-  let start = try WarmStart(Model.load(path: path), worlds: worlds, steps: isLarge ? 4 : 64, seconds: 0.1)
+  let start = try WarmStart(Model.load(path: path), worlds: worlds, steps: isLarge ? 4 : 64, seconds: seconds)
   let float32 = try start.workload(Float.self)
   let float64 = try start.workload(Double.self)
   let single = try start.workload(Double.self, worlds: 1)
