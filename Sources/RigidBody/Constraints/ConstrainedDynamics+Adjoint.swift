@@ -90,7 +90,7 @@ func constrainedDynamicsAdjoint<L: Lane>(
       solveFreeBodies(
         plan, record, transposed: true, rightHandSide: scratch.accelerationCotangent, memory.dual)
     }
-    if plan.integrator == .euler {
+    if plan.integrator == .euler && !plan.transmissions.hasImplicitDamping {
       // M = M̂ − h C with C the joints' damping.
       var i = 0
       while i < n {
