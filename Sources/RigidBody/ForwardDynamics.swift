@@ -159,7 +159,7 @@ func armaturedMassMatrix<L: Lane>(
   addArmature(plan, record)
 }
 
-/// Adds the armature to the diagonal of `record.factor`.
+/// Adds the armature of joints and tendons to `record.factor`.
 @inline(__always)
 private func addArmature<L: Lane>(_ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>) {
   var i = 0
@@ -191,7 +191,6 @@ func matrixPass<L: Lane>(
     record.factor[entry] = L.multiplyAdd(h, scalar: plan.implicitDamping[i], record.factor[entry])
     i += 1
   }
-  addTendonArmature(plan, record, to: record.factor)
   addTendonDamping(plan, record, timestep: h, to: record.factor)
   if plan.integrator == .implicitFast { addActuatorDamping(plan, record, inputs, timestep: h) }
   if plan.implicitFreeBodyCount > 0 { factorFreeBodies(plan, record, timestep: h) }
