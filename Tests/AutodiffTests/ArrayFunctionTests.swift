@@ -39,6 +39,7 @@ import Testing
       try withTensorErrors { floorDivide(Tensor(scalar: Int32(1)), Tensor(scalar: Int32(0))) }
     }
     #expect(polynomial([2, 0, -1], at: [1, 3]).values == [1, 17] && polynomial([], at: 2.0).scalar == 0)
+    #expect(polynomial([3], at: Tensor([Double.infinity, 1])).values == [3, 3])
   }
   @Test func statistics() throws {
     let x: Tensor = [[3, 1, 2], [10, 30, 20]]

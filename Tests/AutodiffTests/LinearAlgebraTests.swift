@@ -19,9 +19,7 @@ let linearAlgebraCases: [DerivativeCase] = [
   DerivativeCase("inverse, determinant", [[2, 3, 3]]) {
     inverse(shifted($0[0])) * determinant(shifted($0[0])).reshaped([2, 1, 1])
   },
-  DerivativeCase("signAndLogDeterminant", [[4, 4]]) {
-    signAndLogDeterminant(shifted($0[0])).logarithm
-  },
+  DerivativeCase("signAndLogDeterminant", [[4, 4]]) { signAndLogDeterminant(shifted($0[0])).logarithm },
   DerivativeCase("luDecomposition", [[3, 3]]) { x in
     let (p, l, u) = luDecomposition(shifted(x[0]))
     return matmul(p, square(l)) * sin(u)
@@ -46,13 +44,11 @@ let linearAlgebraCases: [DerivativeCase] = [
     let (re, im) = eigenvalues(shifted(x[0]))
     return stack([square(re).sum(), (square(im) * re).sum(), re.max()])
   },
-  DerivativeCase("singularValueDecomposition, tall", [[4, 3]], laws: GradientLaws(step: 4e-3)) {
-    x in
+  DerivativeCase("singularValueDecomposition, tall", [[4, 3]], laws: GradientLaws(step: 4e-3)) { x in
     let (u, s, vt) = singularValueDecomposition(shifted(x[0]))
     return s + square(u)[0] * square(vt)[1]
   },
-  DerivativeCase("singularValueDecomposition, wide", [[2, 4]], laws: GradientLaws(step: 4e-3)) {
-    x in
+  DerivativeCase("singularValueDecomposition, wide", [[2, 4]], laws: GradientLaws(step: 4e-3)) { x in
     let (u, s, vt) = singularValueDecomposition(shifted(x[0]))
     return s + square(u)[0] * square(vt)[0..., 3]
   },
@@ -90,8 +86,7 @@ let linearAlgebraCases: [DerivativeCase] = [
     #expect(abs(matmul(c, c.matrixTransposed) - spd).max().scalar < 1e-11)
     let (values, vectors) = symmetricEigen(spd)
     #expect(
-      abs(matmul(vectors * values.expandingAxis(-2), vectors.matrixTransposed) - spd).max().scalar
-        < 1e-11)
+      abs(matmul(vectors * values.expandingAxis(-2), vectors.matrixTransposed) - spd).max().scalar < 1e-11)
     let (s, v, wt) = singularValueDecomposition(a[0..., .all, 0..<3])
     #expect(close(matmul(s * v.expandingAxis(-2), wt), a[0..., .all, 0..<3]))
     // The permutation's sign.
@@ -114,8 +109,7 @@ let linearAlgebraCases: [DerivativeCase] = [
 
   @Test func equalSingularValues() throws {
     // The nuclear norm at the identity: its gradient is U Vᵀ.
-    let gradient = try grad { (x: Tensor) in singularValueDecomposition(x).s.sum() }(
-      Tensor.identity(3))
+    let gradient = try grad { (x: Tensor) in singularValueDecomposition(x).s.sum() }(Tensor.identity(3))
     #expect(abs(gradient - Tensor.identity(3)).max().scalar < 1e-15)
     let trace = try grad { (x: Tensor) in symmetricEigen(x).values.sum() }(Tensor.identity(3))
     #expect(abs(trace - Tensor.identity(3)).max().scalar < 1e-15)

@@ -63,9 +63,7 @@ public func digamma(_ x: Tensor) -> Tensor { applyToFloating(.digamma, x) }
 /// sin(x) / x, one at zero, with derivatives that are accurate near zero.
 public func sinc(_ x: Tensor) -> Tensor { applyToFloating(.sinc, x) }
 /// `base` raised to `exponent`.
-public func pow(_ base: Tensor, _ exponent: Tensor) -> Tensor {
-  broadcastApply(.power, base, exponent)
-}
+public func pow(_ base: Tensor, _ exponent: Tensor) -> Tensor { broadcastApply(.power, base, exponent) }
 /// `base` raised to a constant; small integers become products.
 public func pow(_ base: Tensor, _ exponent: Double) -> Tensor {
   let x = base.elementType.isFloatingPoint ? base : base.converted(to: .float64)
@@ -100,7 +98,6 @@ public func clamp(_ x: Tensor, _ lower: Double, _ upper: Double) -> Tensor {
   minimum(maximum(x, lower), upper)
 }
 
-/// The numbers limited to a range whose bounds are tensors.
 /// The logarithm to base 2.
 public func log2(_ x: Tensor) -> Tensor { log(x) * 1.442_695_040_888_963_4 }
 /// The logarithm to base 10.
@@ -122,7 +119,9 @@ public func floorDivide(_ a: Tensor, _ b: Tensor) -> Tensor {
 }
 /// The polynomial with these coefficients, highest power first, by Horner's rule.
 public func polynomial(_ coefficients: [Double], at x: Tensor) -> Tensor {
-  coefficients.dropFirst().reduce(x * 0.0 + (coefficients.first ?? 0)) { $0 * x + $1 }
+  let x = x.elementType.isFloatingPoint ? x : x.converted(to: .float64)
+  let first = Tensor(repeating: coefficients.first ?? 0, shape: x.shape, type: x.elementType)
+  return coefficients.dropFirst().reduce(first) { $0 * x + $1 }
 }
 
 /// max(x, 0).

@@ -64,7 +64,7 @@ public func interpolate(_ x: Tensor, abscissas: Tensor, ordinates: Tensor) -> Te
     ).report()
   }
   let count = abscissas.count
-  if count == 1 { return ordinates[0] + 0.0 * x }
+  if count == 1 { return ordinates[0].broadcast(to: x.shape) }
   let upper = minimum(maximum(searchSorted(abscissas, x), 1.0), Double(count - 1)).converted(
     to: .int32)
   let lower = upper - 1
