@@ -131,21 +131,34 @@ static inline ptrdiff_t join_threes(const double *const *from, ptrdiff_t rows, d
   return r;
 }
 
+// B rows at a time.
+#define DEFINE_INTERLEAVE(SUFFIX, T, V, B)                                                            \
+  static void interleave_##SUFFIX(const T *const *from, ptrdiff_t columns, ptrdiff_t rows, T *to,     \
+                                  ptrdiff_t to_stride, ptrdiff_t r) {                                 \
+    for (; r + B <= rows; r += B) {                                                                   \
+      for (ptrdiff_t c = 0; c < columns; c += B) {                                                    \
+        int n = columns - c < B ? (int)(columns - c) : B;                                             \
+        V a[B];                                                                                       \
+        _Pragma("clang loop unroll(full)") for (int k = 0; k < B; k++)                                \
+          a[k] = k < n ? *(const V *)(from[c + k] + r) : (V)0;                                        \
+        shuffle_##SUFFIX(a);                                                                          \
+        _Pragma("clang loop unroll(full)") for (int k = 0; k < B; k++)                                \
+          store_some_##SUFFIX(to + (r + k) * to_stride + c, a[k], n);                                 \
+      }                                                                                               \
+    }                                                                                                 \
+    for (; r < rows; r++)                                                                             \
+      for (ptrdiff_t c = 0; c < columns; c++) to[r * to_stride + c] = from[c][r];                     \
+  }
+DEFINE_INTERLEAVE(f, float, f16, 16)
+DEFINE_INTERLEAVE(d, double, d8, 8)
+
+void costate_interleave_f(const float *const *from, ptrdiff_t columns, ptrdiff_t rows, float *to,
+                          ptrdiff_t to_stride) {
+  interleave_f(from, columns, rows, to, to_stride, 0);
+}
 void costate_interleave_d(const double *const *from, ptrdiff_t columns, ptrdiff_t rows, double *to,
                           ptrdiff_t to_stride) {
-  ptrdiff_t r = columns == 3 && to_stride == 3 ? join_threes(from, rows, to) : 0;
-  for (; r + 8 <= rows; r += 8) {
-    for (ptrdiff_t c = 0; c < columns; c += 8) {
-      int n = columns - c < 8 ? (int)(columns - c) : 8;
-      d8 a[8];
-      _Pragma("clang loop unroll(full)") for (int k = 0; k < 8; k++)
-        a[k] = k < n ? *(const d8 *)(from[c + k] + r) : (d8)0;
-      shuffle_d(a);
-      _Pragma("clang loop unroll(full)") for (int k = 0; k < 8; k++)
-        store_some_d(to + (r + k) * to_stride + c, a[k], n);
-    }
-  }
-  for (; r < rows; r++)
-    for (ptrdiff_t c = 0; c < columns; c++) to[r * to_stride + c] = from[c][r];
+  ptrdiff_t done = columns == 3 && to_stride == 3 ? join_threes(from, rows, to) : 0;
+  interleave_d(from, columns, rows, to, to_stride, done);
 }
 #pragma clang diagnostic pop

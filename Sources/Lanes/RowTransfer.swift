@@ -67,3 +67,11 @@ package func interleave(
 ) {
   costate_interleave_d(columns.baseAddress, columns.count, count, rows, stride)
 }
+/// `rows[r * stride + c] = columns[c][r]` for all `r < count`: collects rows from columns that lie anywhere.
+@inline(__always)
+package func interleave(
+  _ columns: UnsafeBufferPointer<UnsafePointer<Float>?>, count: Int, into rows: UnsafeMutablePointer<Float>,
+  stride: Int
+) {
+  costate_interleave_f(columns.baseAddress, columns.count, count, rows, stride)
+}

@@ -95,4 +95,61 @@ import Testing
       for (a, b) in zip(x, before) { #expect(a.converted(to: .float64).values == b) }
     }
   }
+
+  /// Small programs of float32 alone: single calls and batches on the register machine.
+  @Test(arguments: [1, 3, 5, 17], [1, 7, 16, 33, 250, 1029])
+  func float32Rows(_ columns: Int, _ size: Int) throws {
+    let f = { (x: Tensor) -> Tensor in
+      let y = sin(x) * 0.5 + x[0]
+      let z = matmul(outer(x, y), x) / 3.0
+      let last = select(y .> x, z, y - x).reversed(axis: 0)
+      return concatenate([last, stack([x.sum(), exp(-y * y).mean(), x[columns - 1]])])
+    }
+    var random = SeededRandom(seed: UInt64(100 * columns + size))
+    let rows = Tensor(random.uniform(-1, 1, count: size * columns), shape: [size, columns])
+      .converted(to: .float32)
+    func error(_ a: Tensor, _ b: Tensor) -> Double {
+      #expect(a.elementType == .float32 && a.shape == b.shape)
+      return abs(a.converted(to: .float64) - b.converted(to: .float64)).max().scalar
+    }
+    let tolerance = 32 * Double(Float.ulpOfOne) * Double(columns)
+    let batch = try jit(vmap(f))(rows)
+    let single = jit(f)
+    let slope = jit(grad { (x: Tensor) in f(x).sum() })
+    for k in 0..<size where k < 3 || k > size - 3 {
+      #expect(error(batch[k], f(rows[k])) <= tolerance)
+      #expect(error(try single(rows[k]), f(rows[k])) <= tolerance)
+      #expect(error(try slope(rows[k]), try grad { (x: Tensor) in f(x).sum() }(rows[k])) <= 8 * tolerance)
+    }
+  }
+
+  /// What is known ahead is rounded and overflows as single precision does; integers among it do not.
+  @Test func float32Constants() throws {
+    let large = Tensor([Float(1e30), 3])
+    let f = { (x: Tensor) in
+      let index = Tensor([Int32(16_777_217), 1]) - Tensor([Int32(16_777_216), 0])
+      return (large * large) * 1e-30 + x[1] * index.converted(to: .float32)
+    }
+    let x = Tensor([Float(0.5), 2])
+    let (a, b) = (try jit(f)(x), f(x))
+    #expect(a.converted(to: .float64).values == b.converted(to: .float64).values)
+    #expect(a[0].converted(to: .float64).scalar == .infinity)
+  }
+
+  /// A long loop over a small body of float32 (a shorter one is written out).
+  @Test(arguments: [20, 3000]) func float32Loops(_ length: Int) throws {
+    let f = { (x: Tensor) throws -> Tensor in
+      return try scan(initial: x, over: Tensor.zeros([length], type: .float32)) { state, row in
+        let next = state + 0.001 * stack([state[1], -sin(state[0])]) + row
+        return (next, next[0])
+      }.rows
+    }
+    let x = Tensor([Float(0.5), -1])
+    let (a, b) = (try jit(f)(x), try f(x))
+    #expect(a.elementType == .float32 && a.shape == [length])
+    #expect(abs(a.converted(to: .float64) - b.converted(to: .float64)).max().scalar <= 1e-4)
+    let slope = { (x: Tensor) throws in try grad { (x: Tensor) throws in try f(x).sum() }(x) }
+    let (c, d) = (try jit(slope)(x).converted(to: .float64), try slope(x).converted(to: .float64))
+    #expect(abs(c - d).max().scalar <= 1e-4 * abs(d).max().scalar)
+  }
 }

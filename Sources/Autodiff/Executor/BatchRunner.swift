@@ -3,12 +3,11 @@ import Lanes
 
 extension RegisterProgram {
   /// Runs for `count` lanes; on several threads where that pays.
-  /// - Parameter isSingle: arrays are of float32.
-  func runBatch(count: Int, inputs: [LaneArray], outputs: [LaneArray], isSingle: Bool = false) {
+  func runBatch(count: Int, inputs: [LaneArray], outputs: [LaneArray]) {
     // Work below this many instructions times lanes takes less time than starting threads.
     let isLarge = count * max(instructions.count, loads.count + stores.count) > 1 << 19
     let threads = isLarge ? ProcessInfo.processInfo.activeProcessorCount : 1
-    let sources = Shared(value: Pointers(inputs: inputs, outputs: outputs, isSingle: isSingle))
+    let sources = Shared(value: Pointers(inputs: inputs, outputs: outputs))
     if threads == 1 {
       sources.value.run(self, 0..<count)
       return
@@ -23,7 +22,6 @@ extension RegisterProgram {
   private struct Pointers: @unchecked Sendable {
     var inputs: [LaneArray]
     var outputs: [LaneArray]
-    var isSingle: Bool
 
     func run(_ code: RegisterProgram, _ lanes: Range<Int>) {
       if lanes.isEmpty { return }
@@ -31,8 +29,7 @@ extension RegisterProgram {
         outputs.withUnsafeBufferPointer { targets in
           let empty = UnsafePointer<LaneArray>(bitPattern: 8)!
           code.run(
-            lanes: lanes, inputs: sources.baseAddress ?? empty, outputs: targets.baseAddress ?? empty,
-            isSingle: isSingle)
+            lanes: lanes, inputs: sources.baseAddress ?? empty, outputs: targets.baseAddress ?? empty)
         }
       }
     }

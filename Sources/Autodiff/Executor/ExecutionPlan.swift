@@ -77,7 +77,7 @@ struct ExecutionPlan: Sendable {
   private static func fuse(_ program: Program, _ members: [Int], _ uses: [Int32], isSingle: Bool)
     -> FusedGroup?
   {
-    var graph = ScalarGraph(limit: 4096)
+    var graph = ScalarGraph(limit: 4096, isSingle: isSingle)
     var node: [Int32: Int32] = [:]
     var inputs: [Int32] = []
     var inside: [Int32: Int32] = [:]
@@ -119,8 +119,7 @@ struct ExecutionPlan: Sendable {
     let types = outputs.map { program.types[Int($0)] }
     return FusedGroup(
       code: code, inputs: inputs, outputs: outputs, types: types,
-      replaced: [Int32?](repeating: nil, count: types.count), count: types.first?.count ?? 0,
-      isSingle: isSingle)
+      replaced: [Int32?](repeating: nil, count: types.count), count: types.first?.count ?? 0)
   }
 
   func run(_ program: Program, _ arguments: [DenseArray]) throws(TensorError) -> [DenseArray] {

@@ -9,8 +9,6 @@ struct FusedGroup: Sendable {
   /// For each output an input of its type that nothing else needs any more: its memory may take the result.
   var replaced: [Int32?]
   var count: Int
-  /// True if the group computes in float32.
-  var isSingle: Bool
 
   /// Results of at least so many bytes go past the caches: whoever reads them would not find them there.
   private static let streamedSize = 8 << 20
@@ -60,7 +58,7 @@ struct FusedGroup: Sendable {
       return target
     }
     withExtendedLifetime((arrays, results)) {
-      code.runBatch(count: count, inputs: sources, outputs: targets, isSingle: isSingle)
+      code.runBatch(count: count, inputs: sources, outputs: targets)
     }
     for (id, value) in zip(outputs, results) { values[Int(id)] = value }
   }

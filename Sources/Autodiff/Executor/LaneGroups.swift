@@ -9,10 +9,7 @@ extension RegisterProgram {
   /// Runs once for each lane of a range, in groups; all arrays but those of truth values are of one element type.
   ///
   /// An output may be the memory of an input whose elements it takes the place of.
-  func run(
-    lanes: Range<Int>, inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>,
-    isSingle: Bool = false
-  ) {
+  func run(lanes: Range<Int>, inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>) {
     if isSingle {
       run(lanes, inputs, outputs, execute: runSingleGroups)
     } else {
@@ -90,22 +87,29 @@ extension RegisterProgram {
   private func store<L: ElementLane>(
     _ run: Run, _ array: LaneArray, _ lane: Int, _ count: Int, _ file: GroupFile<L>
   ) where L.Scalar: LaneScalar {
-    guard L.Scalar.self == Double.self, run.places.count > 1, array.laneStride > 1, !array.isBool else {
+    guard run.places.count > 1, array.laneStride > 1, !array.isBool else {
       for place in run.places {
         array.store(Int(stores[place].element), lane, count, file.table[Int(stores[place].register)])
       }
       return
     }
-    withUnsafeTemporaryAllocation(of: UnsafePointer<Double>?.self, capacity: run.places.count) { columns in
+    withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: run.places.count) { columns in
       for (k, place) in run.places.enumerated() {
-        columns[k] = UnsafeRawPointer(file.table[Int(stores[place].register)]).assumingMemoryBound(
-          to: Double.self)
+        columns[k] = UnsafeRawPointer(file.table[Int(stores[place].register)])
       }
-      interleave(
-        UnsafeBufferPointer(columns), count: count,
-        into: array.base.assumingMemoryBound(to: Double.self)
-          + (lane &* array.laneStride &+ Int(stores[run.places.lowerBound].element)),
-        stride: array.laneStride)
+      let place = lane &* array.laneStride &+ Int(stores[run.places.lowerBound].element)
+      // Pointers to numbers look alike.
+      if isSingle {
+        columns.withMemoryRebound(to: UnsafePointer<Float>?.self) {
+          let rows = array.base.assumingMemoryBound(to: Float.self) + place
+          interleave(UnsafeBufferPointer($0), count: count, into: rows, stride: array.laneStride)
+        }
+      } else {
+        columns.withMemoryRebound(to: UnsafePointer<Double>?.self) {
+          let rows = array.base.assumingMemoryBound(to: Double.self) + place
+          interleave(UnsafeBufferPointer($0), count: count, into: rows, stride: array.laneStride)
+        }
+      }
     }
   }
 }

@@ -61,7 +61,7 @@ struct RegisterAllocation {
     }
     program = RegisterProgram(
       instructions, constants: constants, loads: loads, stores: stores, registerCount: count,
-      keepsInputs: keepsInputs)
+      keepsInputs: keepsInputs, isSingle: graph.isSingle)
   }
 
   /// How often each node is used by nodes that are needed, and by outputs.

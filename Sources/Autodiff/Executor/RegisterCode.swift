@@ -59,10 +59,12 @@ final class RegisterProgram: @unchecked Sendable {
   let registerCount: Int
   /// Registers of inputs are never written to again, so that they may be the inputs' memory.
   let keepsInputs: Bool
+  /// Computes in float32, on lane groups only.
+  let isSingle: Bool
 
   init(
     _ instructions: [Instruction], constants: [Double], loads: [Load], stores: [Store], registerCount: Int,
-    keepsInputs: Bool
+    keepsInputs: Bool, isSingle: Bool
   ) {
     func copied<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
       let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
@@ -83,6 +85,7 @@ final class RegisterProgram: @unchecked Sendable {
       })
     self.registerCount = registerCount
     self.keepsInputs = keepsInputs
+    self.isSingle = isSingle
   }
   deinit {
     instructions.deallocate()

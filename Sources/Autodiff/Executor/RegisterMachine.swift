@@ -29,6 +29,10 @@ extension LaneArray {
 extension RegisterProgram {
   /// Runs once.
   func run(inputs: UnsafePointer<LaneArray>, outputs: UnsafePointer<LaneArray>) {
+    if isSingle {
+      run(lanes: 0..<1, inputs: inputs, outputs: outputs)
+      return
+    }
     withUnsafeTemporaryAllocation(of: Double.self, capacity: max(registerCount, 1)) { buffer in
       let registers = buffer.baseAddress!
       for k in 0..<constants.count { registers[k] = constants[k] }

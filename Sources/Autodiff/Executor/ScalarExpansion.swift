@@ -2,26 +2,32 @@
 /// nothing at run time, and what is zero by construction disappears.
 struct ScalarExpansion {
   var graph: ScalarGraph
+  /// What is computed in: float32 or float64.
+  let elementType: ElementType
 
   /// Programs that need more scalar operations than this run array by array, unless most of their operations are scalar
   /// anyway.
   private static func limit(_ program: Program) -> Int { max(20_000, 4 * program.equations.count) }
 
   /// The register program, or nil if the program is too large or has operations that are not expanded: element
-  /// types other than `float64` and `bool`, loops without a fixed number of steps, LAPACK.
+  /// types other than `bool` and one of the two floating-point types, loops without a fixed number of steps, LAPACK.
   static func compile(_ program: Program) -> RegisterProgram? {
     let limit = Self.limit(program)
     guard Self.cost(program, limit) <= limit else { return nil }
-    var expansion = ScalarExpansion(graph: ScalarGraph(limit: 2 * limit))
+    let interface = program.inputTypes + program.outputTypes
+    let isSingle = interface.contains { $0.elementType == .float32 }
+    let elementType: ElementType = isSingle ? .float32 : .float64
+    guard interface.allSatisfy({ $0.elementType == elementType || $0.elementType == .bool }) else {
+      return nil
+    }
+    var expansion = ScalarExpansion(
+      graph: ScalarGraph(limit: 2 * limit, isSingle: isSingle), elementType: elementType)
     var inputs: [DenseArray] = []
     for (index, type) in program.inputTypes.enumerated() {
-      guard type.elementType == .float64 || type.elementType == .bool else { return nil }
       inputs.append(
         DenseArray((0..<type.count).map { expansion.graph.input(index, element: $0) }, shape: type.shape))
     }
-    guard program.outputTypes.allSatisfy({ $0.elementType == .float64 || $0.elementType == .bool }),
-      let outputs = expansion.expand(program, inputs), !expansion.graph.isFull
-    else { return nil }
+    guard let outputs = expansion.expand(program, inputs), !expansion.graph.isFull else { return nil }
     return RegisterAllocation(expansion.graph, outputs.map { $0.values(Int32.self) }).program
   }
 
@@ -100,7 +106,7 @@ struct ScalarExpansion {
     -> Int32?
   {
     guard (1...2).contains(equation.operandCount),
-      program.types[Int(equation.firstResult)].elementType == .float64,
+      program.types[Int(equation.firstResult)].elementType == elementType,
       let code = program.primitive(of: equation).internalCode
     else { return nil }
     let operands = program.operands(of: equation)
@@ -112,9 +118,11 @@ struct ScalarExpansion {
 
   /// Nodes of a constant array. Integers are numbers too; they only ever meet operations that fold.
   private mutating func constants(_ array: DenseArray) -> DenseArray? {
-    guard array.elementType != .float32, let wide = try? array.converted(to: .float64) else { return nil }
+    guard !isOther(array.elementType), let wide = try? array.converted(to: .float64) else { return nil }
     return DenseArray(wide.values(Double.self).map { graph.constant($0) }, shape: array.shape)
   }
+  /// True for the floating-point type that is not computed in.
+  private func isOther(_ type: ElementType) -> Bool { type.isFloatingPoint && type != elementType }
   /// The numbers of an array all of whose nodes are constants.
   private func numbers(_ nodes: DenseArray, _ type: TensorType) -> DenseArray? {
     var values: [Double] = []
@@ -139,7 +147,7 @@ struct ScalarExpansion {
       return folded
     }
     // Arithmetic on integers that are not constants is left to the array executor.
-    if results.contains(where: { $0.elementType == .int32 || $0.elementType == .float32 }) { return nil }
+    if results.contains(where: { $0.elementType == .int32 || isOther($0.elementType) }) { return nil }
     switch primitive {
     case let operation as Unary: return [map(operands[0]) { $0.unary(operation, $1) }]
     case let operation as Binary: return [map(operands[0], operands[1]) { $0.binary(operation, $1, $2) }]

@@ -26,12 +26,20 @@ struct ScalarGraph {
   let limit: Int
   private(set) var isFull = false
 
-  init(limit: Int) { self.limit = limit }
+  /// Computes in float32: what is known is rounded as the machine would.
+  let isSingle: Bool
+
+  init(limit: Int, isSingle: Bool) {
+    self.limit = limit
+    self.isSingle = isSingle
+  }
 
   mutating func constant(_ value: Double) -> Int32 { intern(Node(kind: .constant, bits: value.bitPattern)) }
   mutating func input(_ index: Int, element: Int) -> Int32 {
     intern(Node(kind: .input, a: Int32(index), b: Int32(element)))
   }
+  /// The result of an operation on constants.
+  private mutating func folded(_ value: Double) -> Int32 { constant(isSingle ? Double(Float(value)) : value) }
   func value(_ id: Int32) -> Double? {
     let node = nodes[Int(id)]
     return node.kind == .constant ? Double(bitPattern: node.bits) : nil
@@ -55,14 +63,14 @@ struct ScalarGraph {
   }
 
   mutating func unary(_ operation: Unary, _ a: Int32) -> Int32 {
-    if let x = value(a) { return constant(operation.value(x)) }
+    if let x = value(a) { return folded(operation.value(x)) }
     if operation == .negate && self.operation(a) == Unary.negate.rawValue { return nodes[Int(a)].a }
     return intern(Node(kind: .operation, operation: operation.rawValue, a: a))
   }
 
   mutating func binary(_ operation: Binary, _ a: Int32, _ b: Int32) -> Int32 {
     let (x, y) = (value(a), value(b))
-    if let x, let y { return constant(operation.value(x, y)) }
+    if let x, let y { return folded(operation.value(x, y)) }
     switch operation {
     case .add:
       if x == 0 { return b }

@@ -11,6 +11,8 @@ void costate_transpose_d(const double *from, ptrdiff_t rows, ptrdiff_t columns, 
                          double *to, ptrdiff_t to_stride);
 
 // to[r * to_stride + c] = from[c][r] for all r < rows, c < columns: rows of columns that lie anywhere.
+void costate_interleave_f(const float *const *from, ptrdiff_t columns, ptrdiff_t rows, float *to,
+                          ptrdiff_t to_stride);
 void costate_interleave_d(const double *const *from, ptrdiff_t columns, ptrdiff_t rows, double *to,
                           ptrdiff_t to_stride);
 
