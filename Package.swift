@@ -85,12 +85,11 @@ let package = Package(
       name: "AutodiffTests", dependencies: ["Autodiff", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
-      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"],
-      resources: [.copy("Fixtures")], swiftSettings: settings),
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "LinearSolversTests",
       dependencies: ["LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
-      swiftSettings: settings),
+      resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"], swiftSettings: settings),
     .testTarget(

@@ -29,8 +29,8 @@ public enum LinearAlgebraError: Error, Sendable, Hashable, CustomStringConvertib
     case .shape(let message), .argument(let message): message
     case .nonFinite(let what):
       "\(what) is not finite; an earlier computation has overflowed or divided by zero"
-    case .singular(let where_):
-      "the matrix is singular: \(where_). Likely causes: a row or column of zeros, two equations that say the same, "
+    case .singular(let place):
+      "the matrix is singular: \(place). Likely causes: a row or column of zeros, two equations that say the same, "
         + "an unknown that no equation determines. Least squares (leastSquares) gives the shortest solution"
     case .nearlySingular(let reciprocal, let limit):
       "the matrix is singular to working precision: its reciprocal condition number is about \(reciprocal), below the "
@@ -44,8 +44,8 @@ public enum LinearAlgebraError: Error, Sendable, Hashable, CustomStringConvertib
     case .notSymmetric(let row, let column, let difference):
       "the matrix is tagged symmetric, but its elements (\(row), \(column)) and (\(column), \(row)) differ by \(difference). "
         + "Remove the tag, or make it symmetric as (A + Aᵀ) / 2"
-    case .notPositiveDefinite(let where_):
-      "the matrix is tagged positive definite and is not: \(where_). Likely causes: a wrong sign, a missing "
+    case .notPositiveDefinite(let place):
+      "the matrix is tagged positive definite and is not: \(place). Likely causes: a wrong sign, a missing "
         + "regularisation, a Hessian at a saddle. Remove the tag, or add a multiple of the identity"
     case .notConverged(let method, let iterations, let residual, let target):
       "\(method) did not converge in \(iterations) iterations: the residual's norm is \(residual), the target \(target). "

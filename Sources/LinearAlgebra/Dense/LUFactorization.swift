@@ -64,7 +64,7 @@ public final class LUFactorization: Factorization {
       LAPACK_COL_MAJOR, transposed ? CChar(ascii: "N") : CChar(ascii: "T"), n, Int32(count),
       factor.base, max(n, 1), pivots, x, max(n, 1))
   }
-  /// Estimated in the 1-norm (Hager, Higham), by a few solves.
+  /// Estimated in the ∞-norm (Hager, Higham), by a few solves.
   public func reciprocalCondition() -> Double? {
     var result = 0.0
     _ = LAPACKE_dgecon(

@@ -79,7 +79,7 @@ public final class SparseLUFactorization: Factorization, @unchecked Sendable {
         : klu_tsolve(analysis.symbolic, state.numeric, Int32(n), Int32(count), x, &state.common)
     }
   }
-  /// Estimated in the 1-norm.
+  /// Estimated in the ∞-norm.
   public func reciprocalCondition() -> Double? {
     if rows == 0 { return nil }
     return state.withLock { state in

@@ -59,7 +59,7 @@ public enum SolveDifferentiation: Sendable, Hashable {
   /// The iteration: so many steps of (preconditioned) conjugate gradients from the first guess, each of them recorded. Gradients with
   /// respect to the first guess and to the preconditioner's parameters exist; the result is the iterate, converged or not.
   case unrolled(iterations: Int)
-  /// The last steps only: the earlier ones count as a first guess without derivative.
+  /// The last steps only: the earlier ones count as a first guess without derivative, from which the last ones start anew.
   case truncated(iterations: Int, differentiated: Int)
 }
 

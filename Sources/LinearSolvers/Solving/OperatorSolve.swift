@@ -58,6 +58,14 @@ struct PrepareSolve: HigherOrderPrimitive {
       return [DenseArray([try prepare(arrays, system: nil)], shape: [], objects: objects)]
     }
     let count = operands[0].shape[0]
+    do {
+      if let batch = try BatchedSystem(plan, arrays, count: count) {
+        let first = PreparedNumbers.next(count)
+        return [
+          DenseArray((0..<count).map { first &+ Int32($0) }, shape: [count], objects: [first: batch])
+        ]
+      }
+    } catch { throw tensorError(error, plan.name) }
     var numbers: [Int32] = []
     for k in 0..<count { numbers.append(try prepare(arrays.map { $0.row(k).contiguous() }, system: k)) }
     return [DenseArray(numbers, shape: [count], objects: objects)]
@@ -146,6 +154,21 @@ struct OperatorSolve: HigherOrderPrimitive {
     let columns = b.shape[b.rank - 1]
     let systems = plan.isStacked ? b.shape[0] : 1
     let x = DenseArray(uninitialized: .float64, types[0].shape)
+    let numbers = handle.pointer(Int32.self)
+    // A whole batch of small systems, in the order in which it was factored.
+    if plan.isStacked, !reports, systems > 0, let batch = objects[numbers[0]] as? BatchedSystem,
+      batch.factorization.count == systems,
+      (0..<systems).allSatisfy({ numbers[$0] == numbers[0] &+ Int32($0) })
+    {
+      let source = b.pointer(Double.self)
+      guard areAllFinite(source, b.count) else {
+        throw tensorError(LinearAlgebraError.nonFinite("an element of the right-hand side"), name)
+      }
+      batch.factorization.solve(
+        source, into: x.pointer(Double.self), columns: columns, transposed: isTransposed)
+      withExtendedLifetime((handle, b)) {}
+      return [try x.converted(to: types[0].elementType)]
+    }
     var reportsOfAll: [IterationReport?] = []
     let right = NumberBuffer(count: length * columns)
     let left = NumberBuffer(count: size * columns)
@@ -153,7 +176,12 @@ struct OperatorSolve: HigherOrderPrimitive {
       isDerivative ? plan.options.gradientStopping ?? plan.options.stopping : plan.options.stopping
     for k in 0..<systems {
       let system = plan.isStacked ? k : nil
-      guard let prepared = objects[handle.pointer(Int32.self)[k]] as? PreparedSystem else {
+      let prepared: any SolvableSystem
+      if let own = objects[numbers[k]] as? PreparedSystem {
+        prepared = own
+      } else if let member = BatchedSystem.member(numbers[k], of: objects) {
+        prepared = member
+      } else {
         throw TensorError(
           .argument, name,
           "the factorisation got lost: its number was copied by an operation that does not keep objects")

@@ -2,8 +2,17 @@ import Autodiff
 import LinearAlgebra
 import Synchronization
 
+/// One system that is ready to be solved.
+protocol SolvableSystem: Sendable {
+  /// Solves for vectors that lie one after the other; `x` holds first guesses.
+  func solve(
+    _ b: UnsafePointer<Double>, into x: UnsafeMutablePointer<Double>, count: Int, transposed: Bool,
+    stopping: StoppingCriterion
+  ) throws -> [IterationReport]
+}
+
 /// An operator made ready to be solved with: factored, or with its preconditioner.
-final class PreparedSystem: Sendable {
+final class PreparedSystem: SolvableSystem {
   let map: NumericOperator
   let options: LinearSolveOptions
   let isLeastSquares: Bool
@@ -53,7 +62,6 @@ final class PreparedSystem: Sendable {
       ? RefinedFactorization(base, of: map, steps: options.refinementSteps) : base
   }
 
-  /// Solves for vectors that lie one after the other; `x` holds first guesses.
   func solve(
     _ b: UnsafePointer<Double>, into x: UnsafeMutablePointer<Double>, count: Int, transposed: Bool,
     stopping: StoppingCriterion
@@ -137,10 +145,9 @@ extension NumericOperator {
 /// Numbers that stand for prepared systems in programs.
 enum PreparedNumbers {
   private static let last = Atomic<UInt32>(0)
-  /// A number that has not been given out before (in four billion).
-  static func next() -> Int32 {
-    let number = last.add(1, ordering: .relaxed).newValue
-    return Int32(bitPattern: number)
+  /// The first of so many consecutive numbers that have not been given out before (in four billion).
+  static func next(_ count: Int = 1) -> Int32 {
+    Int32(bitPattern: last.add(UInt32(truncatingIfNeeded: count), ordering: .relaxed).oldValue)
   }
 }
 
