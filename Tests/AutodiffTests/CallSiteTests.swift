@@ -4,10 +4,10 @@ import Testing
 
 extension Tensor {
   /// A function of the user's on a type of the library's.
-  fileprivate func halfRoot() -> (Tensor, Int) { (sqrt(self) * 0.5, #line) }
+  @inline(never) fileprivate func halfRoot() -> (Tensor, Int) { (sqrt(self) * 0.5, #line) }
 }
-/// A function of the user's that a closure calls.
-private func inverse(_ x: Tensor) -> (Tensor, Int) { (1.0 / x, #line) }
+/// A function of the user's that a closure calls. (Inlined, it would have the line of its call.)
+@inline(never) private func inverse(_ x: Tensor) -> (Tensor, Int) { (1.0 / x, #line) }
 
 /// Where a value stops being finite: the line of source, through every transformation and control flow.
 @Suite struct CallSiteTests {
