@@ -281,10 +281,31 @@ extension SimulationInputs {
 extension ParameterGradient {
   /// The numbers in the order of the tensors of ``ModelParameters``.
   fileprivate var numbers: [[Double]] {
+    smoothNumbers + constraints.numbers
+  }
+
+  private var smoothNumbers: [[Double]] {
     [
       mass, inertialPosition.flatMap { [$0.x, $0.y, $0.z] }, inertia.flatMap { [$0.x, $0.y, $0.z] }, armature,
       damping, stiffness, springReference, gear.flatMap { $0 }, gainParameters.flatMap { $0 },
       biasParameters.flatMap { $0 }, [gravity.x, gravity.y, gravity.z], [timestep],
+    ]
+  }
+}
+
+extension ConstraintParameterGradient {
+  /// The numbers in the order of the tensors of ``ConstraintParameters``.
+  fileprivate var numbers: [[Double]] {
+    func flat(_ vectors: [Vector3<Double>]) -> [Double] { vectors.flatMap { [$0.x, $0.y, $0.z] } }
+    func references(_ solvers: [SolverParameterGradient]) -> [Double] { solvers.flatMap(\.reference) }
+    func impedances(_ solvers: [SolverParameterGradient]) -> [Double] { solvers.flatMap(\.impedance) }
+    return [
+      flat(geomFriction), references(geomSolver), impedances(geomSolver), geomMargin, flat(geomSize),
+      flat(geomPosition), pairFriction.flatMap { $0 }, references(pairSolver),
+      pairSolverReferenceFriction.flatMap { $0 }, impedances(pairSolver), pairMargin, frictionLoss,
+      references(frictionSolver), impedances(frictionSolver), jointRange.flatMap { $0 }, jointMargin,
+      references(jointLimitSolver), impedances(jointLimitSolver), references(equalitySolver),
+      impedances(equalitySolver),
     ]
   }
 }

@@ -54,6 +54,50 @@ import Testing
     #expect(tested > (name == "joints" ? 60 : 10))
   }
 
+  /// Friction, solver parameters, sizes and limits of a ball that slides on a floor towards the end of its joint.
+  @Test func constraintParameters() throws {
+    let model = try Model(
+      mjcf: """
+        <mujoco><option timestep="0.004" cone="elliptic"/><worldbody>
+        <geom type="plane" size="2 2 1" friction="0.3 0.01 0.002"/>
+        <body pos="0 0 0.098"><joint type="slide" axis="1 0 0" range="-1 0.01" frictionloss="0.05"/>
+        <joint type="slide" axis="0 0 1"/><joint axis="0 1 0"/>
+        <geom size="0.1" friction="0.5 0.02 0.001" condim="4" solref="0.03 0.9"/></body></worldbody></mujoco>
+        """)
+    let simulation = try Simulation(model)
+    let start = SimulationState(
+      positions: Tensor([0.0, 0.0, 0.0]), velocities: Tensor([1.0, 0.0, 0.3]), activations: Tensor.zeros([0]))
+    func cost(_ parameters: ModelParameters) throws -> Tensor {
+      let end = try simulation.rollout(from: start, parameters: parameters, steps: 6)
+      return (end.velocities * Tensor([1.0, 0.7, 0.3])).sum() + end.positions.sum()
+    }
+    let own = simulation.parameters
+    let gradient = try grad(cost)(own)
+    #expect(abs(gradient.constraints.geomFriction[1][0].scalar) > 0.01)
+    #expect(gradient.constraints.geomFriction[0][0].scalar == 0)
+    var tested = 0
+    for (k, leaf) in own.constraints.leaves.enumerated() {
+      for index in 0..<leaf.count {
+        let slope = gradient.constraints.leaves[k].flattened[index].scalar
+        guard abs(slope) > 1e-5 else { continue }
+        var unit = [Double](repeating: 0, count: leaf.count)
+        unit[index] = 1
+        let differences = try CentralDifferences(step: 1e-5) { t in
+          var leaves = own.constraints.leaves
+          leaves[k] = leaf + Tensor(unit, shape: leaf.shape) * t
+          var moved = own
+          moved.constraints = try own.constraints.replacing(leaves: leaves)
+          return try Double(try cost(moved))
+        }
+        #expect(
+          abs(slope - differences.extrapolated) < 1e-5 * abs(slope) + 1e-7,
+          "leaf \(k), number \(index): \(slope)")
+        tested += 1
+      }
+    }
+    #expect(tested > 10)
+  }
+
   /// Each element of a batch has parameters, and a gradient, of its own; shared parameters sum.
   @Test func batches() throws {
     let simulation = try ExampleModels.simulation("cartpole")
