@@ -268,17 +268,20 @@ import Testing
 
   /// What is not supported is refused by name.
   @Test(arguments: ["limited=\"true\" range=\"0 1\"", "frictionloss=\"0.1\""])
-  func spatialTendonsAreRefused(_ attributes: String) throws {
+  func wrappedTendonsAreRefused(_ attributes: String) throws {
     let model = try Model(
       mjcf: """
-        <mujoco><worldbody><site name="a"/><body><joint axis="0 1 0"/><geom size="0.1" contype="0"/>
+        <mujoco><worldbody><site name="a"/><body><joint axis="0 1 0"/><geom name="g" size="0.1" contype="0"/>
         <site name="b" pos="0 0 1"/></body></worldbody><tendon><spatial name="rope" \(attributes)><site site="a"/>
-        <site site="b"/></spatial></tendon></mujoco>
+        <geom geom="g"/><site site="b"/></spatial></tendon></mujoco>
         """, name: "rope.xml")
     let error = #expect(throws: RigidBodyError.self) {
       try ConstraintPlan<Double>(model, tree: KinematicTree(model))
     }
     #expect(error?.description.contains("'rope'") == true)
+    var straight = model
+    straight.tendons[0].path.remove(at: 1)
+    #expect(try !ConstraintPlan<Double>(straight, tree: KinematicTree(straight)).isEmpty)
     var disabled = model
     disabled.options.disabled.formUnion([.limit, .frictionLoss])
     #expect(try ConstraintPlan<Double>(disabled, tree: KinematicTree(disabled)).isEmpty)

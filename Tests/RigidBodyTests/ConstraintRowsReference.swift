@@ -32,9 +32,16 @@ final class ConstraintRowsProblem<L: Lane> where L.Scalar: LaneScalar {
   let directions: UnsafeMutablePointer<Motion<L>>
   let positions: UnsafeMutablePointer<L>
   let velocities: UnsafeMutablePointer<L>
+  /// For the lengths of spatial tendons.
+  private let dynamics: DynamicsPlan<L.Scalar>
+  private var arena: Arena
+  private let record: StepRecord<L>
 
   init(_ model: Model) throws {
     self.model = model
+    dynamics = DynamicsPlan(model, features: [])
+    arena = Arena(byteCount: StepRecord<L>.byteCount(dynamics))
+    record = StepRecord(dynamics, &arena)
     plan = try ConstraintPlan(model, tree: KinematicTree(model))
     assembler = ConstraintAssembler(plan)
     poses = .allocate(capacity: plan.tree.linkCount)
@@ -66,6 +73,17 @@ final class ConstraintRowsProblem<L: Lane> where L.Scalar: LaneScalar {
   func place() { positionPass(plan.tree, positions: positions, poses: poses, directions: directions) }
 
   func assemble() {
-    assembler.assemble(poses: poses, directions: directions, positions: positions, velocities: velocities)
+    guard plan.hasSpatialTendons else {
+      assembler.assemble(poses: poses, directions: directions, positions: positions, velocities: velocities)
+      return
+    }
+    record.poses.update(from: poses, count: plan.tree.linkCount)
+    record.directions.update(from: directions, count: plan.tree.directionCount)
+    record.positions.update(from: positions, count: model.positionCount)
+    transmissionPass(dynamics, record)
+    assembler.assemble(
+      poses: poses, directions: directions, positions: positions, velocities: velocities,
+      tendons: TendonState(
+        transmissions: dynamics.transmissions, lengths: record.lengths, moments: record.moments))
   }
 }

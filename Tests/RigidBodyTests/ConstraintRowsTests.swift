@@ -10,18 +10,10 @@ import Testing
 @Suite struct ConstraintRowsTests {
   static let files = ReferenceFile.all(in: .module, folder: "constraints")
 
-  /// Models whose constraints are refused, and what the refusal names.
-  static let refused = ["dm_control_ball_in_cup": "spatial tendon"]
-
   /// All rows in MuJoCo's order, in states with contacts and beyond limits.
   @Test(arguments: files)
   func agreesWithMuJoCo(_ file: ReferenceFile) throws {
     let model = try file.decode(ReferenceModel.self).load()
-    if let name = Self.refused[file.testDescription] {
-      let error = #expect(throws: RigidBodyError.self) { try ConstraintRowsProblem<Double>(model) }
-      #expect(error?.description.contains(name) == true)
-      return
-    }
     let problem = try ConstraintRowsProblem<Double>(model)
     for (index, state) in try file.decode(ConstraintRowsReference.self).states.enumerated() {
       problem.assemble([(state.qpos, state.qvel)])
@@ -70,7 +62,6 @@ import Testing
   /// Worlds with different contacts and limits in one group have the rows that each has alone.
   @Test(arguments: files)
   func lanesAgreeWithOneWorld(_ file: ReferenceFile) throws {
-    guard Self.refused[file.testDescription] == nil else { return }
     let model = try file.decode(ReferenceModel.self).load()
     let states = try file.decode(ConstraintRowsReference.self).states.map { (qpos: $0.qpos, qvel: $0.qvel) }
     try compareLanes(SIMD8<Double>.self, model, states, tolerance: 1e-11)

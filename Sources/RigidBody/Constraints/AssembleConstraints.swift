@@ -99,7 +99,8 @@ private func assembleFormRows<L: Lane>(
     let count = Int(sparse.pointee.count)
     var position = formValue(
       plan, Int(row.pointee.firstStart), Int(row.pointee.firstEnd), row.pointee.firstConstant, state)
-    if row.pointee.tendon >= 0, let tendons = state.tendons {
+    if row.pointee.tendon >= 0 {
+      guard let tendons = state.tendons else { preconditionFailure("spatial tendons have no lengths") }
       let transmission = tendons.transmissions.ofTendon[Int(row.pointee.tendon)]
       let first = Int(tendons.transmissions.transmissions.pointer(transmission).pointee.termStart)
       position = L.multiplyAdd(tendons.lengths[transmission], scalar: row.pointee.sign, position)
