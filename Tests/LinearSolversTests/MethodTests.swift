@@ -153,8 +153,9 @@ private let definiteMethods: [LinearMethod] = [
       let found = try GradientLaws().singlePrecisionViolations(
         of: { x in
           let a = try example.make(Array(x.dropLast()))
-          return solve(a, x.last!)
-        }, at: example.point(), tolerance: 1e-4)
+          // Functions in single precision round there.
+          return solve(a, x.last!, .init(stopping: StoppingCriterion(relativeTolerance: 1e-5)))
+        }, at: example.point(), tolerance: 1e-3)
       // Forms whose test adds numbers in double precision compute in it.
       let held = found.filter { !$0.contains("is float64") && !$0.contains("another type") }
       #expect(held.isEmpty, "\(example): \(held)")

@@ -32,6 +32,7 @@ public struct LinearOperator: Sendable {
           "a parameter of shape \(parameter.shape) where \(shape) is wanted (use vmap for batches)"
         ).report())
     }
+    if case .function = node.kind { return LinearOperator(node, parameters) }
     for parameter in parameters where parameter.elementType == .bool {
       return broken(TensorError(.elementType, operation, "needs numbers, not \(parameter.type)").report())
     }

@@ -133,16 +133,17 @@ final class FunctionMap: Hashable, Sendable {
   static func == (a: FunctionMap, b: FunctionMap) -> Bool { a === b }
   func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 
-  /// The results for the columns of a matrix.
-  func apply(_ captures: [Tensor], _ x: Tensor, transposed: Bool) throws -> Tensor {
+  /// The results for the columns of a matrix, computed in the types in which the function was recorded.
+  func apply(_ given: [Tensor], _ x: Tensor, transposed: Bool) throws -> Tensor {
     let count = x.shape[1]
-    let rows = x.transposed
+    let captures = zip(given, captureTypes).map { $0.converted(to: $1.elementType) }
+    let rows = x.transposed.converted(to: program.inputTypes[0].elementType)
     let (results, flags) =
       transposed
       ? try transposedProgram.batched(
         captures + [rows], captures.map { _ in false } + [true], size: count)
       : try program.batched([rows] + captures, [true] + captures.map { _ in false }, size: count)
-    return results[0].batched(flags[0], count).transposed
+    return results[0].batched(flags[0], count).transposed.converted(to: x.elementType)
   }
 }
 
