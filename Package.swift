@@ -37,7 +37,9 @@ let package = Package(
     .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
     .target(
       name: "LinearAlgebra", dependencies: ["Lanes", "COpenBLAS", "CSuiteSparse"], swiftSettings: settings),
-    .target(name: "Autodiff", dependencies: ["Lanes", "COpenBLAS", "CZlib"], swiftSettings: settings),
+    .target(
+      name: "Autodiff", dependencies: ["Lanes", "LinearAlgebra", "COpenBLAS", "CZlib"],
+      swiftSettings: settings),
     .target(
       name: "LinearSolvers", dependencies: ["Autodiff", "LinearAlgebra", "COpenBLAS"], swiftSettings: settings
     ),

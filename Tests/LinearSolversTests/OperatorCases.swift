@@ -3,8 +3,6 @@ import LinearAlgebra
 import LinearSolvers
 import TestSupport
 
-typealias SparsityPattern = LinearAlgebra.SparsityPattern
-
 /// A form of operator, made from free numbers so that every law can be checked for them.
 struct OperatorCase: Sendable, CustomStringConvertible {
   var description: String

@@ -74,7 +74,7 @@ extension SparseMatrix: TensorTree {
     try container.encode(values, forKey: .values)
   }
   /// A matrix that was encoded.
-  /// - Throws: ``TensorError`` if the pattern is not one, or the values do not belong to it.
+  /// - Throws: an error if the pattern is not one, or the values do not belong to it.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let pattern = try SparsityPattern(
@@ -82,6 +82,6 @@ extension SparseMatrix: TensorTree {
       columnCount: container.decode(Int.self, forKey: .columnCount),
       rowOffsets: container.decode([Int].self, forKey: .rowOffsets),
       columnIndices: container.decode([Int].self, forKey: .columnIndices))
-    self.init(unchecked: pattern, try container.decode(Tensor.self, forKey: .values))
+    try self.init(pattern, values: container.decode(Tensor.self, forKey: .values))
   }
 }

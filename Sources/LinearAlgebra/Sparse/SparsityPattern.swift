@@ -67,7 +67,7 @@ public struct SparsityPattern: Sendable, Hashable {
     }
     self.init(unchecked: rowCount, columnCount, rowOffsets, columnIndices)
   }
-  init(unchecked rowCount: Int, _ columnCount: Int, _ rowOffsets: [Int], _ columnIndices: [Int]) {
+  package init(unchecked rowCount: Int, _ columnCount: Int, _ rowOffsets: [Int], _ columnIndices: [Int]) {
     storage = Storage(rowCount, columnCount, rowOffsets, columnIndices)
   }
   private static func requireSize(_ rows: Int, _ columns: Int, entries: Int) throws(LinearAlgebraError) {

@@ -90,7 +90,7 @@ public struct LinearOperator: Sendable {
   ///
   /// Products, solutions and derivatives take time and memory in proportion to the entries (direct solutions: of the factors).
   public static func sparse(
-    _ pattern: LinearAlgebra.SparsityPattern, values: Tensor, tags: OperatorTags = []
+    _ pattern: SparsityPattern, values: Tensor, tags: OperatorTags = []
   ) -> LinearOperator {
     made(
       "LinearOperator.sparse", OperatorNode(.sparse(pattern), pattern.rowCount, pattern.columnCount, tags),
@@ -101,7 +101,7 @@ public struct LinearOperator: Sendable {
     rowCount: Int, columnCount: Int, rows: [Int], columns: [Int], values: Tensor, tags: OperatorTags = []
   ) -> LinearOperator {
     gathered(values, tags) { () throws(LinearAlgebraError) in
-      try LinearAlgebra.SparsityPattern.coordinates(
+      try SparsityPattern.coordinates(
         rowCount: rowCount, columnCount: columnCount, rows: rows, columns: columns)
     }
   }
@@ -111,13 +111,13 @@ public struct LinearOperator: Sendable {
     tags: OperatorTags = []
   ) -> LinearOperator {
     gathered(values, tags) { () throws(LinearAlgebraError) in
-      try LinearAlgebra.SparsityPattern.compressedColumns(
+      try SparsityPattern.compressedColumns(
         rowCount: rowCount, columnCount: columnCount, columnOffsets: columnOffsets, rowIndices: rowIndices)
     }
   }
   private static func gathered(
     _ values: Tensor, _ tags: OperatorTags,
-    _ form: () throws(LinearAlgebraError) -> (pattern: LinearAlgebra.SparsityPattern, places: [Int])
+    _ form: () throws(LinearAlgebraError) -> (pattern: SparsityPattern, places: [Int])
   ) -> LinearOperator {
     do throws(LinearAlgebraError) {
       let (pattern, places) = try form()

@@ -89,7 +89,7 @@ final class NumericOperator: LinearMap, @unchecked Sendable {
     let form = try node.sparseForms.form {
       var (rows, columns): ([Int], [Int]) = ([], [])
       node.appendEntries(&rows, &columns)
-      let (pattern, places) = try LinearAlgebra.SparsityPattern.coordinates(
+      let (pattern, places) = try SparsityPattern.coordinates(
         rowCount: node.rows, columnCount: node.columns, rows: rows, columns: columns)
       return SparseFormCache.Form(pattern: pattern, places: places)
     }

@@ -63,7 +63,7 @@ extension OperatorNode {
   }
   /// Likewise of a sparse one: the values of the other half count as zeros.
   private func sparseTriangle(
-    _ pattern: LinearAlgebra.SparsityPattern, _ values: Tensor, _ x: Tensor, transposed: Bool
+    _ pattern: SparsityPattern, _ values: Tensor, _ x: Tensor, transposed: Bool
   ) throws -> Tensor {
     let isUnit = tags.contains(.unitDiagonal)
     let isLower = tags.contains(.lowerTriangular)
@@ -76,7 +76,7 @@ extension OperatorNode {
   }
 
   /// The pattern of a banded matrix, and the number that stands at each entry.
-  var bandForm: (pattern: LinearAlgebra.SparsityPattern, places: Tensor) {
+  var bandForm: (pattern: SparsityPattern, places: Tensor) {
     let form = bandForms.form {
       let (lower, upper) = bandwidth
       var (offsets, columns, places): ([Int], [Int], [Int]) = ([0], [], [])
@@ -92,7 +92,7 @@ extension OperatorNode {
         offsets.append(columns.count)
       }
       // Columns ascend by construction.
-      let pattern = try! LinearAlgebra.SparsityPattern(
+      let pattern = try! SparsityPattern(
         rowCount: rows, columnCount: rows, rowOffsets: offsets, columnIndices: columns)
       return SparseFormCache.Form(pattern: pattern, places: places)
     }

@@ -8,7 +8,7 @@ struct OperatorNode: Hashable, Sendable {
     /// `[rows, columns]`
     case dense
     /// One number for each entry.
-    case sparse(LinearAlgebra.SparsityPattern)
+    case sparse(SparsityPattern)
     /// `[rows]`
     case diagonal
     /// `[lower + upper + 1, rows]`, highest diagonal first; element (i, j) at `[upper + i - j, j]`.
@@ -150,7 +150,7 @@ final class FunctionMap: Hashable, Sendable {
 /// Places of an operator's numbers in a sparse matrix, found once.
 final class SparseFormCache: Sendable {
   struct Form: Sendable {
-    var pattern: LinearAlgebra.SparsityPattern
+    var pattern: SparsityPattern
     /// The place of each number.
     var places: [Int]
   }

@@ -4,7 +4,7 @@ import LinearAlgebra
 /// A x or Aᵀ x with a sparse A. Operands: the values on the pattern, and x as a matrix of columns; stacked, both have an axis more
 /// in front. Linear in each. Its transpose in the values is ``SampledProducts``, so that the two are closed under every order.
 struct SparseProduct: Primitive {
-  let pattern: LinearAlgebra.SparsityPattern
+  let pattern: SparsityPattern
   let isTransposed: Bool
   let isStacked: Bool
 
@@ -86,7 +86,7 @@ struct SparseProduct: Primitive {
 /// For each entry (i, j) of a pattern the inner product of row i of U and row j of V: the derivative of a sparse product in its
 /// values, O(entries). Operands: U and V; stacked, both have an axis more in front.
 struct SampledProducts: Primitive {
-  let pattern: LinearAlgebra.SparsityPattern
+  let pattern: SparsityPattern
   let isStacked: Bool
 
   var name: String { "sampledProducts" }

@@ -169,7 +169,7 @@ extension NumericOperator {
       }
       let matrix = try denseMatrix().values(Double.self)
       let (m, n) = (rows, columns)
-      let (pattern, _) = try LinearAlgebra.SparsityPattern.coordinates(
+      let (pattern, _) = try SparsityPattern.coordinates(
         rowCount: m, columnCount: n, rows: (0..<m * n).map { $0 / n }, columns: (0..<m * n).map { $0 % n })
       return try CompressedMatrix(pattern, values: matrix)
     }
