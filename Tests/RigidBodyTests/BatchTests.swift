@@ -139,7 +139,8 @@ import Testing
         activations: float(problem.state.activations)),
       inputs: SimulationInputs(
         controls: float(problem.inputs.controls), appliedForces: float(problem.inputs.appliedForces),
-        cartesianForces: float(problem.inputs.cartesianForces)), steps: 4)
+        cartesianForces: float(problem.inputs.cartesianForces), mocapPoses: float(problem.inputs.mocapPoses)),
+      steps: 4)
     func error(_ a: [Float], _ b: [Double]) -> Double {
       let difference = zip(a, b).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
       return (difference / max(dot(b, b), 1e-300)).squareRoot()

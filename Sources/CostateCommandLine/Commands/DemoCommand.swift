@@ -22,6 +22,7 @@ struct DemoCommand: ParsableCommand {
       members.append(.init(name: name, value: try tour(name, cost: cost, of: models)))
     }
     members.append(.init(name: "swing_up", value: try swingUp(models)))
+    members.append(.init(name: "landing", value: try landing(models)))
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     members.append(.init(name: "seconds", value: .number(seconds)))
     say("\nDone in \(formatted(seconds: seconds)). Try: costate info \(models.path("arm"))")
@@ -128,6 +129,65 @@ struct DemoCommand: ParsableCommand {
       "steps": .integer(problem.steps), "iterations": .integer(outcome.costs.count - 1),
       "costs": .numbers(outcome.costs), "final_qpos": .numbers(outcome.finalPosition),
       "final_qvel": .numbers(outcome.finalVelocity), "seconds": .number(seconds),
+    ]
+  }
+
+  /// Drops the quadruped, checks the gradient through the contacts, and improves the landing with it.
+  private func landing(_ models: ProjectModels) throws -> JSONValue {
+    say(
+      """
+
+      == \(models.path("quadruped"))
+      A drop, with contacts, friction and joint limits: gradients of the landing's cost by the legs' motion.
+
+      """)
+    let problem = try Landing(try models.load("quadruped"))
+    var generator = SeededGenerator(seed: common.seed)
+    let checks = try problem.check(directions: 4, generator: &generator)
+    var table = TextTable([
+      .init("along direction"), .init("gradient"), .init("finite differences"), .init("relative difference"),
+    ])
+    let errors = checks.map {
+      abs($0.gradient - $0.difference) / max(abs($0.gradient), abs($0.difference), 1e-12)
+    }
+    for (index, check) in checks.enumerated() {
+      table.append([
+        "\(index + 1)", formatted(check.gradient, digits: 9), formatted(check.difference, digits: 9),
+        formatted(errors[index], digits: 2),
+      ])
+    }
+    say(table.text + "\n")
+
+    let iterations = 60
+    let bar = ProgressBar("landing", total: iterations, unit: "iterations")
+    let start = ContinuousClock.now
+    let outcome = try problem.run(iterations: iterations) { iteration, _ in if iteration > 0 { bar.advance() }
+    }
+    bar.finish()
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    say(TextPlot(title: "cost by iteration (logarithmic)", isLogarithmic: true).text(outcome.costs))
+    func line(_ name: String, _ attempt: Landing.Attempt) -> [String] {
+      [
+        name, formatted(attempt.cost, digits: 4), formatted(attempt.finalTilt * 180 / .pi, digits: 3),
+        formatted(attempt.finalSpeed, digits: 3), formatted(attempt.finalHeight, digits: 3),
+        formatted(attempt.peakAcceleration, digits: 3),
+      ]
+    }
+    var landings = TextTable([
+      .init("landing", .left), .init("cost"), .init("final tilt", unit: "°"), .init("speed", unit: "m/s"),
+      .init("height", unit: "m"), .init("peak acceleration", unit: "m/s²"),
+    ])
+    landings.append(line("standing pose held", outcome.first))
+    landings.append(line("improved by gradient", outcome.last))
+    say(landings.text)
+    say("\(outcome.costs.count - 1) iterations over \(problem.steps) steps in \(formatted(seconds: seconds))")
+    guard outcome.last.cost < 0.7 * outcome.first.cost else {
+      throw CommandFailure(.computationFailed, "the landing did not get better")
+    }
+    return [
+      "steps": .integer(problem.steps), "iterations": .integer(outcome.costs.count - 1),
+      "costs": .numbers(outcome.costs), "finite_difference_error": .number(errors.max() ?? 0),
+      "seconds": .number(seconds),
     ]
   }
 }

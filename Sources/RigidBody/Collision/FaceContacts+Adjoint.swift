@@ -131,8 +131,9 @@ private struct ClippedShape {
       let side: Double = face & 1 == 1 ? 1 : -1
       var signs = Vector3<Double>.zero
       signs[axis] = side
-      signs[(axis + 1) % 3] = k < 2 ? side : -side
-      signs[(axis + 2) % 3] = k == 0 || k == 3 ? 1 : -1
+      let corner = (k + boxFaceStart(face)) & 3
+      signs[(axis + 1) % 3] = corner < 2 ? side : -side
+      signs[(axis + 2) % 3] = corner == 0 || corner == 3 ? 1 : -1
       return PolytopeCorner(position: shape.size.scaled(by: signs), signs: signs)
     }
     let vertex = shape.mesh!._withUnsafeGuaranteedRef {

@@ -216,10 +216,11 @@ struct FaceContacts {
     let (next, last) = ((axis + 1) % 3, (axis + 2) % 3)
     let u = column(shape, next) * (side * shape.size[next])
     let v = column(shape, last) * shape.size[last]
-    corners.append(middle + u + v)
-    corners.append(middle + u - v)
-    corners.append(middle - u - v)
-    corners.append(middle - u + v)
+    let start = boxFaceStart(face)
+    for k in 0..<4 {
+      let corner = (k + start) & 3
+      corners.append(middle + (corner < 2 ? u : -u) + (corner == 0 || corner == 3 ? v : -v))
+    }
   }
 
   /// The edge of two corners, or all edges of one.
@@ -329,12 +330,14 @@ struct FaceContacts {
     polygon.append(b)
   }
 
-  /// The quadrilateral of largest area, by moving its corners along the outline in turn (rotating calipers).
+  /// Four corners, by moving them along the outline in turn as long as a measure grows (rotating calipers). The measure is
+  /// MuJoCo's, which was meant for the area and takes one of two triangles with the other sign.
   private mutating func keepQuadrilateral() {
     let count = polygon.count
     func next(_ k: Int) -> Int { k + 1 == count ? 0 : k + 1 }
     func area(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> Double {
-      (polygon[c].point - polygon[a].point).cross(polygon[d].point - polygon[b].point).norm
+      let (a, b, c, d) = (polygon[a].point, polygon[b].point, polygon[c].point, polygon[d].point)
+      return ((d - a).cross(b - d) + (c - b).cross(a - c)).norm
     }
     var best = (0, 1, 2, 3)
     var largest = area(0, 1, 2, 3)
@@ -371,3 +374,8 @@ struct FaceContacts {
     polygon.append(corners.3)
   }
 }
+
+/// Where the outline of a box' face begins, MuJoCo's first corner: where a clipped outline has too many corners it matters which
+/// ones are looked at first. Corners are counted clockwise from that in which the two axes after the face's own, in turn, are
+/// upper (on the face's side for the first of them).
+func boxFaceStart(_ face: Int) -> Int { face == 1 ? 0 : face >= 4 ? 3 : 2 }
