@@ -89,6 +89,8 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   let actuatorForceLimits: ConstantBuffer<KernelForceLimit<Scalar>>
   /// Tendons and sites on which forces act.
   let transmissions: TransmissionPlan<Scalar>
+  /// Whether there are tendons or actuators on sites: most models have none.
+  let hasTransmissions: Bool
   let freeBodies: ConstantBuffer<KernelFreeBody>
   let mocapBodies: ConstantBuffer<KernelMocapBody<Scalar>>
   let activationCount: Int
@@ -165,6 +167,7 @@ final class DynamicsPlan<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     actuationDisabled = options.disabled.contains(.actuation) || features.contains(.actuation)
     transmissions = TransmissionPlan(
       model, tree, pattern, features: features, springsOn: springsOn, dampersOn: dampersOn)
+    hasTransmissions = transmissions.count > 0
     actuators = ConstantBuffer(Self.actuators(model, features, transmissions))
     actuatorForceLimits = ConstantBuffer(
       actuationDisabled

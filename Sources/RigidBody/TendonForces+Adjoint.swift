@@ -10,6 +10,7 @@ func tendonForcesAdjoint<L: Lane>(
   timestep h: L, _ implicit: ImplicitTerms<L>, _ cotangents: borrowing Cotangents<L>,
   timestepCotangent: inout L
 ) {
+  guard plan.hasTransmissions else { return }
   let transmissions = plan.transmissions
   let count = cotangents.parameters == nil ? transmissions.activeCount : transmissions.count
   var i = 0
@@ -75,7 +76,7 @@ func tendonArmatureCotangents<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, dual: UnsafePointer<L>,
   accelerations: UnsafePointer<L>, _ parameters: ParameterCotangents<L>
 ) {
-  guard plan.transmissions.armatureActs else { return }
+  guard plan.hasTransmissions && plan.transmissions.armatureActs else { return }
   var i = 0
   while i < plan.transmissions.count {
     let t = plan.transmissions.transmissions.pointer(i)

@@ -14,7 +14,7 @@ func springExtension<L: Lane>(_ t: UnsafePointer<KernelTransmission<L.Scalar>>, 
 func addTendonForces<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, to tau: UnsafeMutablePointer<L>
 ) {
-  guard plan.transmissions.hasTendonForces else { return }
+  guard plan.hasTransmissions && plan.transmissions.hasTendonForces else { return }
   var i = 0
   while i < plan.transmissions.activeCount {
     let t = plan.transmissions.transmissions.pointer(i)
@@ -34,7 +34,7 @@ func addTendonForces<L: Lane>(
 func addTendonArmature<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, to m: UnsafeMutablePointer<L>
 ) {
-  guard plan.transmissions.hasArmature else { return }
+  guard plan.hasTransmissions && plan.transmissions.hasArmature else { return }
   var i = 0
   while i < plan.transmissions.activeCount {
     let armature = plan.transmissions.transmissions.pointer(i).pointee.armature
@@ -49,7 +49,7 @@ func addTendonDamping<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, timestep h: L,
   to m: UnsafeMutablePointer<L>
 ) {
-  guard plan.transmissions.hasImplicitDamping else { return }
+  guard plan.hasTransmissions && plan.transmissions.hasImplicitDamping else { return }
   var i = 0
   while i < plan.transmissions.activeCount {
     let damping = plan.transmissions.transmissions.pointer(i).pointee.implicitDamping

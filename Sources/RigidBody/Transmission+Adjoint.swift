@@ -69,6 +69,7 @@ func addMomentCotangents<L: Lane>(
 func clearTransmissionCotangents<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ scratch: borrowing AdjointScratch<L>
 ) {
+  guard plan.hasTransmissions else { return }
   var i = 0
   while i < plan.transmissions.count {
     scratch.lengthCotangents[i] = L(0.0)
@@ -82,11 +83,16 @@ func clearTransmissionCotangents<L: Lane>(
 }
 
 /// Adjoint of ``transmissionPass(_:_:)``, for the cotangents of lengths and moment arms in `scratch`.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func transmissionAdjointPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
   _ inputs: StepInputs<L>, _ cotangents: borrowing Cotangents<L>
 ) {
+  guard plan.hasTransmissions else { return }
   var i = 0
   while i < plan.transmissions.activeCount {
     let t = plan.transmissions.transmissions.pointer(i)

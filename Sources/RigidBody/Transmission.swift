@@ -381,6 +381,7 @@ extension KinematicTree {
 /// - Complexity: O(moment arms), nothing is allocated.
 @inline(__always)
 func transmissionPass<L: Lane>(_ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>) {
+  guard plan.hasTransmissions else { return }
   var i = 0
   while i < plan.transmissions.activeCount {
     computeTransmission(plan, record, i)
