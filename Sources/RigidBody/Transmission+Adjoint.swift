@@ -2,7 +2,11 @@ import Kinematics
 import Lanes
 
 /// `xᵀ P y` with the matrix P of ``addMomentProduct(_:_:_:_:to:)`` at unit scale.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func momentForm<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ x: UnsafePointer<L>,
   _ y: UnsafePointer<L>
@@ -31,7 +35,11 @@ private func symmetricPair<L: Lane>(
 }
 
 /// Adds `scale` times the derivative of ``momentForm(_:_:_:_:_:)`` by the moment arms to their cotangents.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func momentFormAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ x: UnsafePointer<L>,
   _ y: UnsafePointer<L>, _ scale: L, _ momentCotangents: UnsafeMutablePointer<L>
@@ -50,7 +58,11 @@ func momentFormAdjoint<L: Lane>(
 
 /// Adds `scale * x` at the transmission's degrees of freedom to the cotangents of its moment arms: the adjoint of
 /// ``alongTransmission(_:_:_:_:)`` by the arms.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func addMomentCotangents<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ index: Int, _ x: UnsafePointer<L>, _ scale: L,
   _ momentCotangents: UnsafeMutablePointer<L>

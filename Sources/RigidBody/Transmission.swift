@@ -578,7 +578,11 @@ private func addPathMoments<L: Lane>(
 }
 
 /// The sum of moment arms times `x`, a number for each degree of freedom.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func alongTransmission<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ x: UnsafePointer<L>
 ) -> L {
@@ -594,7 +598,11 @@ func alongTransmission<L: Lane>(
 }
 
 /// Adds `force` times the moment arms to `tau`.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func addAlongTransmission<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ force: L,
   to tau: UnsafeMutablePointer<L>
@@ -609,7 +617,11 @@ func addAlongTransmission<L: Lane>(
 }
 
 /// Adds `scale` times the product of the moment arms with themselves to the mass matrix, where that has entries.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func addMomentProduct<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ scale: L,
   to m: UnsafeMutablePointer<L>
