@@ -75,7 +75,7 @@ public struct GradientComparison: Sendable, CustomStringConvertible {
 ///   - differenceStep: of central differences; none are taken if it is nil. They cost two functions for each element.
 ///   - repetitions: how often each gradient is timed.
 ///   - loss: a scalar function of the point that solves with what it is given. Gradients that fail are rows that say why.
-/// - Throws: ``Autodiff/TensorError`` if the reference fails.
+/// - Throws: `TensorError` if the reference fails.
 public func compareGradients(
   at point: Tensor, options: LinearSolveOptions = LinearSolveOptions(), reference: LinearSolveOptions? = nil,
   unrolled: [Int] = [], truncated: [(iterations: Int, differentiated: Int)] = [],

@@ -28,7 +28,7 @@ public func jacobianSparsity(
 ///   - mode: directions are columns (`forward`) or rows (`reverse`), or whichever takes fewer colours.
 /// - Returns: a function that throws ``TensorError``, or what `function` throws.
 /// - Complexity: one derivative in a direction, about two evaluations, for each colour; they are computed as one batch.
-///   See ``SparsityPattern/columnColoring()``.
+///   See `SparsityPattern.columnColoring()`.
 public func sparseJacobian(
   _ function: @escaping (Tensor) throws -> Tensor, mode: JacobianMode = .automatic
 ) -> (Tensor) throws -> SparseMatrix {
@@ -46,7 +46,7 @@ public func sparseJacobian(
 /// The function that computes the Hessian of a scalar function in which few pairs of inputs interact.
 ///
 /// Of a symmetric pair of entries one is enough, so that fewer directions are needed than for a Jacobian
-/// (``SparsityPattern/symmetricColoring()``): two for a matrix whose first row, first column and diagonal are full.
+/// (`SparsityPattern.symmetricColoring()`): two for a matrix whose first row, first column and diagonal are full.
 /// Otherwise as ``sparseJacobian(_:mode:)``.
 /// - Complexity: one Hessian–vector product, about four evaluations, for each colour.
 public func sparseHessian(_ function: @escaping (Tensor) throws -> Tensor) -> (Tensor) throws -> SparseMatrix

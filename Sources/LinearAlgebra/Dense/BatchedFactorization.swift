@@ -28,8 +28,11 @@ public final class BatchedFactorization: Sendable {
   private var groupCount: Int { (count + Self.lanes - 1) / Self.lanes }
 
   /// - Parameters:
+  ///   - size: the number of rows.
+  ///   - count: how many systems there are.
+  ///   - kind: which factorisation.
   ///   - matrices: row-major, one after the other.
-  ///   - minimumReciprocalCondition: matrices below it are refused as nearly singular; estimated where pivots leave a doubt. Zero: no
+  ///   - limit: matrices below it are refused as nearly singular; estimated where pivots leave a doubt. Zero: no
   ///     limit.
   /// - Throws: the number of the first matrix that cannot be decomposed, and why.
   public init(

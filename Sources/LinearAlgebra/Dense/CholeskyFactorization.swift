@@ -7,6 +7,7 @@ public final class CholeskyFactorization: Factorization {
   private let norm: Double
 
   /// - Parameters:
+  ///   - size: the number of rows.
   ///   - matrix: row-major.
   ///   - minimumReciprocalCondition: matrices below it are refused as nearly singular. Zero: no limit.
   /// - Throws: ``LinearAlgebraError`` if the matrix is not finite, not symmetric, not positive definite, or nearly singular.
@@ -64,6 +65,7 @@ public final class SymmetricFactorization: Factorization {
   private let norm: Double
 
   /// - Parameters:
+  ///   - size: the number of rows.
   ///   - matrix: row-major.
   ///   - minimumReciprocalCondition: matrices below it are refused as nearly singular. Zero: no limit.
   /// - Throws: ``LinearAlgebraError`` if the matrix is not finite, not symmetric, singular, or nearly so.

@@ -10,6 +10,7 @@ public final class LUFactorization: Factorization {
   private let norm: Double
 
   /// - Parameters:
+  ///   - size: the number of rows.
   ///   - matrix: row-major.
   ///   - minimumReciprocalCondition: matrices below it are refused as nearly singular. Where the pivots leave no doubt the condition
   ///     is not estimated. Zero: no limit.

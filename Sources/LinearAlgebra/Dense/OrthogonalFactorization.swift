@@ -16,6 +16,8 @@ public final class OrthogonalFactorization: Factorization {
   private let rightReflectors: [Double]
 
   /// - Parameters:
+  ///   - columns: the number of columns.
+  ///   - rows: the number of rows.
   ///   - matrix: row-major.
   ///   - tolerance: diagonal elements of R below this fraction of the first count as zero; the larger extent times the unit roundoff
   ///     if left out.
@@ -109,6 +111,8 @@ public final class SingularValueFactorization: Factorization {
   private var least: Int { min(rows, columns) }
 
   /// - Parameters:
+  ///   - columns: the number of columns.
+  ///   - rows: the number of rows.
   ///   - matrix: row-major.
   ///   - tolerance: singular values below this fraction of the largest count as zero; the larger extent times the unit roundoff if
   ///     left out.

@@ -9,6 +9,9 @@ public final class TriangularFactorization: Factorization {
   private let isUnit: Bool
 
   /// - Parameters:
+  ///   - isUnitDiagonal: whether the diagonal is taken for ones.
+  ///   - size: the number of rows.
+  ///   - isLower: whether the entries below the diagonal count, or those above.
   ///   - matrix: row-major.
   ///   - minimumReciprocalCondition: matrices below it are refused as nearly singular. Zero: no limit.
   /// - Throws: ``LinearAlgebraError`` if a number that is read is not finite, one of the diagonal is zero, or the matrix is nearly

@@ -1,6 +1,7 @@
 /// Conjugate gradients (Hestenes and Stiefel 1952), preconditioned, for symmetric positive definite A and M.
 ///
 /// - Parameters:
+///   - transposed: whether the transposed system is solved.
 ///   - map: A. Its symmetry is not checked.
 ///   - b: the right-hand side.
 ///   - x: the first guess; the solution afterwards.

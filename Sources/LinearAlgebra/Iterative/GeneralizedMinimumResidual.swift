@@ -4,6 +4,7 @@
 /// The iteration may end inside of a cycle. Directions are orthogonalised twice where the first time loses digits.
 ///
 /// - Parameters:
+///   - transposed: whether the transposed system is solved.
 ///   - map: A.
 ///   - b: the right-hand side.
 ///   - x: the first guess; the solution afterwards.

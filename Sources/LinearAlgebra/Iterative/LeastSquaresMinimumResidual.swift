@@ -4,6 +4,8 @@
 /// It is MINRES on the normal equations, by Golub and Kahan's bidiagonalisation, so that ‖Aᵀ r‖ falls in every step.
 ///
 /// - Parameters:
+///   - damping: adds this number times the norm of the solution to what is minimised.
+///   - transposed: whether the transposed system is solved.
 ///   - map: A.
 ///   - b: the right-hand side.
 ///   - x: the first guess; the solution afterwards.

@@ -1,6 +1,7 @@
 /// MINRES (Paige and Saunders 1975), preconditioned, for symmetric A, definite or not, and symmetric positive definite M.
 ///
 /// - Parameters:
+///   - transposed: whether the transposed system is solved.
 ///   - map: A. Its symmetry is not checked.
 ///   - b: the right-hand side.
 ///   - x: the first guess; the solution afterwards.

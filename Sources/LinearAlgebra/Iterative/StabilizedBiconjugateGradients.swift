@@ -1,6 +1,7 @@
 /// BiCGStab (van der Vorst 1992), preconditioned from the right, for general square A.
 ///
 /// - Parameters:
+///   - transposed: whether the transposed system is solved.
 ///   - map: A.
 ///   - b: the right-hand side.
 ///   - x: the first guess; the solution afterwards.

@@ -11,6 +11,9 @@ public final class BandedFactorization: Factorization {
   private let norm: Double
 
   /// - Parameters:
+  ///   - upper: the number of diagonals above the main one.
+  ///   - lower: the number of diagonals below the main one.
+  ///   - size: the number of rows.
   ///   - bands: the diagonals, highest first, `[lower + upper + 1, size]` row-major: element (i, j) of the matrix is
   ///     `bands[upper + i - j, j]`. Places outside of the matrix are not read.
   ///   - minimumReciprocalCondition: matrices below it are refused as nearly singular. Zero: no limit.

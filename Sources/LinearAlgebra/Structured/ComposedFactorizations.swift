@@ -103,6 +103,8 @@ public final class LowRankUpdateFactorization: Factorization {
   private let rank: Int
 
   /// - Parameters:
+  ///   - rank: the rank of the update.
+  ///   - minimumReciprocalCondition: what is worse conditioned is refused as nearly singular; zero: no limit.
   ///   - base: B.
   ///   - u: the columns of U, one after the other.
   ///   - v: the columns of V, one after the other.

@@ -141,8 +141,12 @@ public struct LinearOperator: Sendable {
     diagonal(Tensor.ones([size]), tags: .positiveDefinite)
   }
   /// A matrix whose entries lie in a band about the diagonal.
-  /// - Parameter diagonals: highest first, `[lower + upper + 1, size]`: element (i, j) of the matrix is
-  ///   `diagonals[upper + i - j, j]`. Numbers outside of the matrix do not count.
+  /// - Parameters:
+  ///   - diagonals: highest first, `[lower + upper + 1, size]`: element (i, j) of the matrix is
+  ///     `diagonals[upper + i - j, j]`. Numbers outside of the matrix do not count.
+  ///   - tags: what is known of the matrix.
+  ///   - upper: the number of diagonals above the main one.
+  ///   - lower: the number of diagonals below the main one.
   public static func banded(_ diagonals: Tensor, lower: Int, upper: Int, tags: OperatorTags = [])
     -> LinearOperator
   {
@@ -214,10 +218,11 @@ public struct LinearOperator: Sendable {
   /// A linear function of a vector. Tensors that it captures are the operator's parameters.
   ///
   /// - Parameters:
+  ///   - type: the type of elements.
   ///   - columns: length of the vectors it takes.
   ///   - tags: what is known of it. That a symmetric function is symmetric is not checked.
   ///   - function: takes a vector to a vector, linearly, with operations that can be transposed.
-  /// - Throws: ``TensorError`` if the function is not linear or does not return a vector; what the function throws.
+  /// - Throws: `TensorError` if the function is not linear or does not return a vector; what the function throws.
   public static func function(
     columns: Int, type: ElementType = .float64, tags: OperatorTags = [],
     _ function: (Tensor) throws -> Tensor
@@ -242,7 +247,7 @@ public struct LinearOperator: Sendable {
   }
   /// The Jacobian of a function at a point, as a map from tangents of the flattened argument to tangents of the flattened result. It
   /// is not formed.
-  /// - Throws: ``TensorError``, or what the function throws.
+  /// - Throws: `TensorError`, or what the function throws.
   public static func jacobian(
     of function: (Tensor) throws -> Tensor, at point: Tensor, tags: OperatorTags = []
   ) throws -> LinearOperator {

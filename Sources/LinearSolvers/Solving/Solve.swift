@@ -19,7 +19,7 @@ import LinearAlgebra
 ///     derivatives do not depend on it.
 ///   - initialGuess: where iterations start, of the shape of the solution; zero if left out. Implicit derivatives do not depend on it.
 /// - Returns: x, of the shape of b. A singular or not converged system, and whatever else has no meaning, is a mistake whose
-///   ``Autodiff/TensorError/reason`` says which, and whose message names likely causes.
+///   `TensorError` says which, and whose message names likely causes.
 public func solve(
   _ a: LinearOperator, _ b: Tensor, _ options: LinearSolveOptions = LinearSolveOptions(),
   preconditioner: LinearOperator? = nil, initialGuess: Tensor? = nil
@@ -39,9 +39,14 @@ public func solve(
 /// The solution of A x = b, and what the iteration did; one that does not converge is a status and no error.
 ///
 /// - Parameters:
+///   - initialGuess: where iterations start; nil for zero.
+///   - a: the operator.
+///   - preconditioner: of iterative methods; nil for none.
+///   - b: the right-hand side.
+///   - options: method, tolerances and how it is differentiated.
 ///   - historyLength: the number of steps whose residuals are returned; none if left out. The others are as those of
 ///     ``solve(_:_:_:preconditioner:initialGuess:)``.
-/// - Throws: ``Autodiff/TensorError`` for every other failure.
+/// - Throws: `TensorError` for every other failure.
 public func solveWithReport(
   _ a: LinearOperator, _ b: Tensor, _ options: LinearSolveOptions = LinearSolveOptions(),
   preconditioner: LinearOperator? = nil, initialGuess: Tensor? = nil, historyLength: Int? = nil
@@ -55,6 +60,7 @@ public func solveWithReport(
 /// Derivatives exist where the rank does not change nearby, and are taken as if it did not.
 ///
 /// - Parameters:
+///   - initialGuess: where iterations start; nil for zero.
 ///   - a: the operator.
 ///   - b: a vector, or a matrix of columns.
 ///   - options: method and tolerances; ``LinearSolveOptions/rankTolerance`` decides what counts as zero.
@@ -72,7 +78,7 @@ public func leastSquares(
 }
 
 /// The x that minimises ‖A x − b‖, and what the iteration did; one that does not converge is a status and no error.
-/// - Throws: ``Autodiff/TensorError`` for every other failure.
+/// - Throws: `TensorError` for every other failure.
 public func leastSquaresWithReport(
   _ a: LinearOperator, _ b: Tensor, _ options: LinearSolveOptions = LinearSolveOptions(),
   initialGuess: Tensor? = nil, historyLength: Int? = nil

@@ -80,7 +80,7 @@ private func quotient(_ a: Tensor, _ b: Tensor) -> Tensor {
 ///   - preconditioner: M⁻¹.
 ///   - initialGuess: where the iteration starts; zero if left out.
 /// - Returns: the last iterate, differentiable in everything.
-/// - Throws: ``Autodiff/TensorError`` if shapes do not fit.
+/// - Throws: `TensorError` if shapes do not fit.
 public func learnedConjugateGradients(
   _ a: LinearOperator, _ b: Tensor, stepSizes: Tensor, momenta: Tensor, preconditioner: LinearOperator? = nil,
   initialGuess: Tensor? = nil
