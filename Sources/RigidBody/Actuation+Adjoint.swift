@@ -9,17 +9,14 @@ func passes<L: Lane>(_ x: L, _ lower: L.Scalar, _ upper: L.Scalar) -> L {
   return L(1.0).replacing(with: L(0.0), where: outside)
 }
 
-/// Projection of generalised quantities on an actuator's direction.
+/// Projection of generalised quantities on the direction of an actuator that has one.
 @inline(__always)
 private func project<L: Lane>(
-  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
-  _ record: borrowing StepRecord<L>, _ state: ActuatorState<L>, _ x: UnsafePointer<L>
+  _ a: UnsafePointer<KernelActuator<L.Scalar>>, _ state: ActuatorState<L>, _ x: UnsafePointer<L>
 ) -> L {
   let dof = Int(a.pointee.velocityAddress)
   switch a.pointee.transmission {
-  case .moments:
-    return alongTransmission(plan, record, Int(a.pointee.transmissionIndex), x)
-      * L(broadcasting: a.pointee.gear)
+  case .moments: return L(0.0)
   case .scalar: return state.linear.x * x[dof]
   case .ball, .ballInParent: return state.angular.dot(vector(x + dof))
   case .free, .freeInParent:
@@ -39,142 +36,191 @@ func actuationAdjoint<L: Lane>(
   rateCotangents: UnsafePointer<L>,
   _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
 ) {
-  let implicit = plan.integrator == .implicitFast
-  let zero = L(0.0)
   var i = 0
   while i < plan.actuators.count {
-    let a = plan.actuators.pointer(i)
-    let address = Int(a.pointee.activationAddress)
-    let state = actuatorState(plan, a, record, control: controls[i], timestep: h)
-    // Of tendons and sites: the cotangent of the gear that their moment arms are multiplied by.
-    let hasMoments = a.pointee.transmission == .moments
-    let index = Int(a.pointee.transmissionIndex)
-    let gear = L(broadcasting: a.pointee.gear)
-    var byGear = zero
-    var byControl = zero
-    var byInput = zero
-    var byLength = zero
-    var byVelocity = zero
-    var byRawControl = zero
-    var byLinear = Vector3<L>.zero
-    var byAngular = Vector3<L>.zero
-    if !a.pointee.isDisabled {
-      let force = limitedForce(a, state.force)
-      var byForce = project(plan, a, record, state, lambda)
-      if hasMoments {
-        addMomentCotangents(plan, index, lambda, force * gear, scratch.momentCotangents)
-        byGear = force * alongTransmission(plan, record, index, lambda)
-      } else {
-        addDirectionCotangent(a, lambda, force, &byLinear, &byAngular)
-      }
-      if a.pointee.clampsForce {
-        byForce *= passes(state.force, a.pointee.forceLower, a.pointee.forceUpper)
-      }
-      byInput = byForce * state.gain
-      let byGain = byForce * state.input
-      if a.pointee.hasAffineGain {
-        byLength = L.multiplyAdd(byGain, scalar: a.pointee.gain.y, byLength)
-        byVelocity = L.multiplyAdd(byGain, scalar: a.pointee.gain.z, byVelocity)
-      }
-      if a.pointee.hasAffineBias {
-        byLength = L.multiplyAdd(byForce, scalar: a.pointee.bias.y, byLength)
-        byVelocity = L.multiplyAdd(byForce, scalar: a.pointee.bias.z, byVelocity)
-      }
-      if let parameters = cotangents.parameters {
-        let gain = parameters.gain + 3 * i
-        gain[0] += byGain
-        if a.pointee.hasAffineGain {
-          gain[1] += byGain * state.length
-          gain[2] += byGain * state.velocity
-        }
-        if a.pointee.hasAffineBias {
-          let bias = parameters.bias + 3 * i
-          bias[0] += byForce
-          bias[1] += byForce * state.length
-          bias[2] += byForce * state.velocity
-        }
-      }
-      if implicit && (a.pointee.hasAffineGain || a.pointee.hasAffineBias) {
-        let coefficient = velocityCoefficient(a, state, control: controls[i])
-        // The residual holds −h c (d·λ)(d·â); the cotangents are those of its negative. Moment arms of different
-        // branches are not multiplied: the mass matrix has no place for them.
-        let both: L
-        if hasMoments {
-          let form = momentForm(plan, record, index, implicitTerms.dual, implicitTerms.accelerations)
-          both = form * gear * gear
-          momentFormAdjoint(
-            plan, record, index, implicitTerms.dual, implicitTerms.accelerations,
-            h * coefficient * gear * gear, scratch.momentCotangents)
-          byGear += h * coefficient * gear * (form + form)
-        } else {
-          let alongDual = project(plan, a, record, state, implicitTerms.dual)
-          let alongRate = project(plan, a, record, state, implicitTerms.accelerations)
-          both = alongDual * alongRate
-          addDirectionCotangent(a, implicitTerms.dual, h * coefficient * alongRate, &byLinear, &byAngular)
-          addDirectionCotangent(
-            a, implicitTerms.accelerations, h * coefficient * alongDual, &byLinear, &byAngular)
-        }
-        timestepCotangent = L.multiplyAdd(coefficient, both, timestepCotangent)
-        var byCoefficient = h * both
-        if a.pointee.clampsForce {
-          let atLimit =
-            (state.force .<= L(broadcasting: a.pointee.forceLower))
-            .| (L(broadcasting: a.pointee.forceUpper) .<= state.force)
-          byCoefficient = byCoefficient.replacing(with: zero, where: atLimit)
-        }
-        if a.pointee.hasAffineGain {
-          let byFactor = L.multiply(byCoefficient, scalar: a.pointee.gain.z)
-          if a.pointee.dynamics == .none { byRawControl += byFactor } else { byInput += byFactor }
-        }
-        if let parameters = cotangents.parameters {
-          if a.pointee.hasAffineBias { parameters.bias[3 * i + 2] += byCoefficient }
-          if a.pointee.hasAffineGain {
-            parameters.gain[3 * i + 2] +=
-              byCoefficient * (a.pointee.dynamics == .none ? controls[i] : state.input)
-          }
-        }
-      }
-    }
-
-    // The gain's input: the control, or an activation of before or after the step.
-    if a.pointee.dynamics == .none {
-      byControl += byInput
+    if plan.actuators.pointer(i).pointee.isMotor {
+      motorAdjoint(plan.actuators.pointer(i), i, control: controls[i], lambda: lambda, cotangents)
     } else {
-      var byRate = rateCotangents[address]
-      if a.pointee.actsEarly {
-        let activation = record.activations[address]
-        let rate = activationRate(a, control: state.control, activation: activation)
-        nextActivationAdjoint(
-          a, activation: activation, rate: rate, timestep: h, next: byInput,
-          activationCotangent: &cotangents.activations[address], rateCotangent: &byRate,
-          timestepCotangent: &timestepCotangent)
-      } else {
-        cotangents.activations[address] += byInput
-      }
-      activationRateAdjoint(
-        a, rate: byRate, activationCotangent: &cotangents.activations[address], controlCotangent: &byControl)
-    }
-    if let target = cotangents.controls {
-      var total = byControl
-      if a.pointee.clampsControl {
-        total *= passes(controls[i], a.pointee.controlLower, a.pointee.controlUpper)
-      }
-      target[i] += total + byRawControl
-    }
-    if hasMoments {
-      scratch.lengthCotangents[index] += byLength * gear
-      addMomentCotangents(plan, index, record.velocities, byVelocity * gear, scratch.momentCotangents)
-      addAlongTransmission(plan, record, index, byVelocity * gear, to: cotangents.velocities)
-      if let parameters = cotangents.parameters, plan.transmissions.isTendon(index) {
-        byGear += byVelocity * alongTransmission(plan, record, index, record.velocities)
-        parameters.gear[6 * i] += byGear + byLength * record.lengths[index]
-      }
-    } else {
-      transmissionAdjoint(
-        a, i, record, state, length: byLength, velocity: byVelocity, linear: byLinear, angular: byAngular,
-        cotangents)
+      actuatorAdjoint(
+        plan, record, scratch, i, controls: controls, timestep: h, lambda: lambda, implicitTerms,
+        rateCotangents: rateCotangents, cotangents, timestepCotangent: &timestepCotangent)
     }
     i += 1
+  }
+}
+
+/// The same of an actuator whose force is the gain times the control, on one scalar joint.
+@inline(__always)
+private func motorAdjoint<L: Lane>(
+  _ a: UnsafePointer<KernelActuator<L.Scalar>>, _ i: Int, control: L, lambda: UnsafePointer<L>,
+  _ cotangents: borrowing Cotangents<L>
+) {
+  let gain = L(broadcasting: a.pointee.gain.x)
+  let input = limitedControl(a, control)
+  let force = gain * input
+  let along = L.multiply(lambda[Int(a.pointee.velocityAddress)], scalar: a.pointee.multiplier)
+  var byForce = L.multiply(along, scalar: a.pointee.gear)
+  if a.pointee.clampsForce { byForce *= passes(force, a.pointee.forceLower, a.pointee.forceUpper) }
+  if let target = cotangents.controls {
+    var byControl = byForce * gain
+    if a.pointee.clampsControl {
+      byControl *= passes(control, a.pointee.controlLower, a.pointee.controlUpper)
+    }
+    target[i] += byControl
+  }
+  if let parameters = cotangents.parameters {
+    parameters.gain[3 * i] += byForce * input
+    parameters.gear[6 * i] += along * limitedForce(a, force)
+  }
+}
+
+/// The same of any other actuator. Apart, it takes no registers from motors.
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
+private func actuatorAdjoint<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
+  _ i: Int, controls: UnsafePointer<L>, timestep h: L, lambda: UnsafePointer<L>,
+  _ implicitTerms: ImplicitTerms<L>, rateCotangents: UnsafePointer<L>,
+  _ cotangents: borrowing Cotangents<L>, timestepCotangent: inout L
+) {
+  let implicit = plan.integrator == .implicitFast
+  let zero = L(0.0)
+  let a = plan.actuators.pointer(i)
+  let address = Int(a.pointee.activationAddress)
+  let hasMoments = a.pointee.transmission == .moments
+  let state = actuatorState(plan, a, record, control: controls[i], timestep: h)
+  let index = Int(a.pointee.transmissionIndex)
+  let gear = L(broadcasting: a.pointee.gear)
+  // Of the gear that moment arms are multiplied by.
+  var byGear = zero
+  var byControl = zero
+  var byInput = zero
+  var byLength = zero
+  var byVelocity = zero
+  var byRawControl = zero
+  var byLinear = Vector3<L>.zero
+  var byAngular = Vector3<L>.zero
+  if !a.pointee.isDisabled {
+    let force = limitedForce(a, state.force)
+    var byForce: L
+    if hasMoments {
+      let along = alongTransmission(plan, record, index, lambda)
+      byForce = along * gear
+      addMomentCotangents(plan, index, lambda, force * gear, scratch.momentCotangents)
+      byGear = force * along
+    } else {
+      byForce = project(a, state, lambda)
+      addDirectionCotangent(a, lambda, force, &byLinear, &byAngular)
+    }
+    if a.pointee.clampsForce {
+      byForce *= passes(state.force, a.pointee.forceLower, a.pointee.forceUpper)
+    }
+    byInput = byForce * state.gain
+    let byGain = byForce * state.input
+    if a.pointee.hasAffineGain {
+      byLength = L.multiplyAdd(byGain, scalar: a.pointee.gain.y, byLength)
+      byVelocity = L.multiplyAdd(byGain, scalar: a.pointee.gain.z, byVelocity)
+    }
+    if a.pointee.hasAffineBias {
+      byLength = L.multiplyAdd(byForce, scalar: a.pointee.bias.y, byLength)
+      byVelocity = L.multiplyAdd(byForce, scalar: a.pointee.bias.z, byVelocity)
+    }
+    if let parameters = cotangents.parameters {
+      let gain = parameters.gain + 3 * i
+      gain[0] += byGain
+      if a.pointee.hasAffineGain {
+        gain[1] += byGain * state.length
+        gain[2] += byGain * state.velocity
+      }
+      if a.pointee.hasAffineBias {
+        let bias = parameters.bias + 3 * i
+        bias[0] += byForce
+        bias[1] += byForce * state.length
+        bias[2] += byForce * state.velocity
+      }
+    }
+    if implicit && (a.pointee.hasAffineGain || a.pointee.hasAffineBias) {
+      let coefficient = velocityCoefficient(a, state, control: controls[i])
+      // The residual holds −h c (d·λ)(d·â); the cotangents are those of its negative. Moment arms of different
+      // branches are not multiplied: the mass matrix has no place for them.
+      let both: L
+      if hasMoments {
+        let form = momentForm(plan, record, index, implicitTerms.dual, implicitTerms.accelerations)
+        both = form * gear * gear
+        momentFormAdjoint(
+          plan, record, index, implicitTerms.dual, implicitTerms.accelerations,
+          h * coefficient * gear * gear, scratch.momentCotangents)
+        byGear += h * coefficient * gear * (form + form)
+      } else {
+        let alongDual = project(a, state, implicitTerms.dual)
+        let alongRate = project(a, state, implicitTerms.accelerations)
+        both = alongDual * alongRate
+        addDirectionCotangent(a, implicitTerms.dual, h * coefficient * alongRate, &byLinear, &byAngular)
+        addDirectionCotangent(
+          a, implicitTerms.accelerations, h * coefficient * alongDual, &byLinear, &byAngular)
+      }
+      timestepCotangent = L.multiplyAdd(coefficient, both, timestepCotangent)
+      var byCoefficient = h * both
+      if a.pointee.clampsForce {
+        let atLimit =
+          (state.force .<= L(broadcasting: a.pointee.forceLower))
+          .| (L(broadcasting: a.pointee.forceUpper) .<= state.force)
+        byCoefficient = byCoefficient.replacing(with: zero, where: atLimit)
+      }
+      if a.pointee.hasAffineGain {
+        let byFactor = L.multiply(byCoefficient, scalar: a.pointee.gain.z)
+        if a.pointee.dynamics == .none { byRawControl += byFactor } else { byInput += byFactor }
+      }
+      if let parameters = cotangents.parameters {
+        if a.pointee.hasAffineBias { parameters.bias[3 * i + 2] += byCoefficient }
+        if a.pointee.hasAffineGain {
+          parameters.gain[3 * i + 2] +=
+            byCoefficient * (a.pointee.dynamics == .none ? controls[i] : state.input)
+        }
+      }
+    }
+  }
+
+  // The gain's input: the control, or an activation of before or after the step.
+  if a.pointee.dynamics == .none {
+    byControl += byInput
+  } else {
+    var byRate = rateCotangents[address]
+    if a.pointee.actsEarly {
+      let activation = record.activations[address]
+      let rate = activationRate(a, control: state.control, activation: activation)
+      nextActivationAdjoint(
+        a, activation: activation, rate: rate, timestep: h, next: byInput,
+        activationCotangent: &cotangents.activations[address], rateCotangent: &byRate,
+        timestepCotangent: &timestepCotangent)
+    } else {
+      cotangents.activations[address] += byInput
+    }
+    activationRateAdjoint(
+      a, rate: byRate, activationCotangent: &cotangents.activations[address], controlCotangent: &byControl)
+  }
+  if let target = cotangents.controls {
+    var total = byControl
+    if a.pointee.clampsControl {
+      total *= passes(controls[i], a.pointee.controlLower, a.pointee.controlUpper)
+    }
+    target[i] += total + byRawControl
+  }
+  if hasMoments {
+    scratch.lengthCotangents[index] += byLength * gear
+    addMomentCotangents(plan, index, record.velocities, byVelocity * gear, scratch.momentCotangents)
+    addAlongTransmission(plan, record, index, byVelocity * gear, to: cotangents.velocities)
+    if let parameters = cotangents.parameters, plan.transmissions.isTendon(index) {
+      byGear += byVelocity * alongTransmission(plan, record, index, record.velocities)
+      parameters.gear[6 * i] += byGear + byLength * record.lengths[index]
+    }
+  } else {
+    transmissionAdjoint(
+      a, i, record, state, length: byLength, velocity: byVelocity, linear: byLinear, angular: byAngular,
+      cotangents)
   }
 }
 

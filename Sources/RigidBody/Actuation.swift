@@ -48,6 +48,14 @@ func nextActivation<L: Lane>(
     : next
 }
 
+/// A control within its limits.
+@inline(__always)
+func limitedControl<L: Lane>(_ a: UnsafePointer<KernelActuator<L.Scalar>>, _ control: L) -> L {
+  a.pointee.clampsControl
+    ? control.clamped(L(broadcasting: a.pointee.controlLower), L(broadcasting: a.pointee.controlUpper))
+    : control
+}
+
 /// An actuator's length, velocity and force at a record's state.
 @inline(__always)
 func actuatorState<L: Lane>(
@@ -55,10 +63,7 @@ func actuatorState<L: Lane>(
   _ record: borrowing StepRecord<L>, control: L, timestep: L
 ) -> ActuatorState<L> {
   var state = transmission(plan, a, record)
-  state.control =
-    a.pointee.clampsControl
-    ? control.clamped(L(broadcasting: a.pointee.controlLower), L(broadcasting: a.pointee.controlUpper))
-    : control
+  state.control = limitedControl(a, control)
   state.input = state.control
   if a.pointee.dynamics != .none {
     let activation = record.activations[Int(a.pointee.activationAddress)]
@@ -170,6 +175,25 @@ func addVector<L: Lane>(_ x: Vector3<L>, _ scale: L, to y: UnsafeMutablePointer<
   y[2] = L.multiplyAdd(x.z, scale, y[2])
 }
 
+/// The activation rate and the force of one actuator that is not a motor. Apart, it takes no registers from motors.
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
+private func addActuator<L: Lane>(
+  _ plan: DynamicsPlan<L.Scalar>, _ a: UnsafePointer<KernelActuator<L.Scalar>>,
+  _ record: borrowing StepRecord<L>, control: L, timestep: L, forces tau: UnsafeMutablePointer<L>
+) {
+  let address = Int(a.pointee.activationAddress)
+  let state = actuatorState(plan, a, record, control: control, timestep: timestep)
+  if address >= 0 {
+    record.activationRates[address] = activationRate(
+      a, control: state.control, activation: record.activations[address])
+  }
+  if !a.pointee.isDisabled { addForce(plan, a, record, state, limitedForce(a, state.force), to: tau) }
+}
+
 /// Activation rates, and the actuators' forces on the degrees of freedom before the joints' limits.
 @inline(__always)
 func actuationPass<L: Lane>(
@@ -184,13 +208,14 @@ func actuationPass<L: Lane>(
   i = 0
   while i < plan.actuators.count {
     let a = plan.actuators.pointer(i)
-    let address = Int(a.pointee.activationAddress)
-    let state = actuatorState(plan, a, record, control: controls[i], timestep: timestep)
-    if address >= 0 {
-      record.activationRates[address] = activationRate(
-        a, control: state.control, activation: record.activations[address])
+    if a.pointee.isMotor {
+      let dof = Int(a.pointee.velocityAddress)
+      let force = limitedForce(a, L.multiply(limitedControl(a, controls[i]), scalar: a.pointee.gain.x))
+      tau[dof] = L.multiplyAdd(
+        L.multiply(L(broadcasting: a.pointee.gear), scalar: a.pointee.multiplier), force, tau[dof])
+    } else {
+      addActuator(plan, a, record, control: controls[i], timestep: timestep, forces: tau)
     }
-    if !a.pointee.isDisabled { addForce(plan, a, record, state, limitedForce(a, state.force), to: tau) }
     i += 1
   }
 }

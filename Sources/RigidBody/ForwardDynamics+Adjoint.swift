@@ -74,9 +74,11 @@ func smoothAdjoint<L: Lane>(
   inwardAdjointPass(
     plan, record, scratch, addsForces: addsForces, positions: cotangents.positions,
     velocities: cotangents.velocities)
-  mocapSweepAdjoint(
-    plan, record, scratch, inputs, addsForces: addsForces, gravity: Vector3(broadcasting: plan.gravity),
-    cotangents)
+  if cotangents.mocapPoses != nil {
+    mocapSweepAdjoint(
+      plan, record, scratch, inputs, addsForces: addsForces, gravity: Vector3(broadcasting: plan.gravity),
+      cotangents)
+  }
   if addsRates { inwardRatePass(plan, record, scratch, positions: cotangents.positions) }
   if let parameters = cotangents.parameters { gravityCotangent(plan, scratch, parameters) }
 
@@ -99,9 +101,11 @@ func smoothAdjoint<L: Lane>(
     plan, positions: record.positions, lambda: scratch.lambda, positionCotangents: cotangents.positions,
     parameters: cotangents.parameters)
 
-  clearTransmissionCotangents(plan, scratch)
-  tendonForcesAdjoint(
-    plan, record, scratch, timestep: h, implicit, cotangents, timestepCotangent: &timestepCotangent)
+  if plan.hasTransmissions {
+    clearTransmissionCotangents(plan, scratch)
+    tendonForcesAdjoint(
+      plan, record, scratch, timestep: h, implicit, cotangents, timestepCotangent: &timestepCotangent)
+  }
 
   // Actuators: their force passes the joints' limits only where it is within them.
   let isOwn = plan.actuatorForceLimits.count > 0 || plan.hasActuatorCompensation
@@ -112,7 +116,7 @@ func smoothAdjoint<L: Lane>(
     lambda: isOwn ? scratch.actuatorLambda : scratch.lambda,
     implicit, rateCotangents: scratch.rateCotangent, cotangents,
     timestepCotangent: &timestepCotangent)
-  transmissionAdjointPass(plan, record, scratch, inputs, cotangents)
+  if plan.hasTransmissions { transmissionAdjointPass(plan, record, scratch, inputs, cotangents) }
   if plan.implicitFreeBodyCount > 0 {
     freeBodyAdjoint(plan, record, implicit, timestep: h, cotangents, timestepCotangent: &timestepCotangent)
   }

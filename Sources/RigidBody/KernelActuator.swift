@@ -25,6 +25,8 @@ struct KernelActuator<Scalar: Sendable>: Sendable {
   var activationAddress: Int32
   var dynamics: Dynamics
   var isDisabled: Bool
+  /// Whether the force is the gain times the control, on one scalar joint, whatever the state: the most frequent actuator.
+  var isMotor: Bool
   var actsEarly: Bool
   var hasAffineGain: Bool
   var hasAffineBias: Bool
@@ -76,6 +78,8 @@ extension KernelActuator where Scalar: BinaryFloatingPoint {
     actsEarly = a.actsEarly
     hasAffineGain = a.gain == .affine
     hasAffineBias = a.bias == .affine
+    isMotor =
+      transmission == .scalar && dynamics == .none && !isDisabled && !hasAffineGain && !hasAffineBias
     self.clampsControl = clampsControl && a.controlLimited
     clampsForce = a.forceLimited
     clampsActivation = a.activationLimited

@@ -47,7 +47,11 @@ func addMocapCotangent<L: Lane>(
 ///
 /// Moved, the tree is the same; turned, it is the same but that gravity g, and what else is fixed in the world, turn back:
 /// ∂L/∂turn = N − A x g.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func mocapSweepAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
   _ inputs: StepInputs<L>, addsForces: Bool, gravity: Vector3<L>, _ cotangents: borrowing Cotangents<L>

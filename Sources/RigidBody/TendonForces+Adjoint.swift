@@ -4,13 +4,16 @@ import RobotModels
 
 /// Adjoint of the tendons' springs, dampers and inertia: of
 /// `λᵀ τ − λᵀ (armature m mᵀ) a − h λ̂ᵀ (damping m mᵀ) â` with moment arms m.
-@inline(__always)
+@inline(never)
+@specialized(where L == Double)
+@specialized(where L == SIMD8<Double>)
+@specialized(where L == SIMD16<Float>)
+@specialized(where L == Dual<SIMD8<Double>>)
 func tendonForcesAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
   timestep h: L, _ implicit: ImplicitTerms<L>, _ cotangents: borrowing Cotangents<L>,
   timestepCotangent: inout L
 ) {
-  guard plan.hasTransmissions else { return }
   let transmissions = plan.transmissions
   let count = cotangents.parameters == nil ? transmissions.activeCount : transmissions.count
   var i = 0

@@ -11,15 +11,10 @@ func momentForm<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ x: UnsafePointer<L>,
   _ y: UnsafePointer<L>
 ) -> L {
-  let t = plan.transmissions.transmissions.pointer(index)
+  let moments = record.moments
   var sum = L(0.0)
-  var p = Int(t.pointee.pairStart)
-  while p < Int(t.pointee.pairEnd) {
-    let pair = plan.transmissions.pairs.pointer(p)
-    let (row, column) = (Int(pair.pointee.row), Int(pair.pointee.column))
-    let product = record.moments[row] * record.moments[column]
-    sum = L.multiplyAdd(product, symmetricPair(plan, row, column, x, y), sum)
-    p += 1
+  plan.forEachMomentPair(index) { row, column, _ in
+    sum = L.multiplyAdd(moments[row] * moments[column], symmetricPair(plan, row, column, x, y), sum)
   }
   return sum
 }
@@ -44,15 +39,11 @@ func momentFormAdjoint<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ x: UnsafePointer<L>,
   _ y: UnsafePointer<L>, _ scale: L, _ momentCotangents: UnsafeMutablePointer<L>
 ) {
-  let t = plan.transmissions.transmissions.pointer(index)
-  var p = Int(t.pointee.pairStart)
-  while p < Int(t.pointee.pairEnd) {
-    let pair = plan.transmissions.pairs.pointer(p)
-    let (row, column) = (Int(pair.pointee.row), Int(pair.pointee.column))
+  let moments = record.moments
+  plan.forEachMomentPair(index) { row, column, _ in
     let factor = scale * symmetricPair(plan, row, column, x, y)
-    momentCotangents[row] = L.multiplyAdd(factor, record.moments[column], momentCotangents[row])
-    momentCotangents[column] = L.multiplyAdd(factor, record.moments[row], momentCotangents[column])
-    p += 1
+    momentCotangents[row] = L.multiplyAdd(factor, moments[column], momentCotangents[row])
+    momentCotangents[column] = L.multiplyAdd(factor, moments[row], momentCotangents[column])
   }
 }
 
@@ -67,12 +58,8 @@ func addMomentCotangents<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ index: Int, _ x: UnsafePointer<L>, _ scale: L,
   _ momentCotangents: UnsafeMutablePointer<L>
 ) {
-  let t = plan.transmissions.transmissions.pointer(index)
-  var k = Int(t.pointee.termStart)
-  while k < Int(t.pointee.termEnd) {
-    let dof = Int(plan.transmissions.terms.pointer(k).pointee.degreeOfFreedom)
-    momentCotangents[k] = L.multiplyAdd(x[dof], scale, momentCotangents[k])
-    k += 1
+  plan.forEachMoment(index) { arm, dof in
+    momentCotangents[arm] = L.multiplyAdd(x[dof], scale, momentCotangents[arm])
   }
 }
 
@@ -81,7 +68,6 @@ func addMomentCotangents<L: Lane>(
 func clearTransmissionCotangents<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ scratch: borrowing AdjointScratch<L>
 ) {
-  guard plan.hasTransmissions else { return }
   var i = 0
   while i < plan.transmissions.count {
     scratch.lengthCotangents[i] = L(0.0)
@@ -104,7 +90,6 @@ func transmissionAdjointPass<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ scratch: borrowing AdjointScratch<L>,
   _ inputs: StepInputs<L>, _ cotangents: borrowing Cotangents<L>
 ) {
-  guard plan.hasTransmissions else { return }
   var i = 0
   while i < plan.transmissions.activeCount {
     let t = plan.transmissions.transmissions.pointer(i)

@@ -577,6 +577,31 @@ private func addPathMoments<L: Lane>(
   }
 }
 
+extension DynamicsPlan {
+  /// Calls `body` with each moment arm of a transmission and its degree of freedom.
+  @inline(__always)
+  func forEachMoment(_ index: Int, _ body: (_ arm: Int, _ degreeOfFreedom: Int) -> Void) {
+    let t = transmissions.transmissions.pointer(index)
+    var k = Int(t.pointee.termStart)
+    while k < Int(t.pointee.termEnd) {
+      body(k, Int(transmissions.terms.pointer(k).pointee.degreeOfFreedom))
+      k += 1
+    }
+  }
+
+  /// Calls `body` with each two moment arms whose product has an entry in the mass matrix, and the entry.
+  @inline(__always)
+  func forEachMomentPair(_ index: Int, _ body: (_ row: Int, _ column: Int, _ entry: Int) -> Void) {
+    let t = transmissions.transmissions.pointer(index)
+    var p = Int(t.pointee.pairStart)
+    while p < Int(t.pointee.pairEnd) {
+      let pair = transmissions.pairs.pointer(p)
+      body(Int(pair.pointee.row), Int(pair.pointee.column), Int(pair.pointee.entry))
+      p += 1
+    }
+  }
+}
+
 /// The sum of moment arms times `x`, a number for each degree of freedom.
 @inline(never)
 @specialized(where L == Double)
@@ -586,14 +611,9 @@ private func addPathMoments<L: Lane>(
 func alongTransmission<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ x: UnsafePointer<L>
 ) -> L {
-  let t = plan.transmissions.transmissions.pointer(index)
+  let moments = record.moments
   var sum = L(0.0)
-  var k = Int(t.pointee.termStart)
-  while k < Int(t.pointee.termEnd) {
-    let dof = Int(plan.transmissions.terms.pointer(k).pointee.degreeOfFreedom)
-    sum = L.multiplyAdd(record.moments[k], x[dof], sum)
-    k += 1
-  }
+  plan.forEachMoment(index) { arm, dof in sum = L.multiplyAdd(moments[arm], x[dof], sum) }
   return sum
 }
 
@@ -607,13 +627,8 @@ func addAlongTransmission<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ force: L,
   to tau: UnsafeMutablePointer<L>
 ) {
-  let t = plan.transmissions.transmissions.pointer(index)
-  var k = Int(t.pointee.termStart)
-  while k < Int(t.pointee.termEnd) {
-    let dof = Int(plan.transmissions.terms.pointer(k).pointee.degreeOfFreedom)
-    tau[dof] = L.multiplyAdd(record.moments[k], force, tau[dof])
-    k += 1
-  }
+  let moments = record.moments
+  plan.forEachMoment(index) { arm, dof in tau[dof] = L.multiplyAdd(moments[arm], force, tau[dof]) }
 }
 
 /// Adds `scale` times the product of the moment arms with themselves to the mass matrix, where that has entries.
@@ -626,13 +641,8 @@ func addMomentProduct<L: Lane>(
   _ plan: DynamicsPlan<L.Scalar>, _ record: borrowing StepRecord<L>, _ index: Int, _ scale: L,
   to m: UnsafeMutablePointer<L>
 ) {
-  let t = plan.transmissions.transmissions.pointer(index)
-  var p = Int(t.pointee.pairStart)
-  while p < Int(t.pointee.pairEnd) {
-    let pair = plan.transmissions.pairs.pointer(p)
-    let entry = Int(pair.pointee.entry)
-    m[entry] = L.multiplyAdd(
-      scale * record.moments[Int(pair.pointee.row)], record.moments[Int(pair.pointee.column)], m[entry])
-    p += 1
+  let moments = record.moments
+  plan.forEachMomentPair(index) { row, column, entry in
+    m[entry] = L.multiplyAdd(scale * moments[row], moments[column], m[entry])
   }
 }
