@@ -18,6 +18,8 @@ public struct KernelJoint<Scalar: Sendable>: Sendable {
   /// The place of a hinge among the tree's hinges.
   public var hinge: Int32
   public var isMimic: Bool
+  /// Whether nothing before it turns: there are only slides between the world and it.
+  public var startsFromRest: Bool
   public var hasPosition: Bool
   /// Anchor and axis in the link frame.
   public var position: Constant3<Scalar>
@@ -100,6 +102,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
     var directionLink: [Int32] = []
     var directionParent: [Int32] = []
     var lastDirection: [Int32] = []
+    var turns: [Bool] = []
     var hingeCount = 0
     var jointOfModelJoint = [Int](repeating: 0, count: model.joints.count)
 
@@ -115,6 +118,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
     }
     links.append(makeLink(0, rotation: .identity, position: .zero))
     lastDirection.append(-1)
+    turns.append(false)
 
     for index in 1..<max(bodyCount, 1) {
       let body = model.bodies[index]
@@ -137,6 +141,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
       link.mocap = Int32(body.mocapIndex ?? -1)
       link.root = parentLink == 0 ? Int32(linkIndex) : links[parentLink].root
       var direction = lastDirection[parentLink]
+      var isTurning = turns[parentLink]
       for jointIndex in body.joints {
         let joint = model.joints[jointIndex]
         let kind: KernelJoint<Scalar>.Kind
@@ -157,12 +162,13 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
             kind: kind, link: Int32(linkIndex), modelJoint: Int32(jointIndex),
             positionAddress: Int32(joint.positionAddress), velocityAddress: Int32(joint.velocityAddress),
             direction: Int32(directionDegreeOfFreedom.count), hinge: Int32(hingeCount),
-            isMimic: joint.mimic != nil,
+            isMimic: joint.mimic != nil, startsFromRest: !isTurning,
             hasPosition: joint.position != .zero && joint.type != .slide && joint.type != .free,
             position: Constant3(joint.position), axis: Constant3(joint.axis),
             multiplier: Scalar(joint.mimic?.multiplier ?? 1),
             offset: Scalar((joint.mimic?.offset ?? 0) - reference)))
         if joint.type == .hinge { hingeCount += 1 }
+        if joint.type != .slide { isTurning = true }
         for k in 0..<joint.type.velocityCount {
           directionParent.append(direction)
           direction = Int32(directionDegreeOfFreedom.count)
@@ -174,6 +180,7 @@ public final class KinematicTree<Scalar: BinaryFloatingPoint & Sendable>: Sendab
       link.directionEnd = Int32(directionDegreeOfFreedom.count)
       links.append(link)
       lastDirection.append(direction)
+      turns.append(isTurning)
     }
 
     for index in links.indices.dropFirst().reversed() {

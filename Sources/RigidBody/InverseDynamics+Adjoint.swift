@@ -52,6 +52,15 @@ func outwardAdjointPass<L: Lane>(
       switch joint.pointee.kind {
       case .free: advanceFree(dof, record.directions + (d + 3), record, scratch, before, after)
       case .ball: advanceBall(dof, record.directions + d, record, scratch, before, after)
+      case .slide where joint.pointee.startsFromRest:
+        let s = record.directions[d].linear
+        after.pointee.acceleration = Motion(
+          angular: .zero,
+          linear: s.multiplyAdd(record.accelerations[dof], before.pointee.acceleration.linear))
+        after.pointee.velocity = Motion(
+          angular: .zero, linear: s.multiplyAdd(record.velocities[dof], before.pointee.velocity.linear))
+        after.pointee.dual = Motion(
+          angular: .zero, linear: s.multiplyAdd(scratch.lambda[dof], before.pointee.dual.linear))
       case .slide:
         // Nothing turns: angular parts stay, and all products have linear parts alone.
         let s = record.directions[d].linear
@@ -70,6 +79,22 @@ func outwardAdjointPass<L: Lane>(
           linear: s.multiplyAdd(scratch.lambda[dof], before.pointee.dual.linear))
       case .hingeX, .hingeY, .hingeZ, .hinge:
         let s = record.directions[d]
+        if joint.pointee.startsFromRest {
+          let rate = before.pointee.velocity.linear.cross(s.angular)
+          scratch.directionRates[d].linear = rate
+          after.pointee.acceleration = Motion(
+            angular: s.angular * record.accelerations[dof],
+            linear: s.linear.multiplyAdd(
+              record.accelerations[dof],
+              rate.multiplyAdd(record.velocities[dof], before.pointee.acceleration.linear)))
+          after.pointee.velocity = Motion(
+            angular: s.angular * record.velocities[dof],
+            linear: s.linear.multiplyAdd(record.velocities[dof], before.pointee.velocity.linear))
+          after.pointee.dual = Motion(
+            angular: s.angular * scratch.lambda[dof],
+            linear: s.linear.multiplyAdd(scratch.lambda[dof], before.pointee.dual.linear))
+          break
+        }
         let rate = before.pointee.velocity.cross(s)
         scratch.directionRates[d] = rate
         after.pointee.acceleration = s.multiplyAdd(
@@ -207,6 +232,9 @@ func inwardAdjointPass<L: Lane>(
       case .ball:
         ballAdjoint(
           dof, record.directions + d, record, before, own, byVelocity, byTurning, positions, velocities)
+      case .slide where joint.pointee.startsFromRest:
+        // Everything moves along, and neither the inertial forces nor gravity change.
+        if addsForces { velocities[dof] -= record.directions[d].linear.dot(byVelocity.linear) }
       case .slide:
         let s = record.directions[d].linear
         let rate = scratch.directionRates[d].linear
@@ -224,6 +252,22 @@ func inwardAdjointPass<L: Lane>(
         velocities[dof] -= moved
       case .hingeX, .hingeY, .hingeZ, .hinge:
         let s = record.directions[d]
+        if joint.pointee.startsFromRest {
+          // The motions before it have no angular parts.
+          let rate = scratch.directionRates[d].linear
+          var turned = before.pointee.acceleration.linear.cross(s.angular).dot(
+            own.byAcceleration.linear,
+            adding: before.pointee.dual.linear.cross(s.angular).dot(own.byDual.linear))
+          let half = rate.dot(own.byAcceleration.linear)
+          var moved = s.angular.dot(own.couple, adding: half + half)
+          if addsForces {
+            turned += rate.dot(byVelocity.linear) + s.angular.dot(byTurning)
+            moved += s.dot(byVelocity)
+          }
+          positions[dof] -= turned
+          velocities[dof] -= moved
+          break
+        }
         let rate = scratch.directionRates[d]
         let second = before.pointee.velocity.cross(rate) + before.pointee.acceleration.cross(s)
         var turned =

@@ -265,12 +265,17 @@ final class GroupStorage<L: Lane> {
     UnsafePointer(recordBase + (storesAll ? step * plan.stageCount : 0))
   }
 
+  /// One record of a stored step, found from those of the first step: what is looked at only once comes slowly.
+  func record(forStep step: Int, stage: Int) -> StepRecord<L> {
+    recordBase[stage].moved(by: -step * stepBytes)
+  }
+
   /// A stored step's records, to be brought closer while the reverse sweep is at the step after it.
   func prefetch(step: Int) -> PacedPrefetch {
     // Each stage's sweep passes every link twice.
     PacedPrefetch(
-      records(forStep: step)[plan.stageCount - 1].positions, byteCount: stepBytes,
-      pieces: 2 * plan.stageCount * plan.tree.linkCount)
+      UnsafeRawPointer(recordBase[plan.stageCount - 1].positions) - step * stepBytes, byteCount: stepBytes,
+      pieces: 2 * plan.stageCount * max(1, plan.tree.linkCount - 1))
   }
 
   /// Rolls out a group that is loaded, and retains what its reverse sweep needs.

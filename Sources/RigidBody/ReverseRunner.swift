@@ -17,8 +17,8 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
   private let cartesianForces: InputCotangentChunks<L>?
   private let mocapPoses: InputCotangentChunks<L>?
   private var segment: GroupStorage<L>?
-  /// For tapes whose records do not retain everything: one step's records with memory of this runner's own for the rest,
-  /// as a tape may be differentiated by several threads at the same time.
+  /// One step's records of a tape, with memory of this runner's own for what they do not retain, as a tape may be
+  /// differentiated by several threads at the same time.
   private let geometry: Geometry<L>
   private let matrices: Matrices<L>
   private let ownRecords: UnsafeMutablePointer<StepRecord<L>>
@@ -159,10 +159,9 @@ final class ReverseRunner<L: Lane> where L.Scalar: SimulationScalar {
     _ worldCount: Int
   ) -> UnsafePointer<StepRecord<L>> {
     if storage.storesAll {
-      let records = storage.records(forStep: step)
-      guard !storage.retention.hasGeometry else { return records }
       for stage in 0..<plan.stageCount {
-        (ownRecords + stage).initialize(to: records[stage].with(geometry, matrices))
+        (ownRecords + stage).initialize(
+          to: storage.record(forStep: step, stage: stage).with(geometry, matrices))
       }
       return UnsafePointer(ownRecords)
     }

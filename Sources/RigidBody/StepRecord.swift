@@ -5,11 +5,11 @@ import RobotModels
 /// Poses of links, joint directions, the links' own inertias about their tree's reference point, and lengths and moment
 /// arms of tendons and sites.
 struct Geometry<L: Lane> {
-  let poses: UnsafeMutablePointer<Pose<L>>
-  let directions: UnsafeMutablePointer<Motion<L>>
-  let inertias: UnsafeMutablePointer<RigidInertia<L>>
-  let lengths: UnsafeMutablePointer<L>
-  let moments: UnsafeMutablePointer<L>
+  private(set) var poses: UnsafeMutablePointer<Pose<L>>
+  private(set) var directions: UnsafeMutablePointer<Motion<L>>
+  private(set) var inertias: UnsafeMutablePointer<RigidInertia<L>>
+  private(set) var lengths: UnsafeMutablePointer<L>
+  private(set) var moments: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     poses = arena.take(Pose<L>.self, plan.tree.linkCount)
@@ -28,13 +28,29 @@ struct Geometry<L: Lane> {
     measure.take(L.self, plan.transmissions.terms.count)
     return measure.byteCount
   }
+
+  /// The same arrays `bytes` further on.
+  func moved(by bytes: Int) -> Self {
+    var result = self
+    move(&result.poses, by: bytes)
+    move(&result.directions, by: bytes)
+    move(&result.inertias, by: bytes)
+    move(&result.lengths, by: bytes)
+    move(&result.moments, by: bytes)
+    return result
+  }
+}
+
+@inline(__always)
+private func move<T>(_ pointer: inout UnsafeMutablePointer<T>, by bytes: Int) {
+  pointer = (UnsafeMutableRawPointer(pointer) + bytes).assumingMemoryBound(to: T.self)
 }
 
 /// The factor of the mass matrix (with the implicit terms of the integrator).
 struct Matrices<L: Lane> {
-  let factor: UnsafeMutablePointer<L>
+  private(set) var factor: UnsafeMutablePointer<L>
   /// For each standalone free body under implicitfast: its factored 6x6 matrix (row-major), and the exchanged rows.
-  let freeMatrices: UnsafeMutablePointer<L>
+  private(set) var freeMatrices: UnsafeMutablePointer<L>
 
   init(_ plan: DynamicsPlan<L.Scalar>, _ arena: inout Arena) {
     factor = arena.take(L.self, plan.pattern.entryCount)
@@ -46,6 +62,14 @@ struct Matrices<L: Lane> {
     measure.take(L.self, plan.pattern.entryCount)
     measure.take(L.self, FreeBodyFactor.size * plan.implicitFreeBodyCount)
     return measure.byteCount
+  }
+
+  /// The same arrays `bytes` further on.
+  func moved(by bytes: Int) -> Self {
+    var result = self
+    move(&result.factor, by: bytes)
+    move(&result.freeMatrices, by: bytes)
+    return result
   }
 }
 
@@ -75,17 +99,17 @@ enum Retention {
 /// What one evaluation of the forward dynamics retains for the reverse sweep.
 struct StepRecord<L: Lane> {
   /// Inputs.
-  let positions: UnsafeMutablePointer<L>
+  private(set) var positions: UnsafeMutablePointer<L>
   private(set) var velocities: UnsafeMutablePointer<L>
-  let activations: UnsafeMutablePointer<L>
+  private(set) var activations: UnsafeMutablePointer<L>
   /// Solution of `factor * acceleration = force`.
   private(set) var accelerations: UnsafeMutablePointer<L>
   /// Time derivatives of the activations.
-  let activationRates: UnsafeMutablePointer<L>
+  private(set) var activationRates: UnsafeMutablePointer<L>
   /// With constraints, what their solver found: accelerations before the implicit terms of the integrator.
-  let constrainedAccelerations: UnsafeMutablePointer<L>
+  private(set) var constrainedAccelerations: UnsafeMutablePointer<L>
   /// Sines and cosines of the hinges' angles, where they are retained.
-  private let angles: UnsafeMutablePointer<L>?
+  private var angles: UnsafeMutablePointer<L>?
   private var geometry: Geometry<L>
   private var matrices: Matrices<L>
   let retention: Retention
@@ -137,6 +161,24 @@ struct StepRecord<L: Lane> {
     var result = self
     if !retention.hasGeometry { result.geometry = geometry }
     if !retention.hasMatrices { result.matrices = matrices }
+    return result
+  }
+
+  /// The record that is kept `bytes` further on than this one.
+  func moved(by bytes: Int) -> Self {
+    var result = self
+    move(&result.positions, by: bytes)
+    move(&result.velocities, by: bytes)
+    move(&result.activations, by: bytes)
+    move(&result.accelerations, by: bytes)
+    move(&result.activationRates, by: bytes)
+    move(&result.constrainedAccelerations, by: bytes)
+    if var angles {
+      move(&angles, by: bytes)
+      result.angles = angles
+    }
+    if retention.hasGeometry { result.geometry = geometry.moved(by: bytes) }
+    if retention.hasMatrices { result.matrices = matrices.moved(by: bytes) }
     return result
   }
 
