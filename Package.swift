@@ -43,6 +43,10 @@ let package = Package(
     .target(
       name: "LinearSolvers", dependencies: ["Autodiff", "LinearAlgebra", "COpenBLAS"], swiftSettings: settings
     ),
+    .target(
+      name: "ImplicitLayers",
+      dependencies: ["LinearSolvers", "Autodiff", "LinearAlgebra", "Lanes", "COpenBLAS"],
+      swiftSettings: settings),
     .target(name: "Learning", dependencies: ["Autodiff"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
     .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
@@ -55,8 +59,8 @@ let package = Package(
     .target(
       name: "Costate",
       dependencies: [
-        "Lanes", "LinearAlgebra", "Autodiff", "LinearSolvers", "Learning", "RobotModels", "Kinematics",
-        "RigidBody", "Simulation",
+        "Lanes", "LinearAlgebra", "Autodiff", "LinearSolvers", "ImplicitLayers", "Learning", "RobotModels",
+        "Kinematics", "RigidBody", "Simulation",
       ],
       swiftSettings: settings),
     // Plots and numbers for a person: of the command line and the examples, no part of the library.
@@ -91,6 +95,10 @@ let package = Package(
     .testTarget(
       name: "LinearSolversTests",
       dependencies: ["LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "ImplicitLayersTests",
+      dependencies: ["ImplicitLayers", "LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"], swiftSettings: settings),
