@@ -47,6 +47,10 @@ let package = Package(
       name: "ImplicitLayers",
       dependencies: ["LinearSolvers", "Autodiff", "LinearAlgebra", "Lanes", "COpenBLAS"],
       swiftSettings: settings),
+    .target(
+      name: "DifferentialEquations",
+      dependencies: ["ImplicitLayers", "LinearSolvers", "Autodiff", "LinearAlgebra", "Lanes"],
+      swiftSettings: settings),
     .target(name: "Learning", dependencies: ["Autodiff"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
     .target(name: "Kinematics", dependencies: ["RobotModels", "Lanes"], swiftSettings: settings),
@@ -59,8 +63,9 @@ let package = Package(
     .target(
       name: "Costate",
       dependencies: [
-        "Lanes", "LinearAlgebra", "Autodiff", "LinearSolvers", "ImplicitLayers", "Learning", "RobotModels",
-        "Kinematics", "RigidBody", "Simulation",
+        "Lanes", "LinearAlgebra", "Autodiff", "LinearSolvers", "ImplicitLayers", "DifferentialEquations",
+        "Learning",
+        "RobotModels", "Kinematics", "RigidBody", "Simulation",
       ],
       swiftSettings: settings),
     // Plots and numbers for a person: of the command line and the examples, no part of the library.
@@ -99,6 +104,10 @@ let package = Package(
     .testTarget(
       name: "ImplicitLayersTests",
       dependencies: ["ImplicitLayers", "LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: settings),
+    .testTarget(
+      name: "DifferentialEquationsTests",
+      dependencies: ["DifferentialEquations", "LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"], swiftSettings: settings),

@@ -1,5 +1,6 @@
 // The umbrella module: re-exports only.
 @_exported public import Autodiff
+@_exported public import DifferentialEquations
 @_exported public import ImplicitLayers
 @_exported public import Kinematics
 @_exported public import Lanes
