@@ -69,7 +69,7 @@ struct GroupRegisters<L: ElementLane>: RegisterFile {
   }
 }
 
-private func runSingle(_ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<Double>) {
+func runSingle(_ code: UnsafeBufferPointer<Instruction>, _ r: UnsafeMutablePointer<Double>) {
   execute(code, SingleRegisters(base: r), 1)
 }
 func runGroups(

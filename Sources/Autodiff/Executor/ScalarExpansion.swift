@@ -11,7 +11,8 @@ struct ScalarExpansion {
 
   /// The register program, or nil if the program is too large or has operations that are not expanded: element
   /// types other than `bool` and one of the two floating-point types, loops without a fixed number of steps, LAPACK.
-  static func compile(_ program: Program) -> RegisterProgram? {
+  /// - Parameter keepsInputs: registers of inputs are never written to again.
+  static func compile(_ program: Program, keepsInputs: Bool = false) -> RegisterProgram? {
     let limit = Self.limit(program)
     guard Self.cost(program, limit) <= limit else { return nil }
     let interface = program.inputTypes + program.outputTypes
@@ -28,7 +29,9 @@ struct ScalarExpansion {
         DenseArray((0..<type.count).map { expansion.graph.input(index, element: $0) }, shape: type.shape))
     }
     guard let outputs = expansion.expand(program, inputs), !expansion.graph.isFull else { return nil }
-    return RegisterAllocation(expansion.graph, outputs.map { $0.values(Int32.self) }).program
+    return RegisterAllocation(
+      expansion.graph, outputs.map { $0.values(Int32.self) }, keepsInputs: keepsInputs
+    ).program
   }
 
   /// An estimate of the number of scalar operations.

@@ -1,0 +1,109 @@
+import Foundation
+import Lanes
+
+/// Solves batches of trajectories, and takes cotangents back through them, on all cores.
+struct BatchSolver: Sendable {
+  let equation: any Equation
+  let options: SolverOptions
+  let tolerances: [Double]
+
+  init(_ equation: any Equation, _ options: SolverOptions) throws(DifferentialEquationError) {
+    self.equation = equation
+    self.options = options
+    tolerances = try options.tolerances(equation.stateCount)
+  }
+
+  /// Fewer trajectories than this are solved one by one.
+  private static let leastLanes = 3
+
+  /// The method for lanes, if that is worth it.
+  private func laneTableau(rows: Int) -> RungeKuttaTableau? {
+    rows >= Self.leastLanes ? options.method.explicitTableau : nil
+  }
+  func stepper() -> Stepper {
+    options.method.stepper(equation.singleFunctions(), options, tolerances: tolerances)
+  }
+
+  /// Divides rows among threads.
+  private func forChunks(_ rows: Int, _ body: @Sendable (Range<Int>) -> Void) {
+    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let usesLanes = laneTableau(rows: rows) != nil
+    let chunks = usesLanes ? max(1, min(threads, rows / 16)) : min(rows, threads * 4)
+    parallelFor(count: chunks, threads: threads, makeContext: { 0 }) { _, index in
+      let range = rows * index / chunks..<rows * (index + 1) / chunks
+      if !range.isEmpty { body(range) }
+    }
+  }
+
+  /// - Parameters:
+  ///   - outputs: `[rows][outputCount][stateCount]`, set as far as the solutions reach.
+  ///   - records: one for each row, or nil.
+  func solve(
+    _ problem: BatchProblem, rows: Range<Int>, outputs: UnsafeMutablePointer<Double>, records: [StepRecord]?
+  ) -> [TrajectorySolver.Outcome] {
+    var outcomes = [TrajectorySolver.Outcome](repeating: .init(), count: rows.count)
+    let tableau = laneTableau(rows: rows.count)
+    outcomes.withUnsafeMutableBufferPointer { outcomes in
+      let shared = Shared(value: (outputs, outcomes.baseAddress!, records ?? []))
+      let hasRecords = records != nil
+      forChunks(rows.count) { chunk in
+        let (outputs, outcomes, records) = shared.value
+        if let tableau {
+          let functions = equation.groupFunctions(trajectories: chunk.count)
+          let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
+          records.withUnsafeBufferPointer {
+            solver.solve(
+              problem, rows: chunk, outputs: outputs, records: hasRecords ? $0.baseAddress : nil,
+              outcomes: outcomes)
+          }
+          return
+        }
+        let solver = TrajectorySolver(stepper(), options, tolerances: tolerances)
+        for row in chunk {
+          solver.stepper.functions.bind(problem.parameters(of: row))
+          outcomes[row] = solver.solve(
+            from: problem.startTimes[row], problem.initialStates + row * problem.stateCount,
+            outputTimes: problem.outputTimes(of: row),
+            outputs: outputs + row * problem.outputCount * problem.stateCount,
+            record: hasRecords ? records[row] : nil)
+          if rows.count > 1 { outcomes[row].failure?.trajectory = row }
+        }
+      }
+    }
+    return outcomes
+  }
+
+  /// - Parameters:
+  ///   - states: `[rows][stateCount]`, set.
+  ///   - parameters: `[rows][parameterCount]`, set.
+  func reverse(
+    _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], cotangents: UnsafePointer<Double>,
+    states: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>
+  ) {
+    let tableau = records.allSatisfy { $0.stride == 1 } ? laneTableau(rows: rows.count) : nil
+    let shared = Shared(value: (cotangents, states, parameters, records))
+    forChunks(rows.count) { chunk in
+      let (cotangents, states, parameters, records) = shared.value
+      if let tableau {
+        let functions = equation.groupFunctions(trajectories: chunk.count)
+        let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
+        records.withUnsafeBufferPointer {
+          solver.reverse(
+            problem, rows: chunk, records: $0.baseAddress!, cotangents: cotangents, states: states,
+            parameterCotangents: parameters)
+        }
+        return
+      }
+      let adjoint = TrajectoryAdjoint(stepper())
+      for row in chunk {
+        adjoint.stepper.functions.bind(problem.parameters(of: row))
+        let target = parameters + row * problem.parameterCount
+        target.update(repeating: 0, count: problem.parameterCount)
+        adjoint.reverse(
+          records[row], outputTimes: problem.outputTimes(of: row),
+          cotangents: cotangents + row * problem.outputCount * problem.stateCount,
+          into: states + row * problem.stateCount, parameters: target)
+      }
+    }
+  }
+}

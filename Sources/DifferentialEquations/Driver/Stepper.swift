@@ -1,0 +1,113 @@
+import Lanes
+
+/// A method at work on one trajectory: it tries steps, and takes cotangents back through them.
+class Stepper {
+  let functions: RateFunctions<Double>
+  var stateCount: Int { functions.stateCount }
+  /// One more than the order of the less accurate result; 0 if there is no error estimate.
+  var errorExponent: Int { 0 }
+  /// Whether outputs between the ends of steps would be much less accurate than at these.
+  var landsOnOutputs: Bool { false }
+  init(_ functions: RateFunctions<Double>) { self.functions = functions }
+
+  /// The step's start, its size, and the state there.
+  var time: UnsafeMutablePointer<Double> { fatalError("abstract") }
+  var step: UnsafeMutablePointer<Double> { fatalError("abstract") }
+  var state: UnsafeMutablePointer<Double> { fatalError("abstract") }
+  /// The state at the step's end.
+  var result: UnsafeMutablePointer<Double> { fatalError("abstract") }
+  /// The rate at the step's start, once begun.
+  var startRate: UnsafeMutablePointer<Double> { fatalError("abstract") }
+
+  /// Prepares for steps from `time` and `state`, after these were set.
+  func begin() {}
+  /// Tries a step of size `step`.
+  /// - Returns: the error norm (0 if there is no estimate), or NaN if the step could not be made.
+  func attempt() -> Double { .nan }
+  /// The component that is to blame for a large error.
+  func worstComponent() -> Int { 0 }
+  /// The step's end becomes the next one's start.
+  func accept() {}
+  /// To be called before outputs are read between the ends of a step.
+  func prepareOutputs() {}
+  /// The solution at a place of the step (0 its start, 1 its end).
+  func output(at place: Double, into target: UnsafeMutablePointer<Double>) {}
+
+  /// Makes the step again from `time`, `step` and `state`.
+  func replay(outputs: Bool) {}
+  /// Forgets the cotangents of the last step's outputs.
+  func clearOutputs() {}
+  /// Adds the cotangent of an output within the step.
+  func addOutput(
+    _ cotangent: UnsafePointer<Double>, at place: Double, to stateCotangent: UnsafeMutablePointer<Double>
+  ) {}
+  /// Takes the cotangent of the result to that of the start, and adds to that of the parameters.
+  func reverse(
+    _ cotangent: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>,
+    outputs: UnsafeMutablePointer<Double>?
+  ) {}
+}
+
+/// An explicit method.
+final class ExplicitStepper: Stepper {
+  private let kernel: ExplicitKernel<Double>
+  private let hasEstimate: Bool
+  private var place = UnsafeMutablePointer<Double>.allocate(capacity: 1)
+
+  init(
+    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<Double>, relativeTolerance: Double,
+    absoluteTolerances: [Double]
+  ) {
+    kernel = ExplicitKernel(
+      tableau, functions, relativeTolerance: relativeTolerance, absoluteTolerances: absoluteTolerances)
+    hasEstimate = tableau.embeddedOrder > 0
+    super.init(functions)
+  }
+  deinit { place.deallocate() }
+
+  override var errorExponent: Int { hasEstimate ? min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1 : 0 }
+  override var time: UnsafeMutablePointer<Double> { kernel.time }
+  override var step: UnsafeMutablePointer<Double> { kernel.step }
+  override var state: UnsafeMutablePointer<Double> { kernel.state }
+  override var result: UnsafeMutablePointer<Double> { kernel.result }
+  override var startRate: UnsafeMutablePointer<Double> { kernel.rates }
+
+  override func begin() { kernel.begin() }
+  override func attempt() -> Double {
+    kernel.advance()
+    if hasEstimate {
+      kernel.estimateError()
+      return kernel.errorNorm[0]
+    }
+    return areFinite(UnsafePointer(kernel.result), count: stateCount) ? 0 : .nan
+  }
+  override func worstComponent() -> Int {
+    hasEstimate
+      ? kernel.worstComponent() : (0..<stateCount).first { !kernel.result[$0].isFinite } ?? 0
+  }
+  override func accept() {
+    kernel.state.update(from: kernel.result, count: stateCount)
+    kernel.rates.update(
+      from: kernel.rates + (kernel.tableau.stageCount - 1) * stateCount, count: stateCount)
+  }
+  override func prepareOutputs() { kernel.advanceExtraStages() }
+  override func output(at place: Double, into target: UnsafeMutablePointer<Double>) {
+    self.place.pointee = place
+    kernel.setWeights(at: self.place)
+    kernel.interpolate(into: target)
+  }
+
+  override func replay(outputs: Bool) { kernel.replay(includingExtraStages: outputs) }
+  override func clearOutputs() { kernel.clearOutputs() }
+  override func addOutput(
+    _ cotangent: UnsafePointer<Double>, at place: Double, to stateCotangent: UnsafeMutablePointer<Double>
+  ) {
+    self.place.pointee = place
+    kernel.setWeights(at: self.place)
+    kernel.addOutput(cotangent, to: stateCotangent)
+  }
+  override func reverse(
+    _ cotangent: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>,
+    outputs: UnsafeMutablePointer<Double>?
+  ) { kernel.reverse(cotangent, parameters: parameters, outputs: outputs) }
+}

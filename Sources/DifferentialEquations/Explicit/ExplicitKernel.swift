@@ -1,0 +1,388 @@
+import Lanes
+
+/// Memory and arithmetic of one step of an explicit method, for `width` lane groups with a time and a step size of each lane.
+///
+/// Component `c` of an array is at `[c * width]`; arrays of stages follow each other.
+final class ExplicitKernel<L: Lane> {
+  let tableau: RungeKuttaTableau
+  let functions: RateFunctions<L>
+  let stateCount: Int
+  let width: Int
+  /// Elements of a state.
+  let size: Int
+
+  /// Times and steps of the lanes; the state at the step's start and end.
+  let time: UnsafeMutablePointer<L>
+  let step: UnsafeMutablePointer<L>
+  let state: UnsafeMutablePointer<L>
+  /// The rates of the stages.
+  let rates: UnsafeMutablePointer<L>
+  /// Error norms of the lanes.
+  let errorNorm: UnsafeMutablePointer<L>
+  /// Weights of the continuous extension.
+  let weights: UnsafeMutablePointer<L>
+  /// The states of the stages; that of the last stage is the result.
+  let stageStates: UnsafeMutablePointer<L>
+  var result: UnsafeMutablePointer<L> { stageStates + (tableau.stageCount - 1) * size }
+
+  // Reverse sweep.
+  /// Cotangents of the stages' states, and what outputs within the step add to cotangents of rates.
+  let stateCotangents: UnsafeMutablePointer<L>
+  let outputCotangents: UnsafeMutablePointer<L>
+  let rateCotangent: UnsafeMutablePointer<L>
+
+  private let stageTime: UnsafeMutablePointer<L>
+  private let scratch: UnsafeMutablePointer<L>
+  private let tolerances: UnsafeMutablePointer<Double>
+  private let relativeTolerance: Double
+  private let terms: UnsafeMutablePointer<Term>
+  private let stageTerms: [Range<Int>]
+  private let transposedTerms: [Range<Int>]
+  private let errorTerms: Range<Int>
+  private let secondErrorTerms: Range<Int>
+  private let interpolation: UnsafeMutablePointer<Double>
+  private let degree: Int
+  private let arena: Memory
+
+  /// A weight of a stage's array.
+  private struct Term {
+    var offset: Int
+    var weight: L.Scalar
+  }
+  /// Owns the arrays.
+  private final class Memory {
+    var arena: Arena
+    init(_ arena: consuming Arena) { self.arena = arena }
+  }
+
+  /// - Parameters:
+  ///   - keepsStages: the states of all stages are kept, for the reverse sweep.
+  ///   - absoluteTolerances: one for each component.
+  init(
+    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, relativeTolerance: Double,
+    absoluteTolerances: [Double]
+  ) {
+    self.tableau = tableau
+    self.functions = functions
+    self.relativeTolerance = relativeTolerance
+    stateCount = functions.stateCount
+    width = functions.width
+    size = stateCount * width
+    let total = tableau.a.count
+    var list: [Term] = []
+    let elements = size
+    func add(_ weights: [Double], from first: Int = 0) -> Range<Int> {
+      let start = list.count
+      for (index, weight) in weights.enumerated() where weight != 0 {
+        list.append(Term(offset: (first + index) * elements, weight: L.Scalar(weight)))
+      }
+      return start..<list.count
+    }
+    stageTerms = tableau.a.map { add($0) }
+    transposedTerms = (0..<total).map { l in add((0..<total).map { $0 > l ? tableau.a[$0][l] : 0 }) }
+    errorTerms = add(tableau.error)
+    secondErrorTerms = add(tableau.secondError)
+    degree = tableau.interpolation[0].count
+
+    let functionsWidth = functions.width
+    var measure = ArenaMeasure()
+    for _ in 0..<5 { measure.take(L.self, functionsWidth) }
+    for _ in 0..<4 { measure.take(L.self, total * elements) }
+    for _ in 0..<3 { measure.take(L.self, elements) }
+    measure.take(L.self, total * functionsWidth)
+    measure.take(Double.self, functions.stateCount)
+    measure.take(Term.self, list.count)
+    measure.take(Double.self, total * degree)
+    var arena = Arena(byteCount: measure.byteCount)
+    time = arena.take(L.self, functionsWidth)
+    step = arena.take(L.self, functionsWidth)
+    errorNorm = arena.take(L.self, functionsWidth)
+    stageTime = arena.take(L.self, functionsWidth)
+    rates = arena.take(L.self, total * elements)
+    stageStates = arena.take(L.self, total * elements)
+    stateCotangents = arena.take(L.self, total * elements)
+    outputCotangents = arena.take(L.self, total * elements)
+    state = arena.take(L.self, elements)
+    scratch = arena.take(L.self, elements)
+    rateCotangent = arena.take(L.self, elements)
+    weights = arena.take(L.self, total * functionsWidth)
+    tolerances = arena.take(Double.self, functions.stateCount)
+    terms = arena.take(Term.self, list.count)
+    interpolation = arena.take(Double.self, total * degree)
+    for (k, value) in absoluteTolerances.enumerated() { tolerances[k] = value }
+    for (k, value) in list.enumerated() { terms[k] = value }
+    for (j, row) in tableau.interpolation.enumerated() {
+      for (q, value) in row.enumerated() { interpolation[j * degree + q] = value }
+    }
+    self.arena = Memory(arena)
+  }
+
+  // MARK: Forward
+
+  /// The first stage: the rate at the step's start.
+  func begin() { functions.rate(time, state, rates) }
+
+  /// All stages of a step but the first, and with them the result.
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  func advance() {
+    var stage = 1
+    while stage < tableau.stageCount {
+      evaluate(stage)
+      stage = stage &+ 1
+    }
+  }
+  /// The stages that serve the continuous extension only.
+  func advanceExtraStages() {
+    var stage = tableau.stageCount
+    while stage < tableau.a.count {
+      evaluate(stage)
+      stage = stage &+ 1
+    }
+  }
+  @inline(__always)
+  private func evaluate(_ stage: Int) {
+    let c = tableau.c[stage]
+    var w = 0
+    while w < width {
+      stageTime[w] = L.multiplyAdd(step[w], L(c), time[w])
+      w = w &+ 1
+    }
+    let target = stageStates + stage &* size
+    combine(stageTerms[stage], of: rates, onto: state, into: target)
+    functions.rate(stageTime, target, rates + stage &* size)
+  }
+
+  /// `target = base + step * Σ weight * array`.
+  @inline(__always)
+  private func combine(
+    _ range: Range<Int>, of arrays: UnsafeMutablePointer<L>, onto base: UnsafeMutablePointer<L>?,
+    into target: UnsafeMutablePointer<L>
+  ) {
+    let first = terms + range.lowerBound
+    let count = range.count
+    var i = 0
+    while i < size {
+      var w = 0
+      while w < width {
+        var sum = L.zero
+        var k = 0
+        while k &+ 1 < count {
+          sum = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, sum)
+          sum = L.multiplyAdd(arrays[first[k &+ 1].offset &+ i], scalar: first[k &+ 1].weight, sum)
+          k = k &+ 2
+        }
+        if k < count { sum = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, sum) }
+        if let base {
+          target[i] = L.multiplyAdd(sum, step[w], base[i])
+        } else {
+          target[i] = sum * step[w]
+        }
+        i = i &+ 1
+        w = w &+ 1
+      }
+    }
+  }
+
+  /// The root mean square of the error estimate's components, each in units of its tolerance.
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  func estimateError() {
+    combine(errorTerms, of: rates, onto: nil, into: scratch)
+    norm(into: errorNorm)
+    if secondErrorTerms.isEmpty { return }
+    // Hairer, Nørsett, Wanner I, II.10: the estimate of order 5 is damped by that of order 3.
+    combine(secondErrorTerms, of: rates, onto: nil, into: scratch)
+    norm(into: stageTime)
+    var w = 0
+    while w < width {
+      let (first, second) = (errorNorm[w].squared, stageTime[w].squared)
+      let denominator = (first + second * 0.01).squareRoot
+      errorNorm[w] = (first / denominator).replacing(with: L.zero, where: first .== L.zero)
+      w = w &+ 1
+    }
+  }
+  @inline(__always)
+  private func norm(into target: UnsafeMutablePointer<L>) {
+    let end = result
+    var w = 0
+    while w < width {
+      var sum = L.zero
+      var c = 0
+      while c < stateCount {
+        let i = c &* width &+ w
+        let magnitude = L.maximum(state[i].magnitude, end[i].magnitude)
+        let scale = magnitude * relativeTolerance + tolerances[c]
+        let ratio = scratch[i] / scale
+        sum = L.multiplyAdd(ratio, ratio, sum)
+        c = c &+ 1
+      }
+      target[w] = (sum / Double(stateCount)).squareRoot
+      w = w &+ 1
+    }
+  }
+
+  /// The component whose error is largest in units of its tolerance, of one lane of the last step tried.
+  func worstComponent(group w: Int = 0, lane: Int = 0) -> Int {
+    combine(errorTerms, of: rates, onto: nil, into: scratch)
+    var (worst, place) = (-1.0, 0)
+    for c in 0..<stateCount {
+      let i = c * width + w
+      let scale =
+        max(Double(state[i][lane: lane].magnitude), Double(result[i][lane: lane].magnitude))
+        * relativeTolerance + tolerances[c]
+      let ratio = Double(scratch[i][lane: lane].magnitude) / scale
+      if !ratio.isFinite { return c }
+      if ratio > worst { (worst, place) = (ratio, c) }
+    }
+    return place
+  }
+
+  /// Sets the weights of the continuous extension at places of the step (0 its start, 1 its end).
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  func setWeights(at places: UnsafePointer<L>) {
+    var j = 0
+    while j < tableau.a.count {
+      let row = interpolation + j &* degree
+      var w = 0
+      while w < width {
+        let theta = places[w]
+        var sum = L(row[degree - 1])
+        var q = degree - 2
+        while q >= 0 {
+          sum = L.multiplyAdd(sum, theta, L(row[q]))
+          q = q &- 1
+        }
+        weights[j &* width &+ w] = sum * theta
+        w = w &+ 1
+      }
+      j = j &+ 1
+    }
+  }
+  /// The continuous extension with the weights that are set.
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  func interpolate(into target: UnsafeMutablePointer<L>) {
+    var c = 0
+    while c < stateCount {
+      var w = 0
+      while w < width {
+        let i = c &* width &+ w
+        var sum = L.zero
+        var j = 0
+        while j < tableau.a.count {
+          sum = L.multiplyAdd(rates[j &* size &+ i], weights[j &* width &+ w], sum)
+          j = j &+ 1
+        }
+        target[i] = L.multiplyAdd(sum, step[w], state[i])
+        w = w &+ 1
+      }
+      c = c &+ 1
+    }
+  }
+
+  // MARK: Reverse
+
+  // With Y_j = y + h Σ_l a_jl k_l, k_j = f(Y_j), and the result Y_s of the last stage, cotangents go backwards as
+  //   k̄_l = h Σ_{j>l} a_jl Ȳ_j,  Ȳ_l = (∂f/∂y)ᵀ k̄_l (and the result's own for the last stage),  ȳ = Σ_j Ȳ_j.
+  // An output at y + h Σ_j b_j(θ) k_j with cotangent ū adds h b_j(θ) ū to k̄_j and ū to ȳ.
+
+  /// Makes the stages again from `time`, `step` and `state`.
+  func replay(includingExtraStages: Bool) {
+    stageStates.update(from: state, count: size)
+    begin()
+    advance()
+    if includingExtraStages { advanceExtraStages() }
+  }
+
+  /// Forgets the outputs of the last step.
+  func clearOutputs() { outputCotangents.update(repeating: L.zero, count: tableau.a.count * size) }
+
+  /// Adds the cotangent of an output, at the place whose weights are set, to the rates' and to `cotangent`, the state's.
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  func addOutput(_ output: UnsafePointer<L>, to cotangent: UnsafeMutablePointer<L>) {
+    var c = 0
+    while c < stateCount {
+      var w = 0
+      while w < width {
+        let i = c &* width &+ w
+        let value = output[i]
+        let scaled = value * step[w]
+        var j = 0
+        while j < tableau.a.count {
+          let place = j &* size &+ i
+          outputCotangents[place] = L.multiplyAdd(
+            weights[j &* width &+ w], scaled, outputCotangents[place])
+          j = j &+ 1
+        }
+        cotangent[i] += value
+        w = w &+ 1
+      }
+      c = c &+ 1
+    }
+  }
+
+  /// Takes the cotangent of the result to that of the state at the step's start, and adds to that of the parameters. The stages
+  /// must have been replayed.
+  /// - Parameters:
+  ///   - cotangent: of the result; replaced by that of the state.
+  ///   - outputs: what outputs within the step add to the state's cotangent; nil if there are none.
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  func reverse(
+    _ cotangent: UnsafeMutablePointer<L>, parameters: UnsafeMutablePointer<L>,
+    outputs: UnsafeMutablePointer<L>?
+  ) {
+    let last = tableau.stageCount - 1
+    let total = tableau.a.count
+    let end = stateCotangents + last &* size
+    var stage = outputs == nil ? last : total - 1
+    // The terms read the cotangents of all later stages.
+    if outputs == nil, total > last + 1 {
+      (stateCotangents + (last + 1) * size).update(repeating: L.zero, count: (total - last - 1) * size)
+    }
+    while stage >= 0 {
+      let target = stateCotangents + stage &* size
+      if stage == last && outputs == nil {
+        target.update(from: cotangent, count: size)
+      } else {
+        if transposedTerms[stage].isEmpty {
+          rateCotangent.update(repeating: L.zero, count: size)
+        } else {
+          combine(transposedTerms[stage], of: stateCotangents, onto: nil, into: rateCotangent)
+        }
+        if outputs != nil { add(outputCotangents + stage &* size, to: rateCotangent) }
+        let c = tableau.c[stage]
+        var w = 0
+        while w < width {
+          stageTime[w] = L.multiplyAdd(step[w], L(c), time[w])
+          w = w &+ 1
+        }
+        functions.pullback(stageTime, stageStates + stage &* size, rateCotangent, target, parameters)
+        if stage == last { add(cotangent, to: end) }
+      }
+      stage = stage &- 1
+    }
+    var i = 0
+    while i < size {
+      var sum = outputs.map { $0[i] } ?? L.zero
+      var j = 0
+      while j < total {
+        sum += stateCotangents[j &* size &+ i]
+        j = j &+ 1
+      }
+      cotangent[i] = sum
+      i = i &+ 1
+    }
+  }
+  @inline(__always)
+  private func add(_ source: UnsafeMutablePointer<L>, to target: UnsafeMutablePointer<L>) {
+    var i = 0
+    while i < size {
+      target[i] += source[i]
+      i = i &+ 1
+    }
+  }
+}

@@ -1,0 +1,537 @@
+import Lanes
+
+/// The data of a batch: rows of numbers, one for each trajectory.
+struct BatchProblem: @unchecked Sendable {
+  var stateCount: Int
+  var parameterCount: Int
+  /// `[rows][stateCount]`.
+  var initialStates: UnsafePointer<Double>
+  /// A block of neighbouring rows has the same parameters: `[blocks][parameterCount]`.
+  var parameters: UnsafePointer<Double>
+  var rowsPerBlock: Int
+  var startTimes: UnsafePointer<Double>
+  /// `[rows][outputCount]`, each monotone.
+  var outputTimes: UnsafePointer<Double>
+  var outputCount: Int
+
+  func parameters(of row: Int) -> UnsafePointer<Double> { parameters + row / rowsPerBlock * parameterCount }
+  func outputTimes(of row: Int) -> UnsafeBufferPointer<Double> {
+    UnsafeBufferPointer(start: outputTimes + row * outputCount, count: outputCount)
+  }
+}
+
+/// Solves many trajectories in lanes, each with steps of its own: a lane whose trajectory ends takes the next one.
+final class LaneSolver {
+  typealias L = SIMD8<Double>
+  private let kernel: ExplicitKernel<L>
+  private let options: SolverOptions
+  private let tolerances: [Double]
+  private let n: Int
+  private let width: Int
+  private var lanes: Int { 8 * width }
+
+  private let arena: LaneArena
+  private var parameters: UnsafeMutablePointer<L> { arena.parameters }
+
+  init(
+    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, _ options: SolverOptions,
+    tolerances: [Double]
+  ) {
+    kernel = ExplicitKernel(
+      tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
+    self.options = options
+    self.tolerances = tolerances
+    n = functions.stateCount
+    width = functions.width
+    arena = LaneArena(functions.stateCount, functions.parameterCount, functions.width)
+    functions.bind(arena.parameters)
+  }
+
+  /// One thread's arrays.
+  private final class LaneArena {
+    let memory: UnsafeMutablePointer<L>
+    let parameters: UnsafeMutablePointer<L>
+    let scratch: UnsafeMutablePointer<L>
+    let rate: UnsafeMutablePointer<L>
+    let cotangent: UnsafeMutablePointer<L>
+    let parameterCotangent: UnsafeMutablePointer<L>
+    let end: UnsafeMutablePointer<L>
+    let direction: UnsafeMutablePointer<L>
+    let size: UnsafeMutablePointer<L>
+    let newTime: UnsafeMutablePointer<L>
+    let places: UnsafeMutablePointer<L>
+    let history: UnsafeMutablePointer<L>
+    let olderHistory: UnsafeMutablePointer<L>
+
+    init(_ n: Int, _ p: Int, _ width: Int) {
+      let total = (3 * n + 2 * p + 7) * width
+      memory = UnsafeMutableRawPointer.allocate(byteCount: max(total, 1) * 64, alignment: 64).bindMemory(
+        to: L.self, capacity: max(total, 1))
+      memory.initialize(repeating: L(0.0), count: max(total, 1))
+      var next = memory
+      func take(_ count: Int) -> UnsafeMutablePointer<L> {
+        defer { next += count * width }
+        return next
+      }
+      parameters = take(p)
+      parameterCotangent = take(p)
+      scratch = take(n)
+      rate = take(n)
+      cotangent = take(n)
+      end = take(1)
+      direction = take(1)
+      size = take(1)
+      newTime = take(1)
+      places = take(1)
+      history = take(1)
+      olderHistory = take(1)
+    }
+    deinit { UnsafeMutableRawPointer(memory).deallocate() }
+  }
+
+  /// A lane's number in an array of lane groups, and of component `c`.
+  @inline(__always)
+  private func numbers(_ array: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(array).assumingMemoryBound(to: Double.self)
+  }
+  /// Copies a row of numbers to a lane.
+  @inline(__always)
+  private func put(_ row: UnsafePointer<Double>, _ count: Int, _ array: UnsafeMutablePointer<L>, _ lane: Int) {
+    let target = numbers(array) + lane
+    var c = 0
+    while c < count {
+      target[c &* lanes] = row[c]
+      c = c &+ 1
+    }
+  }
+  /// Copies a lane to a row of numbers.
+  @inline(__always)
+  private func get(_ array: UnsafeMutablePointer<L>, _ count: Int, _ lane: Int, _ row: UnsafeMutablePointer<Double>) {
+    let source = numbers(array) + lane
+    var c = 0
+    while c < count {
+      row[c] = source[c &* lanes]
+      c = c &+ 1
+    }
+  }
+
+  // MARK: Forward
+
+  /// Solves rows of a batch.
+  /// - Parameters:
+  ///   - outputs: `[rows][outputCount][stateCount]` of the whole batch.
+  ///   - records: of the whole batch, or nil.
+  ///   - outcomes: of the whole batch.
+  func solve(
+    _ problem: BatchProblem, rows: Range<Int>, outputs: UnsafeMutablePointer<Double>,
+    records: UnsafePointer<StepRecord>?, outcomes: UnsafeMutablePointer<TrajectorySolver.Outcome>
+  ) {
+    let m = problem.outputCount
+    let control = options.control
+    let isAdaptive = options.fixedStep == nil
+    let exponent = 1 / Double(max(min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1, 1))
+    let (beta1, beta2, beta3) = control.exponents
+    let usesHistory = beta2 != 0 || beta3 != 0
+    var initialSizes = [Double](repeating: options.fixedStep ?? options.initialStep ?? 0, count: rows.count)
+    if isAdaptive && options.initialStep == nil { setInitialSizes(problem, rows, &initialSizes) }
+
+    var waiting = rows.lowerBound
+    var rowOfLane = [Int](repeating: -1, count: lanes)
+    var nextOutput = [Int](repeating: 0, count: lanes)
+    var attempts = [Int](repeating: 0, count: lanes)
+    var growth = [Bool](repeating: true, count: lanes)
+    var activeCount = 0
+    let (time, step, state) = (numbers(kernel.time), numbers(kernel.step), kernel.state)
+    let (end, direction, size) = (numbers(arena.end), numbers(arena.direction), numbers(arena.size))
+    let (newTime, error) = (numbers(arena.newTime), numbers(kernel.errorNorm))
+    let (history, olderHistory) = (numbers(arena.history), numbers(arena.olderHistory))
+
+    /// Gives the lane the next trajectory that has something to do.
+    func refill(_ lane: Int) {
+      while waiting < rows.upperBound {
+        let row = waiting
+        waiting += 1
+        let times = problem.outputTimes(of: row)
+        let start = problem.startTimes[row]
+        let initial = problem.initialStates + row * n
+        records?[row].append(start, initial)
+        var next = 0
+        while next < m && times[next] == start {
+          (outputs + (row * m + next) * n).update(from: initial, count: n)
+          next += 1
+        }
+        outcomes[row].outputCount = next
+        outcomes[row].endTime = start
+        if next == m { continue }
+        put(initial, n, state, lane)
+        put(problem.parameters(of: row), problem.parameterCount, parameters, lane)
+        time[lane] = start
+        end[lane] = times[m - 1]
+        direction[lane] = times[m - 1] > start ? 1 : -1
+        size[lane] = initialSizes[row - rows.lowerBound]
+        history[lane] = 1
+        olderHistory[lane] = 1
+        rowOfLane[lane] = row
+        nextOutput[lane] = next
+        attempts[lane] = 0
+        growth[lane] = true
+        activeCount += 1
+        return
+      }
+      rowOfLane[lane] = -1
+    }
+    func fail(_ lane: Int, _ reason: DifferentialEquationError.Reason) {
+      let row = rowOfLane[lane]
+      var failure = DifferentialEquationError(
+        reason, time: time[lane], step: attempts[lane],
+        component: kernel.tableau.embeddedOrder > 0
+          ? kernel.worstComponent(group: lane / 8, lane: lane % 8) : nil,
+        message: kernel.functions.failure().map { "\($0)" } ?? "")
+      failure.trajectory = row
+      outcomes[row].failure = failure
+      activeCount -= 1
+    }
+
+    for lane in 0..<lanes { refill(lane) }
+    // Lanes without a trajectory compute with another's numbers.
+    if let busy = rowOfLane.firstIndex(where: { $0 >= 0 }) {
+      for lane in 0..<lanes where rowOfLane[lane] < 0 {
+        put(problem.initialStates + rowOfLane[busy] * n, n, state, lane)
+        put(problem.parameters(of: rowOfLane[busy]), problem.parameterCount, parameters, lane)
+        time[lane] = time[busy]
+      }
+    }
+    kernel.functions.bind(parameters)
+    kernel.begin()
+    while activeCount > 0 {
+      for lane in 0..<lanes {
+        if rowOfLane[lane] < 0 {
+          newTime[lane] = time[lane]
+          step[lane] = 0
+          continue
+        }
+        let h = min(size[lane], options.maximumStep)
+        let remaining = (end[lane] - time[lane]) * direction[lane]
+        newTime[lane] = h >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? end[lane] : time[lane] + h * direction[lane]
+        step[lane] = newTime[lane] - time[lane]
+      }
+      kernel.advance()
+      if isAdaptive {
+        kernel.estimateError()
+        var w = 0
+        while w < width {
+          let e = L.maximum(kernel.errorNorm[w], L(1e-20))
+          var factor = L.power(e, L(-beta1 * exponent)) * control.safety
+          if usesHistory {
+            factor = factor * L.power(arena.history[w], L(-beta2 * exponent))
+            factor = factor * L.power(arena.olderHistory[w], L(-beta3 * exponent))
+          }
+          arena.places[w] = factor
+          w &+= 1
+        }
+      }
+      var accepted = L.Mask(repeating: false)
+      var isRefilled = false
+      for w in 0..<width {
+        accepted = L.Mask(repeating: false)
+        for k in 0..<8 {
+          let lane = w &* 8 &+ k
+          if rowOfLane[lane] < 0 { continue }
+          attempts[lane] += 1
+          let h = step[lane].magnitude
+          if isAdaptive {
+            let e = error[lane]
+            if e <= 1 {
+              let factor = max(
+                control.smallestFactor,
+                min(numbers(arena.places)[lane], growth[lane] ? control.largestFactor : 1))
+              size[lane] = h * factor
+              growth[lane] = true
+              olderHistory[lane] = history[lane]
+              history[lane] = max(e, 1e-20)
+              accepted[k] = true
+            } else {
+              outcomes[rowOfLane[lane]].statistics.rejectedSteps += 1
+              growth[lane] = false
+              size[lane] =
+                e.isFinite
+                ? h * max(control.smallestFactor, min(0.95, control.safety * Double.power(e, -exponent)))
+                : h * control.smallestFactor
+            }
+          } else {
+            accepted[k] = true
+          }
+          let isLost = time[lane] + size[lane] * direction[lane] == time[lane]
+          if !accepted[k] && (isLost || attempts[lane] >= options.maximumSteps) {
+            fail(lane, !isLost ? .tooManySteps : error[lane].isFinite ? .stepUnderflow : .nonFiniteRate)
+            refill(lane)
+            isRefilled = true
+          }
+        }
+        writeOutputs(problem, w, accepted, rowOfLane, &nextOutput, outputs)
+        // The accepted lanes go on from the step's end.
+        let last = kernel.rates + (kernel.tableau.stageCount - 1) * n * width
+        var c = 0
+        while c < n {
+          let i = c &* width &+ w
+          state[i] = state[i].replacing(with: kernel.result[i], where: accepted)
+          kernel.rates[i] = kernel.rates[i].replacing(with: last[i], where: accepted)
+          c = c &+ 1
+        }
+        kernel.time[w] = kernel.time[w].replacing(with: arena.newTime[w], where: accepted)
+        for k in 0..<8 where accepted[k] {
+          let lane = w &* 8 &+ k
+          let row = rowOfLane[lane]
+          outcomes[row].statistics.acceptedSteps += 1
+          records?[row].append(time[lane], numbers(state) + lane, spacing: lanes)
+          outcomes[row].outputCount = nextOutput[lane]
+          outcomes[row].endTime = time[lane]
+          let isOver = nextOutput[lane] == m
+          let value = isAdaptive ? 0 : (numbers(state) + lane)[0]
+          if isOver {
+            activeCount -= 1
+          } else if !value.isFinite {
+            fail(lane, .nonFiniteRate)
+          } else if attempts[lane] >= options.maximumSteps {
+            fail(lane, .tooManySteps)
+          } else {
+            continue
+          }
+          refill(lane)
+          isRefilled = true
+        }
+      }
+      if isRefilled {
+        kernel.functions.bind(parameters)
+        kernel.begin()
+      }
+    }
+    // Fixed steps are not watched.
+    if !isAdaptive {
+      for row in rows where outcomes[row].failure == nil {
+        let values = outputs + (row * m + m - 1) * n
+        if let component = (0..<n).first(where: { !values[$0].isFinite }) {
+          outcomes[row].failure = DifferentialEquationError(
+            .nonFiniteRate, time: outcomes[row].endTime, step: outcomes[row].statistics.acceptedSteps,
+            component: component)
+          outcomes[row].failure!.trajectory = row
+        }
+      }
+    }
+  }
+
+  /// Writes the outputs that the accepted lanes of a group have come past.
+  private func writeOutputs(
+    _ problem: BatchProblem, _ w: Int, _ accepted: L.Mask, _ rowOfLane: [Int], _ nextOutput: inout [Int],
+    _ outputs: UnsafeMutablePointer<Double>
+  ) {
+    let m = problem.outputCount
+    let (time, newTime) = (numbers(kernel.time), numbers(arena.newTime))
+    let direction = numbers(arena.direction)
+    var isPrepared = false
+    while true {
+      // One output of each lane at a time.
+      var isPending = L.Mask(repeating: false)
+      for k in 0..<8 where accepted[k] {
+        let lane = w * 8 + k
+        let times = problem.outputTimes(of: rowOfLane[lane])
+        while nextOutput[lane] < m, times[nextOutput[lane]] == newTime[lane] {
+          get(kernel.result, n, lane, outputs + (rowOfLane[lane] * m + nextOutput[lane]) * n)
+          nextOutput[lane] += 1
+        }
+        guard nextOutput[lane] < m, (times[nextOutput[lane]] - newTime[lane]) * direction[lane] < 0 else {
+          continue
+        }
+        isPending[k] = true
+        numbers(arena.places)[lane] =
+          (times[nextOutput[lane]] - time[lane]) / (newTime[lane] - time[lane])
+      }
+      if !isPending.anyTrue { return }
+      if !isPrepared { kernel.advanceExtraStages() }
+      isPrepared = true
+      kernel.setWeights(at: arena.places)
+      kernel.interpolate(into: arena.scratch)
+      for k in 0..<8 where isPending[k] {
+        let lane = w * 8 + k
+        get(arena.scratch, n, lane, outputs + (rowOfLane[lane] * m + nextOutput[lane]) * n)
+        nextOutput[lane] += 1
+      }
+    }
+  }
+
+  /// First steps by Hairer, Nørsett and Wanner I, II.4, a full group of trajectories at a time.
+  private func setInitialSizes(_ problem: BatchProblem, _ rows: Range<Int>, _ sizes: inout [Double]) {
+    let exponent = 1 / Double(max(min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1, 2))
+    var first = rows.lowerBound
+    let m = problem.outputCount
+    while first < rows.upperBound {
+      let count = min(lanes, rows.upperBound - first)
+      for lane in 0..<lanes {
+        let row = first + min(lane, count - 1)
+        put(problem.initialStates + row * n, n, kernel.state, lane)
+        put(problem.parameters(of: row), problem.parameterCount, parameters, lane)
+        numbers(kernel.time)[lane] = problem.startTimes[row]
+        numbers(arena.end)[lane] = problem.outputTimes(of: row)[m - 1]
+      }
+      kernel.functions.bind(parameters)
+      kernel.begin()
+      for w in 0..<width {
+        let limit = (arena.end[w] - kernel.time[w]).magnitude
+        let sign = L(-1).replacing(with: L(1), where: kernel.time[w] .< arena.end[w])
+        let (d0, d1) = (norm(kernel.state, w), norm(kernel.rates, w))
+        let isSmall = (d0 .< L(1e-5)) .| (d1 .< L(1e-5))
+        let step = L.minimum((d0 * 0.01 / d1).replacing(with: L(1e-6), where: isSmall), limit)
+        arena.places[w] = step
+        arena.history[w] = d1
+        for c in 0..<n {
+          let i = c * width + w
+          arena.scratch[i] = L.multiplyAdd(kernel.rates[i], step * sign, kernel.state[i])
+        }
+        arena.newTime[w] = L.multiplyAdd(step, sign, kernel.time[w])
+      }
+      kernel.functions.rate(arena.newTime, arena.scratch, arena.rate)
+      for i in 0..<n * width { arena.rate[i] -= kernel.rates[i] }
+      for w in 0..<width {
+        let step = arena.places[w]
+        let largest = L.maximum(arena.history[w], norm(arena.rate, w) / step)
+        let second = L.power(0.01 / largest, L(exponent)).replacing(
+          with: L.maximum(L(1e-6), step * 1e-3), where: largest .<= L(1e-15))
+        let limit = (arena.end[w] - kernel.time[w]).magnitude
+        let size = L.minimum(L.minimum(step * 100, second), limit)
+        for k in 0..<8 where w * 8 + k < count {
+          let value = size[k]
+          sizes[first - rows.lowerBound + w * 8 + k] = value.isFinite && value > 0 ? value : step[k]
+        }
+      }
+      first += count
+    }
+  }
+  private func norm(_ values: UnsafeMutablePointer<L>, _ w: Int) -> L {
+    var sum = L(0.0)
+    for c in 0..<n {
+      let i = c * width + w
+      let ratio = values[i] / (kernel.state[i].magnitude * options.relativeTolerance + tolerances[c])
+      sum = L.multiplyAdd(ratio, ratio, sum)
+    }
+    return (sum / Double(n)).squareRoot
+  }
+
+  // MARK: Reverse
+
+  /// The reverse sweep over recorded steps of rows of a batch.
+  /// - Parameters:
+  ///   - cotangents: `[rows][outputCount][stateCount]` of the whole batch.
+  ///   - states: `[rows][stateCount]`, set.
+  ///   - parameterCotangents: `[rows][parameterCount]`, set.
+  func reverse(
+    _ problem: BatchProblem, rows: Range<Int>, records: UnsafePointer<StepRecord>,
+    cotangents: UnsafePointer<Double>, states: UnsafeMutablePointer<Double>,
+    parameterCotangents: UnsafeMutablePointer<Double>
+  ) {
+    let m = problem.outputCount
+    let p = problem.parameterCount
+    var waiting = rows.lowerBound
+    var rowOfLane = [Int](repeating: -1, count: lanes)
+    var stepOfLane = [Int](repeating: 0, count: lanes)
+    var output = [Int](repeating: 0, count: lanes)
+    var activeCount = 0
+    let (time, step) = (numbers(kernel.time), numbers(kernel.step))
+    let cotangent = numbers(arena.cotangent)
+
+    func add(_ row: UnsafePointer<Double>, to target: UnsafeMutablePointer<Double>, _ lane: Int) {
+      for c in 0..<n { target[c &* lanes &+ lane] += row[c] }
+    }
+    func finish(_ lane: Int, _ row: Int) {
+      while output[lane] >= 0 {
+        add(cotangents + (row * m + output[lane]) * n, to: cotangent, lane)
+        output[lane] -= 1
+      }
+      get(arena.cotangent, n, lane, states + row * n)
+      get(arena.parameterCotangent, p, lane, parameterCotangents + row * p)
+    }
+    func refill(_ lane: Int) {
+      while waiting < rows.upperBound {
+        let row = waiting
+        waiting += 1
+        for c in 0..<n { cotangent[c * lanes + lane] = 0 }
+        for c in 0..<p { numbers(arena.parameterCotangent)[c * lanes + lane] = 0 }
+        put(problem.parameters(of: row), p, parameters, lane)
+        output[lane] = m - 1
+        if records[row].stepCount == 0 {
+          finish(lane, row)
+          continue
+        }
+        rowOfLane[lane] = row
+        stepOfLane[lane] = records[row].stepCount - 1
+        activeCount += 1
+        return
+      }
+      rowOfLane[lane] = -1
+    }
+    for lane in 0..<lanes { refill(lane) }
+    if let busy = rowOfLane.firstIndex(where: { $0 >= 0 }) {
+      for lane in 0..<lanes where rowOfLane[lane] < 0 {
+        put(problem.initialStates + rowOfLane[busy] * n, n, kernel.state, lane)
+        put(problem.parameters(of: rowOfLane[busy]), p, parameters, lane)
+      }
+    }
+    kernel.functions.bind(parameters)
+    let places = numbers(arena.places)
+    while activeCount > 0 {
+      var hasInside = false
+      for lane in 0..<lanes {
+        let row = rowOfLane[lane]
+        guard row >= 0 else {
+          step[lane] = 0
+          continue
+        }
+        let record = records[row]
+        let k = stepOfLane[lane]
+        let (start, end) = (record.times[k], record.times[k + 1])
+        time[lane] = start
+        step[lane] = end - start
+        record.states.withUnsafeBufferPointer { put($0.baseAddress! + k * n, n, kernel.state, lane) }
+        let times = problem.outputTimes(of: row)
+        while output[lane] >= 0, times[output[lane]] == end {
+          add(cotangents + (row * m + output[lane]) * n, to: cotangent, lane)
+          output[lane] -= 1
+        }
+        if output[lane] >= 0, (times[output[lane]] - start) * (end - start) > 0 { hasInside = true }
+      }
+      kernel.replay(includingExtraStages: hasInside)
+      if hasInside {
+        kernel.clearOutputs()
+        arena.rate.update(repeating: L(0.0), count: n * width)
+        while true {
+          var isPending = false
+          arena.scratch.update(repeating: L(0.0), count: n * width)
+          for lane in 0..<lanes {
+            let row = rowOfLane[lane]
+            guard row >= 0, output[lane] >= 0 else { continue }
+            let place = problem.outputTimes(of: row)[output[lane]]
+            guard (place - time[lane]) * step[lane] > 0 else { continue }
+            isPending = true
+            places[lane] = (place - time[lane]) / step[lane]
+            put(cotangents + (row * m + output[lane]) * n, n, arena.scratch, lane)
+            output[lane] -= 1
+          }
+          if !isPending { break }
+          kernel.setWeights(at: arena.places)
+          kernel.addOutput(arena.scratch, to: arena.rate)
+        }
+      }
+      kernel.reverse(
+        arena.cotangent, parameters: arena.parameterCotangent, outputs: hasInside ? arena.rate : nil)
+      var isRefilled = false
+      for lane in 0..<lanes where rowOfLane[lane] >= 0 {
+        stepOfLane[lane] -= 1
+        if stepOfLane[lane] >= 0 { continue }
+        finish(lane, rowOfLane[lane])
+        activeCount -= 1
+        refill(lane)
+        isRefilled = true
+      }
+      if isRefilled { kernel.functions.bind(parameters) }
+    }
+  }
+}
