@@ -2,49 +2,78 @@
 final class StepRecord: @unchecked Sendable {
   let stateCount: Int
   /// At most about this many states are kept; nil: all.
-  let capacity: Int?
+  private let limit: Int
   /// The start of each step, and the end of the last one.
-  private(set) var times: [Double] = []
+  @exclusivity(unchecked) private(set) var times: UnsafeMutablePointer<Double>
+  @exclusivity(unchecked) private(set) var timeCount = 0
+  @exclusivity(unchecked) private var timeCapacity: Int
   /// Of every `stride`-th row the state.
-  private(set) var states: [Double] = []
-  private(set) var stride = 1
+  @exclusivity(unchecked) private(set) var states: UnsafeMutablePointer<Double>
+  @exclusivity(unchecked) private var keptCount = 0
+  @exclusivity(unchecked) private var stateCapacity: Int
+  @exclusivity(unchecked) private(set) var stride = 1
   /// Rows whose states are those after an event: the row, and which event.
   private(set) var jumps: [(row: Int, event: Int)] = []
 
   init(stateCount: Int, capacity: Int?) {
     self.stateCount = stateCount
-    self.capacity = capacity.map { max($0, 2) }
+    limit = capacity.map { max($0, 2) } ?? .max
+    timeCapacity = 256
+    stateCapacity = min(256, max(limit, 2)) + 1
+    times = .allocate(capacity: timeCapacity)
+    states = .allocate(capacity: max(stateCapacity * stateCount, 1))
+  }
+  deinit {
+    times.deallocate()
+    states.deallocate()
   }
   /// Steps taken.
-  var stepCount: Int { max(times.count - 1, 0) }
+  var stepCount: Int { max(timeCount - 1, 0) }
+  /// Bytes that the record takes.
+  var byteCount: Int { 8 * (timeCapacity + stateCapacity * stateCount) }
 
-  func reserve(_ count: Int) {
-    times.reserveCapacity(count)
-    states.reserveCapacity(count * stateCount)
-  }
-
-  /// The state in one lane of lane groups, `spacing` numbers apart.
+  /// - Parameter spacing: between the components of the state.
   @inline(__always)
   func append(_ time: Double, _ state: UnsafePointer<Double>, spacing: Int = 1) {
-    let row = times.count
-    times.append(time)
-    if stride > 1 && row % stride != 0 { return }
+    if timeCount == timeCapacity { growTimes() }
+    times[timeCount] = time
+    timeCount &+= 1
+    if stride > 1 && (timeCount &- 1) % stride != 0 { return }
+    if keptCount == stateCapacity { growStates() }
+    let target = states + keptCount &* stateCount
     var c = 0
     while c < stateCount {
-      states.append(state[c &* spacing])
+      target[c] = state[c &* spacing]
       c = c &+ 1
     }
-    if let capacity, states.count > capacity * stateCount { thin() }
+    keptCount &+= 1
+    if keptCount > limit { thin() }
   }
-  func noteJump(event: Int) { jumps.append((times.count, event)) }
+  func noteJump(event: Int) { jumps.append((timeCount, event)) }
+
+  @inline(never)
+  private func growTimes() {
+    (times, timeCapacity) = (Self.grown(times, timeCapacity), 2 * timeCapacity)
+  }
+  @inline(never)
+  private func growStates() {
+    (states, stateCapacity) = (Self.grown(states, stateCapacity * stateCount), 2 * stateCapacity)
+  }
+  private static func grown(_ old: UnsafeMutablePointer<Double>, _ count: Int) -> UnsafeMutablePointer<Double> {
+    let new = UnsafeMutablePointer<Double>.allocate(capacity: 2 * max(count, 1))
+    new.update(from: old, count: count)
+    old.deallocate()
+    return new
+  }
 
   /// Forgets every other state.
+  @inline(never)
   private func thin() {
-    let kept = (states.count / max(stateCount, 1) + 1) / 2
+    let kept = (keptCount + 1) / 2
     for row in 1..<kept {
-      for c in 0..<stateCount { states[row * stateCount + c] = states[2 * row * stateCount + c] }
+      (states + row * stateCount).update(from: states + 2 * row * stateCount, count: stateCount)
     }
-    states.removeLast(states.count - kept * stateCount)
+    keptCount = kept
     stride *= 2
   }
 }

@@ -88,7 +88,7 @@ final class ExplicitStepper: Stepper {
   override func accept() {
     kernel.state.update(from: kernel.result, count: stateCount)
     kernel.rates.update(
-      from: kernel.rates + (kernel.tableau.stageCount - 1) * stateCount, count: stateCount)
+      from: kernel.rates + (kernel.stageCount - 1) * stateCount, count: stateCount)
   }
   override func prepareOutputs() { kernel.advanceExtraStages() }
   override func output(at place: Double, into target: UnsafeMutablePointer<Double>) {

@@ -26,7 +26,7 @@ final class TrajectoryAdjoint {
     var output = outputTimes.count - 1
     var jump = record.jumps.count - 1
     var segmentEnd = record.stepCount
-    let direction = record.times.count > 1 && record.times[1] < record.times[0] ? -1.0 : 1.0
+    let direction = record.timeCount > 1 && record.times[1] < record.times[0] ? -1.0 : 1.0
     // States between those that were kept are made again, a stretch at a time.
     var states = [Double](repeating: 0, count: record.stride * n)
     while segmentEnd > 0 {

@@ -8,6 +8,9 @@ final class ExplicitKernel<L: Lane> {
   let functions: RateFunctions<L>
   let stateCount: Int
   let width: Int
+  /// Stages of a step, and with those that only the continuous extension needs.
+  let stageCount: Int
+  let totalCount: Int
   /// Elements of a state.
   let size: Int
 
@@ -23,7 +26,7 @@ final class ExplicitKernel<L: Lane> {
   let weights: UnsafeMutablePointer<L>
   /// The states of the stages; that of the last stage is the result.
   let stageStates: UnsafeMutablePointer<L>
-  var result: UnsafeMutablePointer<L> { stageStates + (tableau.stageCount - 1) * size }
+  let result: UnsafeMutablePointer<L>
 
   // Reverse sweep.
   /// Cotangents of the stages' states, and what outputs within the step add to cotangents of rates.
@@ -36,8 +39,9 @@ final class ExplicitKernel<L: Lane> {
   private let tolerances: UnsafeMutablePointer<Double>
   private let relativeTolerance: Double
   private let terms: UnsafeMutablePointer<Term>
-  private let stageTerms: [Range<Int>]
-  private let transposedTerms: [Range<Int>]
+  private let stageTerms: UnsafeMutablePointer<Range<Int>>
+  private let transposedTerms: UnsafeMutablePointer<Range<Int>>
+  private let stageTimes: UnsafeMutablePointer<Double>
   private let errorTerms: Range<Int>
   private let secondErrorTerms: Range<Int>
   private let interpolation: UnsafeMutablePointer<Double>
@@ -51,7 +55,7 @@ final class ExplicitKernel<L: Lane> {
   }
   /// Owns the arrays.
   private final class Memory {
-    var arena: Arena
+    let arena: Arena
     init(_ arena: consuming Arena) { self.arena = arena }
   }
 
@@ -69,6 +73,8 @@ final class ExplicitKernel<L: Lane> {
     width = functions.width
     size = stateCount * width
     let total = tableau.a.count
+    stageCount = tableau.stageCount
+    totalCount = total
     var list: [Term] = []
     let elements = size
     func add(_ weights: [Double], from first: Int = 0) -> Range<Int> {
@@ -78,8 +84,8 @@ final class ExplicitKernel<L: Lane> {
       }
       return start..<list.count
     }
-    stageTerms = tableau.a.map { add($0) }
-    transposedTerms = (0..<total).map { l in add((0..<total).map { $0 > l ? tableau.a[$0][l] : 0 }) }
+    let forward = tableau.a.map { add($0) }
+    let backward = (0..<total).map { l in add((0..<total).map { $0 > l ? tableau.a[$0][l] : 0 }) }
     errorTerms = add(tableau.error)
     secondErrorTerms = add(tableau.secondError)
     degree = tableau.interpolation[0].count
@@ -93,6 +99,8 @@ final class ExplicitKernel<L: Lane> {
     measure.take(Double.self, functions.stateCount)
     measure.take(Term.self, list.count)
     measure.take(Double.self, total * degree)
+    measure.take(Double.self, total)
+    for _ in 0..<2 { measure.take(Range<Int>.self, total) }
     var arena = Arena(byteCount: measure.byteCount)
     time = arena.take(L.self, functionsWidth)
     step = arena.take(L.self, functionsWidth)
@@ -109,6 +117,15 @@ final class ExplicitKernel<L: Lane> {
     tolerances = arena.take(Double.self, functions.stateCount)
     terms = arena.take(Term.self, list.count)
     interpolation = arena.take(Double.self, total * degree)
+    stageTimes = arena.take(Double.self, total)
+    stageTerms = arena.take(Range<Int>.self, total)
+    transposedTerms = arena.take(Range<Int>.self, total)
+    result = stageStates + (tableau.stageCount - 1) * elements
+    for stage in 0..<total {
+      stageTimes[stage] = tableau.c[stage]
+      stageTerms[stage] = forward[stage]
+      transposedTerms[stage] = backward[stage]
+    }
     for (k, value) in absoluteTolerances.enumerated() { tolerances[k] = value }
     for (k, value) in list.enumerated() { terms[k] = value }
     for (j, row) in tableau.interpolation.enumerated() {
@@ -127,22 +144,22 @@ final class ExplicitKernel<L: Lane> {
   @specialized(where L == SIMD8<Double>)
   func advance() {
     var stage = 1
-    while stage < tableau.stageCount {
+    while stage < stageCount {
       evaluate(stage)
       stage = stage &+ 1
     }
   }
   /// The stages that serve the continuous extension only.
   func advanceExtraStages() {
-    var stage = tableau.stageCount
-    while stage < tableau.a.count {
+    var stage = stageCount
+    while stage < totalCount {
       evaluate(stage)
       stage = stage &+ 1
     }
   }
   @inline(__always)
   private func evaluate(_ stage: Int) {
-    let c = tableau.c[stage]
+    let c = stageTimes[stage]
     var w = 0
     while w < width {
       stageTime[w] = L.multiplyAdd(step[w], L(c), time[w])
@@ -243,7 +260,7 @@ final class ExplicitKernel<L: Lane> {
   @specialized(where L == SIMD8<Double>)
   func setWeights(at places: UnsafePointer<L>) {
     var j = 0
-    while j < tableau.a.count {
+    while j < totalCount {
       let row = interpolation + j &* degree
       var w = 0
       while w < width {
@@ -271,7 +288,7 @@ final class ExplicitKernel<L: Lane> {
         let i = c &* width &+ w
         var sum = L.zero
         var j = 0
-        while j < tableau.a.count {
+        while j < totalCount {
           sum = L.multiplyAdd(rates[j &* size &+ i], weights[j &* width &+ w], sum)
           j = j &+ 1
         }
@@ -297,7 +314,7 @@ final class ExplicitKernel<L: Lane> {
   }
 
   /// Forgets the outputs of the last step.
-  func clearOutputs() { outputCotangents.update(repeating: L.zero, count: tableau.a.count * size) }
+  func clearOutputs() { outputCotangents.update(repeating: L.zero, count: totalCount * size) }
 
   /// Adds the cotangent of an output, at the place whose weights are set, to the rates' and to `cotangent`, the state's.
   @specialized(where L == Double)
@@ -311,7 +328,7 @@ final class ExplicitKernel<L: Lane> {
         let value = output[i]
         let scaled = value * step[w]
         var j = 0
-        while j < tableau.a.count {
+        while j < totalCount {
           let place = j &* size &+ i
           outputCotangents[place] = L.multiplyAdd(
             weights[j &* width &+ w], scaled, outputCotangents[place])
@@ -335,8 +352,8 @@ final class ExplicitKernel<L: Lane> {
     _ cotangent: UnsafeMutablePointer<L>, parameters: UnsafeMutablePointer<L>,
     outputs: UnsafeMutablePointer<L>?
   ) {
-    let last = tableau.stageCount - 1
-    let total = tableau.a.count
+    let last = stageCount - 1
+    let total = totalCount
     let end = stateCotangents + last &* size
     var stage = outputs == nil ? last : total - 1
     // The terms read the cotangents of all later stages.
@@ -354,7 +371,7 @@ final class ExplicitKernel<L: Lane> {
           combine(transposedTerms[stage], of: stateCotangents, onto: nil, into: rateCotangent)
         }
         if outputs != nil { add(outputCotangents + stage &* size, to: rateCotangent) }
-        let c = tableau.c[stage]
+        let c = stageTimes[stage]
         var w = 0
         while w < width {
           stageTime[w] = L.multiplyAdd(step[w], L(c), time[w])

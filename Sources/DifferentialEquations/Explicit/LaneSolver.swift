@@ -31,6 +31,32 @@ final class LaneSolver {
   private var lanes: Int { 8 * width }
 
   private let arena: LaneArena
+  private let books: LaneBooks
+
+  /// What lanes are doing.
+  private final class LaneBooks {
+    /// The trajectory of each lane, -1 if it has none; its next output; its steps tried, or the step it is at.
+    let row: UnsafeMutablePointer<Int>
+    let output: UnsafeMutablePointer<Int>
+    let count: UnsafeMutablePointer<Int>
+    /// Whether the lane's step may grow: not right after a refusal.
+    let mayGrow: UnsafeMutablePointer<Bool>
+    /// Lanes at work, and the next trajectory that waits for one.
+    @exclusivity(unchecked) var active = 0
+    @exclusivity(unchecked) var waiting = 0
+    init(_ lanes: Int) {
+      row = .allocate(capacity: lanes)
+      output = .allocate(capacity: lanes)
+      count = .allocate(capacity: lanes)
+      mayGrow = .allocate(capacity: lanes)
+    }
+    deinit {
+      row.deallocate()
+      output.deallocate()
+      count.deallocate()
+      mayGrow.deallocate()
+    }
+  }
   private var parameters: UnsafeMutablePointer<L> { arena.parameters }
 
   init(
@@ -44,6 +70,7 @@ final class LaneSolver {
     n = functions.stateCount
     width = functions.width
     arena = LaneArena(functions.stateCount, functions.parameterCount, functions.width)
+    books = LaneBooks(8 * functions.width)
     functions.bind(arena.parameters)
   }
 
@@ -135,12 +162,11 @@ final class LaneSolver {
     var initialSizes = [Double](repeating: options.fixedStep ?? options.initialStep ?? 0, count: rows.count)
     if isAdaptive && options.initialStep == nil { setInitialSizes(problem, rows, &initialSizes) }
 
-    var waiting = rows.lowerBound
-    var rowOfLane = [Int](repeating: -1, count: lanes)
-    var nextOutput = [Int](repeating: 0, count: lanes)
-    var attempts = [Int](repeating: 0, count: lanes)
-    var growth = [Bool](repeating: true, count: lanes)
-    var activeCount = 0
+    let books = books
+    books.waiting = rows.lowerBound
+    books.active = 0
+    let (rowOfLane, nextOutput, attempts) = (books.row, books.output, books.count)
+    let growth = books.mayGrow
     let (time, step, state) = (numbers(kernel.time), numbers(kernel.step), kernel.state)
     let (end, direction, size) = (numbers(arena.end), numbers(arena.direction), numbers(arena.size))
     let (newTime, error) = (numbers(arena.newTime), numbers(kernel.errorNorm))
@@ -148,9 +174,9 @@ final class LaneSolver {
 
     /// Gives the lane the next trajectory that has something to do.
     func refill(_ lane: Int) {
-      while waiting < rows.upperBound {
-        let row = waiting
-        waiting += 1
+      while books.waiting < rows.upperBound {
+        let row = books.waiting
+        books.waiting += 1
         let times = problem.outputTimes(of: row)
         let start = problem.startTimes[row]
         let initial = problem.initialStates + row * n
@@ -175,7 +201,7 @@ final class LaneSolver {
         nextOutput[lane] = next
         attempts[lane] = 0
         growth[lane] = true
-        activeCount += 1
+        books.active += 1
         return
       }
       rowOfLane[lane] = -1
@@ -189,12 +215,12 @@ final class LaneSolver {
         message: kernel.functions.failure().map { "\($0)" } ?? "")
       failure.trajectory = row
       outcomes[row].failure = failure
-      activeCount -= 1
+      books.active -= 1
     }
 
     for lane in 0..<lanes { refill(lane) }
     // Lanes without a trajectory compute with another's numbers.
-    if let busy = rowOfLane.firstIndex(where: { $0 >= 0 }) {
+    if let busy = (0..<lanes).first(where: { rowOfLane[$0] >= 0 }) {
       for lane in 0..<lanes where rowOfLane[lane] < 0 {
         put(problem.initialStates + rowOfLane[busy] * n, n, state, lane)
         put(problem.parameters(of: rowOfLane[busy]), problem.parameterCount, parameters, lane)
@@ -203,7 +229,7 @@ final class LaneSolver {
     }
     kernel.functions.bind(parameters)
     kernel.begin()
-    while activeCount > 0 {
+    while books.active > 0 {
       for lane in 0..<lanes {
         if rowOfLane[lane] < 0 {
           newTime[lane] = time[lane]
@@ -268,9 +294,9 @@ final class LaneSolver {
             isRefilled = true
           }
         }
-        writeOutputs(problem, w, accepted, rowOfLane, &nextOutput, outputs)
+        writeOutputs(problem, w, accepted, outputs)
         // The accepted lanes go on from the step's end.
-        let last = kernel.rates + (kernel.tableau.stageCount - 1) * n * width
+        let last = kernel.rates + (kernel.stageCount - 1) * n * width
         var c = 0
         while c < n {
           let i = c &* width &+ w
@@ -289,7 +315,7 @@ final class LaneSolver {
           let isOver = nextOutput[lane] == m
           let value = isAdaptive ? 0 : (numbers(state) + lane)[0]
           if isOver {
-            activeCount -= 1
+            books.active -= 1
           } else if !value.isFinite {
             fail(lane, .nonFiniteRate)
           } else if attempts[lane] >= options.maximumSteps {
@@ -322,9 +348,9 @@ final class LaneSolver {
 
   /// Writes the outputs that the accepted lanes of a group have come past.
   private func writeOutputs(
-    _ problem: BatchProblem, _ w: Int, _ accepted: L.Mask, _ rowOfLane: [Int], _ nextOutput: inout [Int],
-    _ outputs: UnsafeMutablePointer<Double>
+    _ problem: BatchProblem, _ w: Int, _ accepted: L.Mask, _ outputs: UnsafeMutablePointer<Double>
   ) {
+    let (rowOfLane, nextOutput) = (books.row, books.output)
     let m = problem.outputCount
     let (time, newTime) = (numbers(kernel.time), numbers(arena.newTime))
     let direction = numbers(arena.direction)
@@ -430,11 +456,10 @@ final class LaneSolver {
   ) {
     let m = problem.outputCount
     let p = problem.parameterCount
-    var waiting = rows.lowerBound
-    var rowOfLane = [Int](repeating: -1, count: lanes)
-    var stepOfLane = [Int](repeating: 0, count: lanes)
-    var output = [Int](repeating: 0, count: lanes)
-    var activeCount = 0
+    let books = books
+    books.waiting = rows.lowerBound
+    books.active = 0
+    let (rowOfLane, output, stepOfLane) = (books.row, books.output, books.count)
     let (time, step) = (numbers(kernel.time), numbers(kernel.step))
     let cotangent = numbers(arena.cotangent)
 
@@ -450,9 +475,9 @@ final class LaneSolver {
       get(arena.parameterCotangent, p, lane, parameterCotangents + row * p)
     }
     func refill(_ lane: Int) {
-      while waiting < rows.upperBound {
-        let row = waiting
-        waiting += 1
+      while books.waiting < rows.upperBound {
+        let row = books.waiting
+        books.waiting += 1
         for c in 0..<n { cotangent[c * lanes + lane] = 0 }
         for c in 0..<p { numbers(arena.parameterCotangent)[c * lanes + lane] = 0 }
         put(problem.parameters(of: row), p, parameters, lane)
@@ -463,13 +488,13 @@ final class LaneSolver {
         }
         rowOfLane[lane] = row
         stepOfLane[lane] = records[row].stepCount - 1
-        activeCount += 1
+        books.active += 1
         return
       }
       rowOfLane[lane] = -1
     }
     for lane in 0..<lanes { refill(lane) }
-    if let busy = rowOfLane.firstIndex(where: { $0 >= 0 }) {
+    if let busy = (0..<lanes).first(where: { rowOfLane[$0] >= 0 }) {
       for lane in 0..<lanes where rowOfLane[lane] < 0 {
         put(problem.initialStates + rowOfLane[busy] * n, n, kernel.state, lane)
         put(problem.parameters(of: rowOfLane[busy]), p, parameters, lane)
@@ -477,7 +502,7 @@ final class LaneSolver {
     }
     kernel.functions.bind(parameters)
     let places = numbers(arena.places)
-    while activeCount > 0 {
+    while books.active > 0 {
       var hasInside = false
       for lane in 0..<lanes {
         let row = rowOfLane[lane]
@@ -490,7 +515,7 @@ final class LaneSolver {
         let (start, end) = (record.times[k], record.times[k + 1])
         time[lane] = start
         step[lane] = end - start
-        record.states.withUnsafeBufferPointer { put($0.baseAddress! + k * n, n, kernel.state, lane) }
+        put(record.states + k &* n, n, kernel.state, lane)
         let times = problem.outputTimes(of: row)
         while output[lane] >= 0, times[output[lane]] == end {
           add(cotangents + (row * m + output[lane]) * n, to: cotangent, lane)
@@ -527,7 +552,7 @@ final class LaneSolver {
         stepOfLane[lane] -= 1
         if stepOfLane[lane] >= 0 { continue }
         finish(lane, rowOfLane[lane])
-        activeCount -= 1
+        books.active -= 1
         refill(lane)
         isRefilled = true
       }

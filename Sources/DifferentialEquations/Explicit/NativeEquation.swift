@@ -63,7 +63,7 @@ public struct NativeEquation: Sendable {
     }
   }
   private final class ParameterBox<L> {
-    var pointer = UnsafePointer<L>(bitPattern: 64)!
+    @exclusivity(unchecked) var pointer = UnsafePointer<L>(bitPattern: 64)!
   }
 
   /// Components of the state.
