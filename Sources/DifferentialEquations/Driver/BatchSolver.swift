@@ -106,4 +106,25 @@ struct BatchSolver: Sendable {
       }
     }
   }
+
+  /// Takes recorded steps once more, with the equation of tangents.
+  func replay(
+    _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
+    copies: [StepRecord]?
+  ) {
+    let shared = Shared(value: (outputs, records, copies))
+    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let chunks = min(rows.count, threads * 4)
+    parallelFor(count: chunks, threads: threads, makeContext: { 0 }) { _, index in
+      let (outputs, records, copies) = shared.value
+      let replay = TrajectoryReplay(stepper: stepper())
+      for row in rows.count * index / chunks..<rows.count * (index + 1) / chunks {
+        replay.stepper.functions.bind(problem.parameters(of: row))
+        replay.solve(
+          records[row], from: problem.initialStates + row * problem.stateCount,
+          outputTimes: problem.outputTimes(of: row),
+          outputs: outputs + row * problem.outputCount * problem.stateCount, copy: copies?[row], events: nil)
+      }
+    }
+  }
 }

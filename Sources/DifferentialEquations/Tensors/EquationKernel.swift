@@ -1,0 +1,308 @@
+import Autodiff
+import Foundation
+import Lanes
+import Synchronization
+
+/// How derivatives of a solution are computed.
+public enum GradientMethod: String, Sendable, Hashable, CaseIterable {
+  /// The exact derivative of the steps taken, backwards through them; with ``SolverOptions/checkpoints`` in bounded memory.
+  case discreteAdjoint
+  /// Derivatives with respect to the initial state and all parameters are solved together with the state, with the error of all under
+  /// control: for few parameters.
+  case forwardSensitivity
+  /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution.
+  case continuousAdjoint
+  /// As ``continuousAdjoint``, with the state solved backwards along with it instead of being kept: memory does not grow with
+  /// time, but what the equation damps forwards grows backwards, so that it is not for dissipative equations.
+  case backsolve
+}
+
+/// Solutions of a traced equation for rows of a batch: numbers in, numbers out.
+struct EquationKernel: Hashable {
+  let equation: TracedEquation
+  let options: SolverOptions
+  let gradient: GradientMethod
+  let timeCount: Int
+  var name: String { "solveEquation" }
+
+  var n: Int { equation.stateCount }
+  var p: Int { equation.parameterCount }
+
+  static func == (a: Self, b: Self) -> Bool {
+    a.equation === b.equation && a.options == b.options && a.gradient == b.gradient
+      && a.timeCount == b.timeCount
+  }
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(ObjectIdentifier(equation))
+    hasher.combine(options)
+    hasher.combine(gradient)
+    hasher.combine(timeCount)
+  }
+
+  func operandTypes(rows: Int, blocks: Int) -> [TensorType] {
+    [[rows, n], [blocks, p], [rows], [rows, timeCount]].map { TensorType(.float64, $0) }
+  }
+  func resultType(rows: Int) -> TensorType { TensorType(.float64, [rows, timeCount, n]) }
+
+  /// A derivative that is solved for along with the state, or steps of it.
+  final class Tape: Sendable {
+    let data: EquationData
+    let records: [StepRecord]
+    /// The derivatives of forward sensitivity, `[rows][times][n + p][n]`.
+    let sensitivities: [Double]
+    init(_ data: EquationData, _ records: [StepRecord], _ sensitivities: [Double]) {
+      self.data = data
+      self.records = records
+      self.sensitivities = sensitivities
+    }
+  }
+
+  private func data(_ operands: [DenseArray], _ rows: Int, _ blocks: Int) -> EquationData {
+    let values = operands.map { $0.values(Double.self) }
+    return EquationData(
+      initialStates: values[0], parameters: values[1], startTimes: values[2], outputTimes: values[3],
+      rows: rows, blocks: blocks)
+  }
+
+  /// Solves; the tape holds what derivatives need.
+  func solve(_ operands: [DenseArray], rows: Int, blocks: Int, keepsTape: Bool) throws(TensorError) -> (
+    states: DenseArray, tape: Tape?
+  ) {
+    let data = data(operands, rows, blocks)
+    if rows == 0 { return (DenseArray([Double](), shape: resultType(rows: 0).shape), nil) }
+    if gradient == .forwardSensitivity && keepsTape { return try solveSensitivities(data) }
+    let solution = try solution(equation, data, keepsRecord: keepsTape && gradient != .backsolve)
+    let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
+    return (states, keepsTape ? Tape(data, solution.records ?? [], []) : nil)
+  }
+
+  private func solution(
+    _ equation: TracedEquation, _ data: EquationData, keepsRecord: Bool, options: SolverOptions? = nil
+  ) throws(TensorError) -> EquationSolution {
+    do {
+      try equation.prepare(pullback: false)
+      return try equation.solution(
+        data, options ?? self.options, keepsRecord: keepsRecord, allowsFailures: false)
+    } catch { throw tensorError(error) }
+  }
+  func tensorError(_ error: any Error) -> TensorError {
+    switch error {
+    case let error as TensorError: error
+    case let error as DifferentialEquationError:
+      TensorError(
+        error.reason == .argument ? .argument : error.reason == .nonFiniteRate ? .nonFinite : .notConverged,
+        name, error.description)
+    default: TensorError(.argument, name, "\(error)")
+    }
+  }
+
+  /// State and all its derivatives at once.
+  private func solveSensitivities(_ data: EquationData) throws(TensorError) -> (states: DenseArray, tape: Tape?) {
+    do {
+      let joint = try equation.sensitivityEquation()
+      let columns = n + p
+      var extended = data
+      extended.initialStates = (0..<data.rows).flatMap { row -> [Double] in
+        var values = [Double](repeating: 0, count: n * columns)
+        for k in 0..<n { values[k * n + k] = 1 }
+        return data.initialStates[row * n..<(row + 1) * n] + values
+      }
+      var options = options
+      let tolerances = try options.tolerances(n)
+      options.absoluteTolerances = (0..<1 + columns).flatMap { _ in tolerances }
+      let solution = try solution(joint, extended, keepsRecord: false, options: options)
+      var states: [Double] = []
+      var derivatives: [Double] = []
+      let width = n * (1 + columns)
+      for k in 0..<data.rows * timeCount {
+        states += solution.states[k * width..<k * width + n]
+        derivatives += solution.states[k * width + n..<(k + 1) * width]
+      }
+      return (
+        DenseArray(states, shape: resultType(rows: data.rows).shape), Tape(data, [], derivatives)
+      )
+    } catch { throw tensorError(error) }
+  }
+
+  // MARK: Derivatives
+
+  /// Tangents of the solution.
+  func pushforward(_ tape: Tape, _ tangents: [DenseArray?]) throws(TensorError) -> DenseArray {
+    let data = tape.data
+    let type = resultType(rows: data.rows)
+    let (states, parameters) = directions(data, tangents)
+    if gradient == .forwardSensitivity {
+      var result = [Double](repeating: 0, count: type.count)
+      let columns = n + p
+      for row in 0..<data.rows {
+        let block = row / max(data.rows / data.blocks, 1)
+        let direction = states[row * n..<(row + 1) * n] + parameters[block * p..<(block + 1) * p]
+        for k in 0..<timeCount {
+          let place = (row * timeCount + k) * n
+          for (column, weight) in direction.enumerated() {
+            let first = place * columns + column * n
+            for c in 0..<n { result[place + c] += weight * tape.sensitivities[first + c] }
+          }
+        }
+      }
+      return DenseArray(result, shape: type.shape)
+    }
+    let replay = try replayTangents(tape, states, parameters, keepsRecord: false)
+    var result: [Double] = []
+    result.reserveCapacity(type.count)
+    for k in 0..<data.rows * timeCount { result += replay.outputs[(2 * k + 1) * n..<(2 * k + 2) * n] }
+    return DenseArray(result, shape: type.shape)
+  }
+  private func directions(_ data: EquationData, _ tangents: [DenseArray?]) -> (
+    states: [Double], parameters: [Double]
+  ) {
+    (
+      tangents[0]?.values(Double.self) ?? [Double](repeating: 0, count: data.rows * n),
+      tangents[1]?.values(Double.self) ?? [Double](repeating: 0, count: data.blocks * p)
+    )
+  }
+
+  /// The steps of the tape with the equation of state and tangent.
+  private func replayTangents(_ tape: Tape, _ states: [Double], _ parameters: [Double], keepsRecord: Bool)
+    throws(TensorError) -> (
+      outputs: [Double], records: [StepRecord], data: EquationData, solver: BatchSolver
+    )
+  {
+    do {
+      let records = try recorded(tape)
+      let equation = try equation.tangentEquation()
+      try equation.prepare(pullback: keepsRecord)
+      var data = tape.data
+      data.initialStates = interleaved(data.initialStates, states, width: n)
+      data.parameters = interleaved(data.parameters, parameters, width: p)
+      var options = options
+      if options.absoluteTolerances.count > 1 { options.absoluteTolerances += options.absoluteTolerances }
+      let solver = try BatchSolver(equation, options)
+      var outputs = [Double](repeating: 0, count: data.rows * timeCount * 2 * n)
+      let copies =
+        keepsRecord
+        ? records.map { _ in StepRecord(stateCount: 2 * n, capacity: options.checkpoints) } : nil
+      outputs.withUnsafeMutableBufferPointer { outputs in
+        data.withProblem(equation) {
+          solver.replay(
+            $0, rows: 0..<data.rows, records: records, outputs: outputs.baseAddress!, copies: copies)
+        }
+      }
+      return (outputs, copies ?? [], data, solver)
+    } catch { throw tensorError(error) }
+  }
+  /// The steps; of methods that keep none they are taken again.
+  private func recorded(_ tape: Tape) throws(TensorError) -> [StepRecord] {
+    if !tape.records.isEmpty { return tape.records }
+    return try solution(equation, tape.data, keepsRecord: true).records ?? []
+  }
+
+  /// Cotangents of initial states and parameters.
+  func pullback(_ tape: Tape, _ cotangents: DenseArray, states: DenseArray) throws(TensorError) -> [DenseArray] {
+    let values = cotangents.values(Double.self)
+    switch gradient {
+    case .forwardSensitivity:
+      let columns = n + p
+      let data = tape.data
+      var initial = [Double](repeating: 0, count: data.rows * n)
+      var parameters = [Double](repeating: 0, count: data.blocks * p)
+      for row in 0..<data.rows {
+        let block = row / max(data.rows / data.blocks, 1)
+        for k in 0..<timeCount {
+          let place = (row * timeCount + k) * n
+          for column in 0..<columns {
+            let first = place * columns + column * n
+            var sum = 0.0
+            for c in 0..<n { sum += values[place + c] * tape.sensitivities[first + c] }
+            if column < n { initial[row * n + column] += sum } else { parameters[block * p + column - n] += sum }
+          }
+        }
+      }
+      return [
+        DenseArray(initial, shape: [data.rows, n]), DenseArray(parameters, shape: [data.blocks, p]),
+      ]
+    case .discreteAdjoint:
+      do { try equation.prepare(pullback: true) } catch { throw tensorError(error) }
+      let solver: BatchSolver
+      do { solver = try BatchSolver(equation, options) } catch { throw tensorError(error) }
+      return reverse(solver, tape.data, tape.records, values)
+    case .continuousAdjoint, .backsolve:
+      do {
+        try equation.prepare(pullback: true)
+        let (initial, parameters) = try AdjointEquation(equation, options, keepsState: gradient == .continuousAdjoint)
+          .solve(tape.data, tape.records, states: states.values(Double.self), cotangents: values)
+        return [
+          DenseArray(initial, shape: [tape.data.rows, n]),
+          DenseArray(parameters, shape: [tape.data.blocks, p]),
+        ]
+      } catch { throw tensorError(error) }
+    }
+  }
+
+  private func reverse(_ solver: BatchSolver, _ data: EquationData, _ records: [StepRecord], _ cotangents: [Double])
+    -> [DenseArray]
+  {
+    let (n, p) = (solver.equation.stateCount, solver.equation.parameterCount)
+    let initial = DenseArray(uninitialized: .float64, [data.rows, n])
+    var parameters = [Double](repeating: 0, count: data.rows * p)
+    parameters.withUnsafeMutableBufferPointer { parameters in
+      cotangents.withUnsafeBufferPointer { cotangents in
+        data.withProblem(solver.equation) {
+          solver.reverse(
+            $0, rows: 0..<data.rows, records: records, cotangents: cotangents.baseAddress!,
+            states: initial.pointer(Double.self), parameters: parameters.baseAddress!)
+        }
+      }
+    }
+    return [
+      initial,
+      DenseArray(
+        summed(parameters, rows: data.rows, blocks: data.blocks, width: p), shape: [data.blocks, p]),
+    ]
+  }
+
+  /// How the pullback's results change along tangents of operands and cotangents.
+  ///
+  /// With the solution S and its tangent S' ẋ as one solution of the equation of state and tangent, the pullback of it with the
+  /// cotangents (ċ, c) is S'ᵀ ċ + (S'' ẋ)ᵀ c: the derivative of S'ᵀ c.
+  func pullbackRates(
+    _ tape: Tape, _ tangents: [DenseArray?], _ cotangents: DenseArray, _ rates: DenseArray
+  ) throws(TensorError) -> [DenseArray] {
+    guard gradient == .discreteAdjoint else {
+      throw TensorError(
+        .unsupportedDerivative, name,
+        "second derivatives are those of the steps taken: use the gradient method .discreteAdjoint")
+    }
+    let (states, parameters) = directions(tape.data, tangents)
+    let replay = try replayTangents(tape, states, parameters, keepsRecord: true)
+    let (c, r) = (cotangents.values(Double.self), rates.values(Double.self))
+    let seeds = interleaved(r, c, width: n)
+    let both = reverse(replay.solver, replay.data, replay.records, seeds).map { $0.values(Double.self) }
+    func firstHalves(_ values: [Double], _ count: Int, _ width: Int) -> DenseArray {
+      var result: [Double] = []
+      for k in 0..<count { result += values[2 * k * width..<(2 * k + 1) * width] }
+      return DenseArray(result, shape: [count, width])
+    }
+    return [firstHalves(both[0], tape.data.rows, n), firstHalves(both[1], tape.data.blocks, p)]
+  }
+}
+
+/// Rows of two arrays in turn.
+private func interleaved(_ a: [Double], _ b: [Double], width: Int) -> [Double] {
+  var result: [Double] = []
+  result.reserveCapacity(a.count + b.count)
+  for start in stride(from: 0, to: a.count, by: max(width, 1)) {
+    result += a[start..<start + width]
+    result += b[start..<start + width]
+  }
+  return result
+}
+
+/// Numbers that stand for tapes; zero stands for none.
+enum TapeNumbers {
+  private static let last = Atomic<UInt32>(0)
+  static func next() -> Int32 {
+    let number = last.wrappingAdd(1, ordering: .relaxed).newValue
+    return number == 0 ? next() : Int32(bitPattern: number)
+  }
+}

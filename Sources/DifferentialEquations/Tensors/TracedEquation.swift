@@ -1,0 +1,168 @@
+import Autodiff
+import Lanes
+import Synchronization
+
+/// A differential equation whose right-hand side is a program from time, state and parameters to rates, with what follows from it:
+/// its pullback, and the equation of its tangents.
+final class TracedEquation: Equation {
+  /// From `[]`, `[stateCount]`, `[parameterCount]` to `[stateCount]`.
+  let rate: Program
+  let stateCount: Int
+  let parameterCount: Int
+  private let made = Mutex(Made())
+
+  /// What has been asked for so far.
+  private struct Made: Sendable {
+    var rate: ResidentSource?
+    var pullback: ResidentSource?
+    var tangent: TracedEquation?
+    var sensitivity: TracedEquation?
+  }
+
+  init(_ rate: Program) {
+    self.rate = rate
+    stateCount = rate.inputTypes[1].count
+    parameterCount = rate.inputTypes[2].count
+  }
+
+  private func types(_ counts: Int...) -> [Tensor] { [Tensor.zeros([])] + counts.map { Tensor.zeros([$0]) } }
+
+  func rateSource() throws -> ResidentSource {
+    if let known = made.withLock({ $0.rate }) { return known }
+    let source = try ResidentSource(rate)
+    made.withLock { $0.rate = source }
+    return source
+  }
+  /// Time, state, parameters, cotangent of the rates, a cotangent of the parameters so far; to the state's cotangent and the sum of
+  /// the parameters'.
+  func pullbackSource() throws -> ResidentSource {
+    if let known = made.withLock({ $0.pullback }) { return known }
+    let rate = rate
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let (_, pullback) = try vjp({ (x: [Tensor]) in try rate([a[0]] + x)[0] }, at: [a[1], a[2]])
+          let cotangents = try pullback(a[3])
+          return [cotangents[0], a[4] + cotangents[1]]
+        }, types(stateCount, parameterCount, stateCount, parameterCount))
+    }
+    let source = try ResidentSource(staged.program)
+    made.withLock { $0.pullback = source }
+    return source
+  }
+
+  /// The equation of state and tangent, `(y, ẏ)' = (f, ∂f/∂y ẏ + ∂f/∂p ṗ)`, with the parameters `(p, ṗ)`.
+  func tangentEquation() throws -> TracedEquation {
+    if let known = made.withLock({ $0.tangent }) { return known }
+    let (rate, n, p) = (rate, stateCount, parameterCount)
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let (value, tangent) = try jvp(
+            { (x: [Tensor]) in try rate([a[0]] + x)[0] }, at: [a[1][0..<n], a[2][0..<p]],
+            along: [a[1][n..<2 * n], a[2][p..<2 * p]])
+          return [concatenate([value, tangent])]
+        }, types(2 * n, 2 * p))
+    }
+    let equation = TracedEquation(staged.program)
+    made.withLock { $0.tangent = equation }
+    return equation
+  }
+
+  /// The equation of the state and its derivatives with respect to the initial state and the parameters: after the state follow the
+  /// `n + p` columns of derivatives.
+  func sensitivityEquation() throws -> TracedEquation {
+    if let known = made.withLock({ $0.sensitivity }) { return known }
+    let (rate, n, p) = (rate, stateCount, parameterCount)
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let state = a[1][0..<n]
+          let columns = a[1][n..<n * (1 + n + p)].reshaped([n + p, n])
+          let directions = Tensor.identity(n + p)[0..<n + p, n..<n + p]
+          let tangents = try vmap { (x: [Tensor]) throws -> Tensor in
+            try jvp({ (y: [Tensor]) in try rate([a[0]] + y)[0] }, at: [state, a[2]], along: x).tangent
+          }([columns, directions])
+          return [concatenate([try rate([a[0], state, a[2]])[0], tangents.flattened])]
+        }, types(n * (1 + n + p), p))
+    }
+    let equation = TracedEquation(staged.program)
+    made.withLock { $0.sensitivity = equation }
+    return equation
+  }
+
+  func prepare(pullback: Bool) throws {
+    _ = try rateSource()
+    if pullback { _ = try pullbackSource() }
+  }
+  func singleFunctions() -> RateFunctions<Double> { TracedFunctions<Double>(self, width: 1).functions }
+  func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
+    // Several groups share the work of finding an instruction, as long as all stages stay in the first-level cache.
+    let fitting = 24_000 / (64 * 30 * max(stateCount, 1))
+    let width = max(1, min(8, fitting, (trajectories + 7) / 8))
+    return TracedFunctions<SIMD8<Double>>(self, width: width).functions
+  }
+}
+
+/// One thread's programs of a traced equation.
+private final class TracedFunctions<L: Lane> {
+  private let equation: TracedEquation
+  private let width: Int
+  private let rate: ResidentProgram<L>
+  /// Made when it is first needed.
+  private var pullback: ResidentProgram<L>?
+  private var parameters: UnsafePointer<L>?
+
+  init(_ equation: TracedEquation, width: Int) {
+    self.equation = equation
+    self.width = width
+    guard let source = try? equation.rateSource() else { preconditionFailure("the equation was not prepared") }
+    rate = ResidentProgram(source, width: width, isFixed: [false, false, true])
+  }
+
+  var functions: RateFunctions<L> {
+    let rate = rate
+    return RateFunctions(
+      stateCount: equation.stateCount, parameterCount: equation.parameterCount, width: width,
+      bind: { self.bind($0) },
+      rate: { time, state, result in
+        rate.inputs[0] = time
+        rate.inputs[1] = state
+        rate.outputs[0] = result
+        rate.run()
+      },
+      pullback: { self.pull($0, $1, $2, $3, $4) },
+      failure: { rate.failure ?? self.pullback?.failure })
+  }
+
+  private func bind(_ parameters: UnsafePointer<L>) {
+    self.parameters = parameters
+    rate.inputs[2] = parameters
+    rate.load()
+    if let pullback {
+      pullback.inputs[2] = parameters
+      pullback.load()
+    }
+  }
+  private func pull(
+    _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ cotangent: UnsafePointer<L>,
+    _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
+  ) {
+    if pullback == nil { makePullback() }
+    let program = pullback.unsafelyUnwrapped
+    program.inputs[0] = time
+    program.inputs[1] = state
+    program.inputs[3] = cotangent
+    program.inputs[4] = UnsafePointer(parameterCotangent)
+    program.outputs[0] = stateCotangent
+    program.outputs[1] = parameterCotangent
+    program.run()
+  }
+  private func makePullback() {
+    guard let source = try? equation.pullbackSource() else { preconditionFailure("the equation was not prepared") }
+    let program = ResidentProgram<L>(source, width: width, isFixed: [false, false, true, false, false])
+    program.inputs[2] = parameters!
+    program.load()
+    pullback = program
+  }
+}
