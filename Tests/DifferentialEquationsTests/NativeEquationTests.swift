@@ -1,3 +1,4 @@
+import Autodiff
 import DifferentialEquations
 import Lanes
 import Testing
@@ -30,39 +31,27 @@ struct Lorenz: VectorField {
 }
 
 @Suite struct NativeEquationTests {
-  @Test func lorenzTimings() throws {
-    let equation = NativeEquation(Lorenz())
-    var options = SolverOptions(relativeTolerance: 1e-8, absoluteTolerance: 1e-8)
-    options.maximumSteps = 10_000
-    let clock = ContinuousClock()
-    var best = Duration.seconds(10)
-    var bestBoth = Duration.seconds(10)
-    for _ in 0..<200 {
-      let start = clock.now
-      let s = try equation.solve(from: [1, 1, 1], parameters: [10, 28, 8.0 / 3], times: [2], options: options)
-      best = min(best, clock.now - start)
-      if s.states[0].isNaN { print("nan") }
-      let again = clock.now
-      let r = try equation.solve(
-        from: [1, 1, 1], parameters: [10, 28, 8.0 / 3], times: [2], options: options, keepsRecord: true)
-      _ = try r.pullback([1, 0, 0])
-      bestBoth = min(bestBoth, clock.now - again)
-    }
-    let s = try equation.solve(
-      from: [1, 1, 1], parameters: [10, 28, 8.0 / 3], times: [2], options: options, keepsRecord: true)
-    print("forward", best, "gradient", bestBoth, s.statistics, s.states, try s.pullback([1, 0, 0]))
-    let rows = 1024
-    let initial = (0..<rows).flatMap { (row: Int) -> [Double] in [1 + 0.001 * Double(row), 1, 1] }
-    var bestBatch = Duration.seconds(10)
-    var bestBatchBoth = Duration.seconds(10)
-    for _ in 0..<5 {
-      let start = clock.now
-      let batch = try equation.solve(
-        from: initial, parameters: [10, 28, 8.0 / 3], times: [2], options: options, keepsRecord: true)
-      bestBatch = min(bestBatch, clock.now - start)
-      _ = try batch.pullback([Double](repeating: 1, count: 3 * rows))
-      bestBatchBoth = min(bestBatchBoth, clock.now - start)
-    }
-    print("batch", bestBatch / rows, "gradient", bestBatchBoth / rows)
+  static let parameters: [Double] = [10, 28, 8.0 / 3]
+
+  // Native code and traced tensors give the same steps.
+  @Test(arguments: [1, 50]) func nativeAndTraced(_ count: Int) throws {
+    let options = SolverOptions(relativeTolerance: 1e-8, absoluteTolerance: 1e-8)
+    let initial = (0..<count).flatMap { (row: Int) -> [Double] in [1 + 0.01 * Double(row), 1, 1] }
+    let native = try NativeEquation(Lorenz()).solve(
+      from: initial, parameters: Self.parameters, times: [0.4, 1], options: options, keepsRecord: true)
+    let (states, parameters) = try native.pullback([Double](repeating: 1, count: 6 * count))
+    let (value, pullback) = try vjp(
+      { (x: [Tensor]) in
+        try vmap(
+          { (x: [Tensor]) in
+            try lorenz.solve(from: x[0], parameters: x[1], times: [0.4, 1.0], options: options)
+          },
+          inputAxes: [0, nil])(x)
+      }, at: [Tensor(initial, shape: [count, 3]), Tensor(Self.parameters)])
+    let gradients = try pullback(Tensor.ones([count, 2, 3]))
+    #expect(zip(native.states, value.values).allSatisfy { abs($0 - $1) < 1e-9 * max(1, abs($0)) })
+    #expect(zip(states, gradients[0].values).allSatisfy { abs($0 - $1) < 1e-7 * max(1, abs($0)) })
+    #expect(zip(parameters, gradients[1].values).allSatisfy { abs($0 - $1) < 1e-7 * max(1, abs($0)) })
+    #expect(native.statistics[0].acceptedSteps > 50)
   }
 }

@@ -78,9 +78,11 @@ extension Equation {
     guard data.initialStates.count == rows * stateCount, rows > 0, stateCount > 0 else {
       throw refuse("\(data.initialStates.count) numbers are not \(rows) states of \(stateCount) components")
     }
-    guard data.parameters.count == data.blocks * parameterCount, data.blocks > 0, rows % data.blocks == 0 else {
+    guard data.parameters.count == data.blocks * parameterCount, data.blocks > 0, rows % data.blocks == 0
+    else {
       throw refuse(
-        "\(data.parameters.count) parameters for an equation of \(parameterCount), solved for \(rows) trajectories")
+        "\(data.parameters.count) parameters for an equation of \(parameterCount), solved for \(rows) trajectories"
+      )
     }
     let m = data.outputTimes.count / rows
     for row in 0..<rows {

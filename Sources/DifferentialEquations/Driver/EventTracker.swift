@@ -16,7 +16,9 @@ struct EventTracker {
     after = before
   }
 
-  mutating func start(_ time: Double, _ state: UnsafePointer<Double>) { functions.values(time, state, &before) }
+  mutating func start(_ time: Double, _ state: UnsafePointer<Double>) {
+    functions.values(time, state, &before)
+  }
   mutating func restart(_ event: Int, _ time: Double, _ state: UnsafePointer<Double>) {
     functions.values(time, state, &before)
     latest = event
@@ -81,7 +83,8 @@ struct EventTracker {
 
   /// The event's time as the root of its function on the step itself, which is more accurate than its continuous extension: a
   /// few steps of the secant method on steps of other sizes.
-  private func polished(_ event: Int, _ stepper: Stepper, _ time: Double, _ step: Double, _ place: Double) -> Double
+  private func polished(_ event: Int, _ stepper: Stepper, _ time: Double, _ step: Double, _ place: Double)
+    -> Double
   {
     var values = [Double](repeating: 0, count: functions.count)
     func value(_ size: Double) -> Double {

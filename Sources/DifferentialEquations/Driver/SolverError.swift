@@ -43,10 +43,12 @@ public struct DifferentialEquationError: Error, Sendable, Hashable, CustomString
       + (component.map { ", component \($0)" } ?? "")
     switch reason {
     case .stepUnderflow:
-      return "\(place): the step size fell below the resolution of time. Likely causes: a solution that grows without end, a "
+      return
+        "\(place): the step size fell below the resolution of time. Likely causes: a solution that grows without end, a "
         + "stiff equation under an explicit method, tolerances below what rounding allows, a right-hand side that jumps"
     case .tooManySteps:
-      return "\(place): the steps allowed are used up. Likely causes: a stiff equation under an explicit method (use a stiff "
+      return
+        "\(place): the steps allowed are used up. Likely causes: a stiff equation under an explicit method (use a stiff "
         + "one), tolerances too small, a right-hand side that jumps; or allow more (maximumSteps)"
     case .nonFiniteRate:
       return "\(place): the right-hand side is not finite" + (message.isEmpty ? "" : ": \(message)")

@@ -44,8 +44,9 @@ public struct SolverOptions: Sendable, Hashable {
     guard relativeTolerance >= 0, relativeTolerance.isFinite,
       absoluteTolerances.allSatisfy({ $0 >= 0 && $0.isFinite && relativeTolerance + $0 > 0 })
     else { throw refuse("tolerances must be positive and finite") }
-    for (name, step) in [("fixedStep", fixedStep), ("initialStep", initialStep), ("maximumStep", maximumStep)]
-    {
+    for (name, step) in [
+      ("fixedStep", fixedStep), ("initialStep", initialStep), ("maximumStep", maximumStep),
+    ] {
       if let step, !(step > 0) || (name != "maximumStep" && !step.isFinite) {
         throw refuse("\(name) must be positive, not \(step)")
       }
@@ -54,6 +55,9 @@ public struct SolverOptions: Sendable, Hashable {
     if let checkpoints, checkpoints < 2 { throw refuse("at least 2 checkpoints are needed") }
     if fixedStep == nil && !method.hasErrorEstimate {
       throw refuse("\(method) has no error estimate; set fixedStep")
+    }
+    if method.isSymplectic && count % 2 != 0 {
+      throw refuse("\(method) needs as many velocities as positions; the state has \(count) components")
     }
     return absoluteTolerances.count == count
       ? absoluteTolerances : [Double](repeating: absoluteTolerances[0], count: count)

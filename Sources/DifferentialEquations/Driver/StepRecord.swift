@@ -59,7 +59,8 @@ final class StepRecord: @unchecked Sendable {
   private func growStates() {
     (states, stateCapacity) = (Self.grown(states, stateCapacity * stateCount), 2 * stateCapacity)
   }
-  private static func grown(_ old: UnsafeMutablePointer<Double>, _ count: Int) -> UnsafeMutablePointer<Double> {
+  private static func grown(_ old: UnsafeMutablePointer<Double>, _ count: Int) -> UnsafeMutablePointer<Double>
+  {
     let new = UnsafeMutablePointer<Double>.allocate(capacity: 2 * max(count, 1))
     new.update(from: old, count: count)
     old.deallocate()

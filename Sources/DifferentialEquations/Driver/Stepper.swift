@@ -65,7 +65,9 @@ final class ExplicitStepper: Stepper {
   }
   deinit { place.deallocate() }
 
-  override var errorExponent: Int { hasEstimate ? min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1 : 0 }
+  override var errorExponent: Int {
+    hasEstimate ? min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1 : 0
+  }
   override var time: UnsafeMutablePointer<Double> { kernel.time }
   override var step: UnsafeMutablePointer<Double> { kernel.step }
   override var state: UnsafeMutablePointer<Double> { kernel.state }

@@ -89,7 +89,8 @@ final class TrajectoryAdjoint {
       stepper.replay(outputs: false)
       if jump <= lastJump, record.jumps[jump].row == row + 1 {
         states.withUnsafeMutableBufferPointer {
-          events!.jump(record.jumps[jump].event, record.times[row + 1], stepper.result, $0.baseAddress! + place + n)
+          events!.jump(
+            record.jumps[jump].event, record.times[row + 1], stepper.result, $0.baseAddress! + place + n)
         }
         jump += 1
       } else {

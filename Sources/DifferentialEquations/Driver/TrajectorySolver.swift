@@ -82,7 +82,9 @@ final class TrajectorySolver {
 
     stepper.time.pointee = time
     stepper.begin()
-    func fail(_ reason: DifferentialEquationError.Reason, _ component: Int?, _ message: String = "") -> Outcome {
+    func fail(_ reason: DifferentialEquationError.Reason, _ component: Int?, _ message: String = "")
+      -> Outcome
+    {
       outcome.endTime = time
       outcome.failure = DifferentialEquationError(
         reason, time: time, step: attempts, component: component,
@@ -90,7 +92,8 @@ final class TrajectorySolver {
       return outcome
     }
     if let component = (0..<n).first(where: { !state[$0].isFinite || !stepper.startRate[$0].isFinite }) {
-      return fail(.nonFiniteRate, component, state[component].isFinite ? "" : "the initial state is not finite")
+      return fail(
+        .nonFiniteRate, component, state[component].isFinite ? "" : "the initial state is not finite")
     }
     var size =
       options.fixedStep ?? options.initialStep ?? initialStep(direction, limit: (end - time).magnitude)
@@ -103,7 +106,9 @@ final class TrajectorySolver {
       let remaining = (target - time) * direction
       // A last step that is a little longer saves a tiny one.
       var newTime = size >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? target : time + size * direction
-      if newTime == time { return fail(sawNonFinite ? .nonFiniteRate : .stepUnderflow, stepper.worstComponent()) }
+      if newTime == time {
+        return fail(sawNonFinite ? .nonFiniteRate : .stepUnderflow, stepper.worstComponent())
+      }
       if attempts >= options.maximumSteps { return fail(.tooManySteps, stepper.worstComponent()) }
       attempts += 1
       let h = newTime - time
@@ -114,8 +119,9 @@ final class TrajectorySolver {
           outcome.statistics.rejectedSteps += 1
           if !error.isFinite {
             if !isAdaptive { return fail(.nonFiniteRate, stepper.worstComponent()) }
-            sawNonFinite = true
-            size = h.magnitude * control.smallestFactor
+            // Infinite: the equations of the stages were not solved.
+            sawNonFinite = error.isNaN
+            size = h.magnitude * (error.isNaN ? control.smallestFactor : 0.5)
           } else {
             size =
               h.magnitude
@@ -131,10 +137,12 @@ final class TrajectorySolver {
           history = (max(error, 1e-20), history.0)
         }
         // After a refusal the step does not grow at once.
-        factor = min(max(factor, control.smallestFactor), isRestarted && attempts > 1 ? 1 : control.largestFactor)
+        factor = min(
+          max(factor, control.smallestFactor), isRestarted && attempts > 1 ? 1 : control.largestFactor)
         isRestarted = false
         // A step that was cut short by an output says little about the next one.
-        size = newTime == target && h.magnitude < size ? max(size, h.magnitude * factor) : h.magnitude * factor
+        size =
+          newTime == target && h.magnitude < size ? max(size, h.magnitude * factor) : h.magnitude * factor
       }
       // An event within the step ends it there.
       var happened: Int?

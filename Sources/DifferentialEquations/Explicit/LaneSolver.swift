@@ -123,7 +123,8 @@ final class LaneSolver {
   }
   /// Copies a row of numbers to a lane.
   @inline(__always)
-  private func put(_ row: UnsafePointer<Double>, _ count: Int, _ array: UnsafeMutablePointer<L>, _ lane: Int) {
+  private func put(_ row: UnsafePointer<Double>, _ count: Int, _ array: UnsafeMutablePointer<L>, _ lane: Int)
+  {
     let target = numbers(array) + lane
     var c = 0
     while c < count {
@@ -133,7 +134,9 @@ final class LaneSolver {
   }
   /// Copies a lane to a row of numbers.
   @inline(__always)
-  private func get(_ array: UnsafeMutablePointer<L>, _ count: Int, _ lane: Int, _ row: UnsafeMutablePointer<Double>) {
+  private func get(
+    _ array: UnsafeMutablePointer<L>, _ count: Int, _ lane: Int, _ row: UnsafeMutablePointer<Double>
+  ) {
     let source = numbers(array) + lane
     var c = 0
     while c < count {
@@ -238,7 +241,8 @@ final class LaneSolver {
         }
         let h = min(size[lane], options.maximumStep)
         let remaining = (end[lane] - time[lane]) * direction[lane]
-        newTime[lane] = h >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? end[lane] : time[lane] + h * direction[lane]
+        newTime[lane] =
+          h >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? end[lane] : time[lane] + h * direction[lane]
         step[lane] = newTime[lane] - time[lane]
       }
       kernel.advance()

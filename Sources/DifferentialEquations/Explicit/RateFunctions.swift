@@ -16,6 +16,33 @@ struct RateFunctions<L: Lane> {
       _ times: UnsafePointer<L>, _ state: UnsafePointer<L>, _ cotangent: UnsafePointer<L>,
       _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
     ) -> Void
+  /// The matrix ∂f/∂y, row-major, of one trajectory; nil: a pullback for each row.
+  var jacobian:
+    ((_ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ matrix: UnsafeMutablePointer<L>) -> Void)?
+  /// Of mechanical systems, how many components positions and momenta have together; further such states (tangents) may follow.
+  var phaseCount: Int
   /// Why the last evaluations gave no numbers, if an operation refused its operands.
-  var failure: () -> (any Error)? = { nil }
+  var failure: () -> (any Error)?
+
+  init(
+    stateCount: Int, parameterCount: Int, width: Int, phaseCount: Int? = nil,
+    bind: @escaping (UnsafePointer<L>) -> Void,
+    rate: @escaping (UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void,
+    pullback:
+      @escaping (
+        UnsafePointer<L>, UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>, UnsafeMutablePointer<L>
+      ) -> Void,
+    jacobian: ((UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void)? = nil,
+    failure: @escaping () -> (any Error)? = { nil }
+  ) {
+    self.stateCount = stateCount
+    self.parameterCount = parameterCount
+    self.width = width
+    self.phaseCount = phaseCount ?? stateCount
+    self.bind = bind
+    self.rate = rate
+    self.pullback = pullback
+    self.jacobian = jacobian
+    self.failure = failure
+  }
 }

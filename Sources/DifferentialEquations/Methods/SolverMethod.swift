@@ -17,6 +17,39 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   case tsitouras5
   /// Explicit, order 8, with a continuous extension of order 7: for high accuracy.
   case dormandPrince8
+  /// Implicit, order 1, L-stable: robust, and of low accuracy.
+  case implicitEuler
+  /// Implicit, order 3, L-stable.
+  case kvaerno3
+  /// Implicit, order 5, L-stable. Steps end at times of output, since its continuous extension is of order 3.
+  case kvaerno5
+  /// Implicit, order 5, L-stable: three stages at once, for high accuracy of very stiff equations. Steps end at times of output.
+  case radau5
+  /// Symplectic, order 2, for states of positions followed by as many velocities or momenta, whose rates depend only on the
+  /// other half (and those of velocities on time); needs a fixed step. Also known as the velocity Verlet method.
+  case leapfrog
+  /// Symplectic, order 4, otherwise as ``leapfrog``.
+  case yoshida4
+  /// Symplectic, order 6, otherwise as ``leapfrog``.
+  case yoshida6
+
+  /// The order: with steps of size h, errors are proportional to h to this power.
+  public var order: Int {
+    switch self {
+    case .leapfrog: 2
+    case .yoshida4: 4
+    case .yoshida6: 6
+    default: explicitTableau?.order ?? implicitTableau?.table.order ?? 0
+    }
+  }
+  /// Whether each step solves equations, with the Jacobian of the right-hand side.
+  public var isImplicit: Bool { implicitTableau != nil }
+  /// Whether the method keeps volumes in phase space.
+  public var isSymplectic: Bool { substeps != nil }
+  /// Whether step sizes can follow from errors.
+  public var hasErrorEstimate: Bool {
+    !isSymplectic && explicitTableau.map { $0.embeddedOrder > 0 } ?? true
+  }
 
   var explicitTableau: RungeKuttaTableau? {
     switch self {
@@ -27,14 +60,38 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
     case .dormandPrince5: .dormandPrince5
     case .tsitouras5: .tsitouras5
     case .dormandPrince8: .dormandPrince8
+    default: nil
     }
   }
-  var hasErrorEstimate: Bool { explicitTableau.map { $0.embeddedOrder > 0 } ?? true }
+  var implicitTableau: ImplicitTableau? {
+    switch self {
+    case .implicitEuler: .implicitEuler
+    case .kvaerno3: .kvaerno3
+    case .kvaerno5: .kvaerno5
+    case .radau5: .radau5
+    default: nil
+    }
+  }
+  var substeps: [SymplecticStepper.Substep]? {
+    switch self {
+    case .leapfrog: SymplecticStepper.leapfrog
+    case .yoshida4: SymplecticStepper.yoshida4
+    case .yoshida6: SymplecticStepper.yoshida6
+    default: nil
+    }
+  }
 
   /// The method at work on one trajectory.
-  func stepper(_ functions: RateFunctions<Double>, _ options: SolverOptions, tolerances: [Double]) -> Stepper {
-    ExplicitStepper(
-      explicitTableau!, functions, relativeTolerance: options.relativeTolerance,
-      absoluteTolerances: tolerances)
+  func stepper(_ functions: RateFunctions<Double>, _ options: SolverOptions, tolerances: [Double]) -> Stepper
+  {
+    if let tableau = explicitTableau {
+      return ExplicitStepper(
+        tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
+    }
+    if let tableau = implicitTableau {
+      return ImplicitStepper(
+        tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
+    }
+    return SymplecticStepper(substeps!, functions)
   }
 }

@@ -10,7 +10,8 @@ struct AdjointEquation: Sendable {
   private let keepsState: Bool
 
   /// - Parameter keepsState: the state is interpolated from the recorded solution; otherwise it is solved for backwards.
-  init(_ equation: any Equation, _ options: SolverOptions, keepsState: Bool) throws(DifferentialEquationError) {
+  init(_ equation: any Equation, _ options: SolverOptions, keepsState: Bool) throws(DifferentialEquationError)
+  {
     self.equation = equation
     var options = options
     options.initialStep = nil
@@ -26,9 +27,11 @@ struct AdjointEquation: Sendable {
   ///   - states: the solution at the times of output.
   ///   - cotangents: of these.
   /// - Returns: cotangents of the initial states, and of the parameters of blocks.
-  func solve(_ data: EquationData, _ records: [StepRecord], states: [Double], cotangents: [Double]) throws -> (
-    initialStates: [Double], parameters: [Double]
-  ) {
+  func solve(_ data: EquationData, _ records: [StepRecord], states: [Double], cotangents: [Double]) throws
+    -> (
+      initialStates: [Double], parameters: [Double]
+    )
+  {
     let (n, p) = (equation.stateCount, equation.parameterCount)
     var initial = [Double](repeating: 0, count: data.rows * n)
     var parameters = [Double](repeating: 0, count: data.rows * p)

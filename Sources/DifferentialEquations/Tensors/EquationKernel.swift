@@ -70,7 +70,8 @@ struct EquationKernel: Hashable {
   ) {
     let data = data(operands, rows, blocks)
     if rows == 0 { return (DenseArray([Double](), shape: resultType(rows: 0).shape), nil) }
-    if gradient == .forwardSensitivity && keepsTape { return try solveSensitivities(data) }
+    // Also for the value alone: with and without derivatives it shall be the same.
+    if gradient == .forwardSensitivity { return try solveSensitivities(data) }
     let solution = try solution(equation, data, keepsRecord: keepsTape && gradient != .backsolve)
     let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
     return (states, keepsTape ? Tape(data, solution.records ?? [], []) : nil)
@@ -80,7 +81,7 @@ struct EquationKernel: Hashable {
     _ equation: TracedEquation, _ data: EquationData, keepsRecord: Bool, options: SolverOptions? = nil
   ) throws(TensorError) -> EquationSolution {
     do {
-      try equation.prepare(pullback: false)
+      try equation.prepare(pullback: false, jacobian: self.options.method.isImplicit)
       return try equation.solution(
         data, options ?? self.options, keepsRecord: keepsRecord, allowsFailures: false)
     } catch { throw tensorError(error) }
@@ -97,7 +98,9 @@ struct EquationKernel: Hashable {
   }
 
   /// State and all its derivatives at once.
-  private func solveSensitivities(_ data: EquationData) throws(TensorError) -> (states: DenseArray, tape: Tape?) {
+  private func solveSensitivities(_ data: EquationData) throws(TensorError) -> (
+    states: DenseArray, tape: Tape?
+  ) {
     do {
       let joint = try equation.sensitivityEquation()
       let columns = n + p
@@ -171,7 +174,7 @@ struct EquationKernel: Hashable {
     do {
       let records = try recorded(tape)
       let equation = try equation.tangentEquation()
-      try equation.prepare(pullback: keepsRecord)
+      try equation.prepare(pullback: keepsRecord, jacobian: options.method.isImplicit)
       var data = tape.data
       data.initialStates = interleaved(data.initialStates, states, width: n)
       data.parameters = interleaved(data.parameters, parameters, width: p)
@@ -198,7 +201,9 @@ struct EquationKernel: Hashable {
   }
 
   /// Cotangents of initial states and parameters.
-  func pullback(_ tape: Tape, _ cotangents: DenseArray, states: DenseArray) throws(TensorError) -> [DenseArray] {
+  func pullback(_ tape: Tape, _ cotangents: DenseArray, states: DenseArray) throws(TensorError)
+    -> [DenseArray]
+  {
     let values = cotangents.values(Double.self)
     switch gradient {
     case .forwardSensitivity:
@@ -214,7 +219,11 @@ struct EquationKernel: Hashable {
             let first = place * columns + column * n
             var sum = 0.0
             for c in 0..<n { sum += values[place + c] * tape.sensitivities[first + c] }
-            if column < n { initial[row * n + column] += sum } else { parameters[block * p + column - n] += sum }
+            if column < n {
+              initial[row * n + column] += sum
+            } else {
+              parameters[block * p + column - n] += sum
+            }
           }
         }
       }
@@ -222,15 +231,19 @@ struct EquationKernel: Hashable {
         DenseArray(initial, shape: [data.rows, n]), DenseArray(parameters, shape: [data.blocks, p]),
       ]
     case .discreteAdjoint:
-      do { try equation.prepare(pullback: true) } catch { throw tensorError(error) }
+      do { try equation.prepare(pullback: true, jacobian: options.method.isImplicit) } catch {
+        throw tensorError(error)
+      }
       let solver: BatchSolver
       do { solver = try BatchSolver(equation, options) } catch { throw tensorError(error) }
       return reverse(solver, tape.data, tape.records, values)
     case .continuousAdjoint, .backsolve:
       do {
-        try equation.prepare(pullback: true)
-        let (initial, parameters) = try AdjointEquation(equation, options, keepsState: gradient == .continuousAdjoint)
-          .solve(tape.data, tape.records, states: states.values(Double.self), cotangents: values)
+        try equation.prepare(pullback: true, jacobian: options.method.isImplicit)
+        let (initial, parameters) = try AdjointEquation(
+          equation, options, keepsState: gradient == .continuousAdjoint
+        )
+        .solve(tape.data, tape.records, states: states.values(Double.self), cotangents: values)
         return [
           DenseArray(initial, shape: [tape.data.rows, n]),
           DenseArray(parameters, shape: [tape.data.blocks, p]),
@@ -239,7 +252,9 @@ struct EquationKernel: Hashable {
     }
   }
 
-  private func reverse(_ solver: BatchSolver, _ data: EquationData, _ records: [StepRecord], _ cotangents: [Double])
+  private func reverse(
+    _ solver: BatchSolver, _ data: EquationData, _ records: [StepRecord], _ cotangents: [Double]
+  )
     -> [DenseArray]
   {
     let (n, p) = (solver.equation.stateCount, solver.equation.parameterCount)

@@ -1,4 +1,5 @@
 public import Autodiff
+import Foundation
 import Synchronization
 
 /// A system of ordinary differential equations y' = f(t, y, p) whose right-hand side is a function of tensors.
@@ -15,9 +16,19 @@ import Synchronization
 /// ```
 ///
 /// Tensors that the closure captures are part of the parameters; inside a transformation, derivatives with respect to them are found.
-public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: TensorTree> {
-  private let rate: (Tensor, State, Parameters) throws -> State
+///
+/// The right-hand side is traced by one task at a time, so that the equation can be used by several.
+public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: TensorTree>: Sendable {
+  private let rate: Rate
   private let cache = Cache()
+
+  /// The closure, which is called with the lock held: what it captures need not be `Sendable`.
+  private final class Rate: @unchecked Sendable {
+    let function: (Tensor, State, Parameters) throws -> State
+    /// Recursive: a right-hand side may solve another equation.
+    let lock = NSRecursiveLock()
+    init(_ function: @escaping (Tensor, State, Parameters) throws -> State) { self.function = function }
+  }
 
   /// Equations by the types of state and parameters.
   private final class Cache: Sendable {
@@ -31,7 +42,7 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
 
   /// - Parameter rate: time (a scalar), state and parameters to the rates of change, of the state's structure and shapes.
   public init(_ rate: @escaping (_ time: Tensor, _ state: State, _ parameters: Parameters) throws -> State) {
-    self.rate = rate
+    self.rate = Rate(rate)
   }
 
   /// The solution at several times.
@@ -68,7 +79,8 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
         )
       }
       var y = concatenate(states.map { $0.converted(to: .float64).flattened })
-      var p = concatenate([Tensor.zeros([1])] + parameters.leaves.map { $0.converted(to: .float64).flattened })
+      var p = concatenate(
+        [Tensor.zeros([1])] + parameters.leaves.map { $0.converted(to: .float64).flattened })
       let (equation, captures) = try traced(initialState, parameters, y, p)
       if !captures.isEmpty { p = concatenate([p] + captures.map(\.flattened)) }
       let kernel = EquationKernel(
@@ -131,9 +143,11 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
     }) {
       return (known, [])
     }
+    rate.lock.lock()
+    defer { rate.lock.unlock() }
     let staged = try stage(
       { (a: [Tensor]) throws -> [Tensor] in
-        let result = try rate(a[0], state.taking(a[1], from: 0), parameters.taking(a[2], from: 1))
+        let result = try rate.function(a[0], state.taking(a[1], from: 0), parameters.taking(a[2], from: 1))
         let leaves = result.leaves
         guard leaves.map(\.shape) == state.leaves.map(\.shape) else {
           throw TensorError(
@@ -151,7 +165,8 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
     for capture in staged.captures where capture.elementType != .float64 {
       throw TensorError(
         .elementType, "solve",
-        "the right-hand side captures a traced tensor of type \(capture.type); pass it as a parameter of type float64")
+        "the right-hand side captures a traced tensor of type \(capture.type); pass it as a parameter of type float64"
+      )
     }
     let shapes = staged.captures.map(\.shape)
     let count = p.count
@@ -166,7 +181,8 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
         return try program([a[0], a[1], a[2][0..<count]] + captured)
       },
       [
-        Tensor.zeros([]), Tensor.zeros(y.shape), Tensor.zeros([count + shapes.reduce(0) { $0 + $1.elementCount }]),
+        Tensor.zeros([]), Tensor.zeros(y.shape),
+        Tensor.zeros([count + shapes.reduce(0) { $0 + $1.elementCount }]),
       ])
     return (TracedEquation(extended.program), staged.captures)
   }

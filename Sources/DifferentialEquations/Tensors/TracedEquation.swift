@@ -9,19 +9,23 @@ final class TracedEquation: Equation {
   let rate: Program
   let stateCount: Int
   let parameterCount: Int
+  /// Components of the state of which this is one, or one with its tangent.
+  let phaseCount: Int
   private let made = Mutex(Made())
 
   /// What has been asked for so far.
   private struct Made: Sendable {
     var rate: ResidentSource?
     var pullback: ResidentSource?
+    var jacobian: ResidentSource?
     var tangent: TracedEquation?
     var sensitivity: TracedEquation?
   }
 
-  init(_ rate: Program) {
+  init(_ rate: Program, phaseCount: Int? = nil) {
     self.rate = rate
     stateCount = rate.inputTypes[1].count
+    self.phaseCount = phaseCount ?? rate.inputTypes[1].count
     parameterCount = rate.inputTypes[2].count
   }
 
@@ -51,6 +55,21 @@ final class TracedEquation: Equation {
     return source
   }
 
+  /// Time, state and parameters to the matrix ∂f/∂y.
+  func jacobianSource() throws -> ResidentSource {
+    if let known = made.withLock({ $0.jacobian }) { return known }
+    let rate = rate
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          [try jacobian({ (y: Tensor) in try rate([a[0], y, a[2]])[0] }, mode: .forward)(a[1])]
+        }, types(stateCount, parameterCount))
+    }
+    let source = try ResidentSource(staged.program)
+    made.withLock { $0.jacobian = source }
+    return source
+  }
+
   /// The equation of state and tangent, `(y, ẏ)' = (f, ∂f/∂y ẏ + ∂f/∂p ṗ)`, with the parameters `(p, ṗ)`.
   func tangentEquation() throws -> TracedEquation {
     if let known = made.withLock({ $0.tangent }) { return known }
@@ -64,7 +83,7 @@ final class TracedEquation: Equation {
           return [concatenate([value, tangent])]
         }, types(2 * n, 2 * p))
     }
-    let equation = TracedEquation(staged.program)
+    let equation = TracedEquation(staged.program, phaseCount: phaseCount)
     made.withLock { $0.tangent = equation }
     return equation
   }
@@ -91,9 +110,10 @@ final class TracedEquation: Equation {
     return equation
   }
 
-  func prepare(pullback: Bool) throws {
+  func prepare(pullback: Bool, jacobian: Bool) throws {
     _ = try rateSource()
     if pullback { _ = try pullbackSource() }
+    if jacobian { _ = try jacobianSource() }
   }
   func singleFunctions() -> RateFunctions<Double> { TracedFunctions<Double>(self, width: 1).functions }
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
@@ -111,12 +131,15 @@ private final class TracedFunctions<L: Lane> {
   private let rate: ResidentProgram<L>
   /// Made when it is first needed.
   private var pullback: ResidentProgram<L>?
+  private var jacobian: ResidentProgram<L>?
   private var parameters: UnsafePointer<L>?
 
   init(_ equation: TracedEquation, width: Int) {
     self.equation = equation
     self.width = width
-    guard let source = try? equation.rateSource() else { preconditionFailure("the equation was not prepared") }
+    guard let source = try? equation.rateSource() else {
+      preconditionFailure("the equation was not prepared")
+    }
     rate = ResidentProgram(source, width: width, isFixed: [false, false, true])
   }
 
@@ -124,14 +147,14 @@ private final class TracedFunctions<L: Lane> {
     let rate = rate
     return RateFunctions(
       stateCount: equation.stateCount, parameterCount: equation.parameterCount, width: width,
-      bind: { self.bind($0) },
+      phaseCount: equation.phaseCount, bind: { self.bind($0) },
       rate: { time, state, result in
         rate.inputs[0] = time
         rate.inputs[1] = state
         rate.outputs[0] = result
         rate.run()
       },
-      pullback: { self.pull($0, $1, $2, $3, $4) },
+      pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
       failure: { rate.failure ?? self.pullback?.failure })
   }
 
@@ -139,9 +162,10 @@ private final class TracedFunctions<L: Lane> {
     self.parameters = parameters
     rate.inputs[2] = parameters
     rate.load()
-    if let pullback {
-      pullback.inputs[2] = parameters
-      pullback.load()
+    for program in [pullback, jacobian] {
+      guard let program else { continue }
+      program.inputs[2] = parameters
+      program.load()
     }
   }
   private func pull(
@@ -159,10 +183,30 @@ private final class TracedFunctions<L: Lane> {
     program.run()
   }
   private func makePullback() {
-    guard let source = try? equation.pullbackSource() else { preconditionFailure("the equation was not prepared") }
+    guard let source = try? equation.pullbackSource() else {
+      preconditionFailure("the equation was not prepared")
+    }
     let program = ResidentProgram<L>(source, width: width, isFixed: [false, false, true, false, false])
     program.inputs[2] = parameters!
     program.load()
     pullback = program
+  }
+  private func differentiate(
+    _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ matrix: UnsafeMutablePointer<L>
+  ) {
+    if jacobian == nil {
+      guard let source = try? equation.jacobianSource() else {
+        preconditionFailure("the equation was not prepared")
+      }
+      let program = ResidentProgram<L>(source, width: width, isFixed: [false, false, true])
+      program.inputs[2] = parameters!
+      program.load()
+      jacobian = program
+    }
+    let program = jacobian.unsafelyUnwrapped
+    program.inputs[0] = time
+    program.inputs[1] = state
+    program.outputs[0] = matrix
+    program.run()
   }
 }

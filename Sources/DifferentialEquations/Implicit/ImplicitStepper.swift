@@ -1,0 +1,387 @@
+import Lanes
+
+/// An implicit Runge–Kutta method at work on one trajectory.
+///
+/// The equations of a block of stages, `Y_i = ψ_i + h Σ_j a_ij f(Y_j)`, are solved by Newton's method with the Jacobian at the step's
+/// start (or an earlier one, while that converges fast), to a small part of the tolerances.
+final class ImplicitStepper: Stepper {
+  private let tableau: ImplicitTableau
+  private let relativeTolerance: Double
+  private let tolerances: [Double]
+  private let n: Int
+  private let stageCount: Int
+  private let memory: StageMemory
+  private let jacobian: UnsafeMutablePointer<Double>
+  private let blockMatrix: DenseMatrix
+  private let filterMatrix: DenseMatrix
+  /// Inverses of the blocks of coefficients, for the rates of solved stages.
+  private let inverses: [[Double]]
+  /// The state of the matrices: the step that the factored ones belong to, and whether the Jacobian is that of this step's start.
+  private var factoredStep = Double.nan
+  private var hasJacobian = false
+  private var isFresh = false
+  private var convergesFast = false
+  /// Scratch parameters for Jacobians from pullbacks.
+  private let none: UnsafeMutablePointer<Double>
+
+  private static let iterationLimit = 12
+  /// Newton's corrections end below this part of the tolerances.
+  private static let newtonTolerance = 1e-3
+
+  /// Arrays of numbers.
+  private final class StageMemory {
+    let base: UnsafeMutablePointer<Double>
+    init(_ count: Int) {
+      base = .allocate(capacity: count)
+      base.initialize(repeating: 0, count: count)
+    }
+    deinit { base.deallocate() }
+  }
+
+  private let timeCell: UnsafeMutablePointer<Double>
+  private let stepCell: UnsafeMutablePointer<Double>
+  private let stageTime: UnsafeMutablePointer<Double>
+  private let start: UnsafeMutablePointer<Double>
+  private let stageStates: UnsafeMutablePointer<Double>
+  private let rates: UnsafeMutablePointer<Double>
+  private let constant: UnsafeMutablePointer<Double>
+  private let residual: UnsafeMutablePointer<Double>
+  private let trial: UnsafeMutablePointer<Double>
+  private let stateCotangents: UnsafeMutablePointer<Double>
+  private let rateCotangents: UnsafeMutablePointer<Double>
+  private let outputCotangents: UnsafeMutablePointer<Double>
+
+  init(
+    _ tableau: ImplicitTableau, _ functions: RateFunctions<Double>, relativeTolerance: Double,
+    absoluteTolerances: [Double]
+  ) {
+    self.tableau = tableau
+    self.relativeTolerance = relativeTolerance
+    tolerances = absoluteTolerances
+    n = functions.stateCount
+    let n = functions.stateCount
+    let stages = tableau.table.stageCount
+    stageCount = stages
+    memory = StageMemory(3 + n + 8 * stages * n)
+    var next = memory.base
+    func take(_ count: Int) -> UnsafeMutablePointer<Double> {
+      defer { next += count }
+      return next
+    }
+    timeCell = take(1)
+    stepCell = take(1)
+    stageTime = take(1)
+    start = take(n)
+    stageStates = take(stages * n)
+    rates = take(stages * n)
+    constant = take(stages * n)
+    residual = take(stages * n)
+    trial = take(stages * n)
+    stateCotangents = take(stages * n)
+    rateCotangents = take(stages * n)
+    outputCotangents = take(stages * n)
+    jacobian = .allocate(capacity: max(n * n, 1))
+    none = .allocate(capacity: max(functions.parameterCount, 1))
+    none.initialize(repeating: 0, count: max(functions.parameterCount, 1))
+    blockMatrix = DenseMatrix(size: n * (tableau.blocks.map(\.count).max() ?? 1))
+    filterMatrix = DenseMatrix(size: n)
+    inverses = tableau.blocks.map { block in
+      let inverse = DenseMatrix(size: block.count)
+      var result = [Double](repeating: 0, count: block.count * block.count)
+      for (i, row) in block.enumerated() {
+        for (j, column) in block.enumerated() {
+          inverse.values[i * block.count + j] = tableau.table.a[row][column]
+        }
+      }
+      _ = inverse.factor()
+      for column in 0..<block.count {
+        var unit = [Double](repeating: 0, count: block.count)
+        unit[column] = 1
+        inverse.solve(&unit)
+        for row in 0..<block.count { result[row * block.count + column] = unit[row] }
+      }
+      return result
+    }
+    super.init(functions)
+  }
+  deinit {
+    jacobian.deallocate()
+    none.deallocate()
+  }
+
+  override var errorExponent: Int { min(tableau.table.order, tableau.table.embeddedOrder) + 1 }
+  override var landsOnOutputs: Bool { tableau.landsOnOutputs }
+  override var time: UnsafeMutablePointer<Double> { timeCell }
+  override var step: UnsafeMutablePointer<Double> { stepCell }
+  override var state: UnsafeMutablePointer<Double> { start }
+  override var result: UnsafeMutablePointer<Double> { stageStates + (stageCount - 1) * n }
+  override var startRate: UnsafeMutablePointer<Double> { rates }
+
+  // MARK: Forward
+
+  override func begin() {
+    functions.rate(timeCell, start, rates)
+    hasJacobian = false
+    factoredStep = .nan
+  }
+
+  private func setJacobian(
+    _ time: Double, _ state: UnsafePointer<Double>, _ matrix: UnsafeMutablePointer<Double>
+  ) {
+    stageTime.pointee = time
+    if let compute = functions.jacobian {
+      compute(stageTime, state, matrix)
+      return
+    }
+    // Row i is the pullback of the i-th unit vector.
+    for i in 0..<n {
+      for k in 0..<n { trial[k] = k == i ? 1 : 0 }
+      functions.pullback(stageTime, state, trial, matrix + i * n, none)
+    }
+  }
+
+  private func prepareMatrices() -> Bool {
+    let h = stepCell.pointee
+    if !hasJacobian {
+      setJacobian(timeCell.pointee, start, jacobian)
+      hasJacobian = true
+      isFresh = true
+      factoredStep = .nan
+    }
+    if factoredStep == h { return true }
+    // All blocks of diagonal methods have the same coefficient.
+    let block = tableau.blocks[0]
+    fill(blockMatrix, block) { (i, j) in h * self.tableau.table.a[i][j] }
+    guard blockMatrix.factor() else { return false }
+    if block.count > 1 {
+      let gamma = h * tableau.filter
+      for k in 0..<n * n { filterMatrix.values[k] = -gamma * jacobian[k] }
+      for k in 0..<n { filterMatrix.values[k * (n + 1)] += 1 }
+      guard filterMatrix.factor() else { return false }
+    }
+    factoredStep = h
+    return true
+  }
+  /// `I − coefficient ⊗ J`.
+  private func fill(_ matrix: DenseMatrix, _ block: Range<Int>, _ coefficient: (Int, Int) -> Double) {
+    let width = n * block.count
+    for (bi, i) in block.enumerated() {
+      for (bj, j) in block.enumerated() {
+        let factor = coefficient(i, j)
+        for r in 0..<n {
+          let row = matrix.values + (bi * n + r) * width + bj * n
+          for c in 0..<n { row[c] = -factor * jacobian[r * n + c] }
+          if bi == bj { row[r] += 1 }
+        }
+      }
+    }
+  }
+
+  override func attempt() -> Double {
+    let error = attemptOnce()
+    if error.isFinite || isFresh { return error }
+    // The Jacobian is an old one: once more with that of this step.
+    hasJacobian = false
+    return attemptOnce()
+  }
+
+  private func attemptOnce() -> Double {
+    let h = stepCell.pointee
+    guard prepareMatrices() else { return .infinity }
+    stageStates.update(from: start, count: n)
+    convergesFast = true
+    for (index, block) in tableau.blocks.enumerated() {
+      let error = solve(block, inverses[index], h)
+      if error != 0 { return error }
+    }
+    guard areFinite(UnsafePointer(result), count: n) else { return .nan }
+    // The estimate, divided by the matrix.
+    for c in 0..<n {
+      var sum = 0.0
+      for (j, weight) in tableau.table.error.enumerated() { sum += weight * rates[j * n + c] }
+      residual[c] = h * sum
+    }
+    (tableau.blocks[0].count > 1 ? filterMatrix : blockMatrix).solve(residual)
+    return norm(residual, result)
+  }
+
+  /// Newton's method for the stages of a block.
+  /// - Returns: zero, infinity if it does not converge, or NaN.
+  private func solve(_ block: Range<Int>, _ inverse: [Double], _ h: Double) -> Double {
+    let count = block.count
+    let first = block.lowerBound
+    for i in block {
+      for c in 0..<n {
+        var sum = 0.0
+        for j in 0..<first { sum += tableau.table.a[i][j] * rates[j * n + c] }
+        constant[i * n + c] = start[c] + h * sum
+        // The first guess: the rate of the stage before stays as it is.
+        var row = 0.0
+        for j in block { row += tableau.table.a[i][j] }
+        stageStates[i * n + c] = constant[i * n + c] + h * row * rates[(first - 1) * n + c]
+      }
+    }
+    var last = Double.infinity
+    for iteration in 0..<Self.iterationLimit {
+      for i in block {
+        stageTime.pointee = timeCell.pointee + tableau.table.c[i] * h
+        functions.rate(stageTime, stageStates + i * n, rates + i * n)
+      }
+      for i in block {
+        for c in 0..<n {
+          var sum = constant[i * n + c] - stageStates[i * n + c]
+          for j in block { sum += h * tableau.table.a[i][j] * rates[j * n + c] }
+          residual[(i - first) * n + c] = sum
+        }
+      }
+      blockMatrix.solve(residual)
+      var size = 0.0
+      for i in block {
+        for c in 0..<n { stageStates[i * n + c] += residual[(i - first) * n + c] }
+        size = max(size, norm(residual + (i - first) * n, start))
+      }
+      if size.isNaN { return .nan }
+      let ratio = size / last
+      if iteration > 0 && ratio > 0.2 { convergesFast = false }
+      if size <= Self.newtonTolerance * 1e-3
+        || (iteration > 0 && ratio < 1 && size * ratio / (1 - ratio) <= Self.newtonTolerance)
+      {
+        // Rates that fulfil the stages' equations: k = A⁻¹ (Y − ψ) / h.
+        for i in 0..<count {
+          for c in 0..<n {
+            var sum = 0.0
+            for j in 0..<count {
+              sum +=
+                inverse[i * count + j] * (stageStates[(first + j) * n + c] - constant[(first + j) * n + c])
+            }
+            rates[(first + i) * n + c] = sum / h
+          }
+        }
+        return 0
+      }
+      if iteration > 0 && ratio > 2 { return .infinity }
+      last = size
+    }
+    return .infinity
+  }
+
+  private func norm(_ values: UnsafePointer<Double>, _ other: UnsafePointer<Double>) -> Double {
+    var sum = 0.0
+    for c in 0..<n {
+      let ratio =
+        values[c] / (tolerances[c] + relativeTolerance * max(start[c].magnitude, other[c].magnitude))
+      sum += ratio * ratio
+    }
+    return (sum / Double(n)).squareRoot()
+  }
+
+  override func worstComponent() -> Int {
+    var (worst, place) = (-1.0, 0)
+    for c in 0..<n {
+      let ratio = residual[c].magnitude / (tolerances[c] + relativeTolerance * start[c].magnitude)
+      if !ratio.isFinite { return c }
+      if ratio > worst { (worst, place) = (ratio, c) }
+    }
+    return place
+  }
+
+  override func accept() {
+    start.update(from: result, count: n)
+    rates.update(from: rates + (stageCount - 1) * n, count: n)
+    isFresh = false
+    if !convergesFast { hasJacobian = false }
+  }
+
+  override func output(at place: Double, into target: UnsafeMutablePointer<Double>) {
+    let weights = tableau.table.weights(at: place)
+    for c in 0..<n {
+      var sum = 0.0
+      for j in 0..<stageCount { sum += weights[j] * rates[j * n + c] }
+      target[c] = start[c] + stepCell.pointee * sum
+    }
+  }
+
+  // MARK: Reverse
+
+  // With s_l the cotangents that stages' states have of themselves (the result's, for the last stage) and r_l = h Σ_{j>l} a_jl Ȳ_j plus
+  // outputs', the cotangents of rates w = k̄ of a block fulfil
+  //   w_l − h Σ_j a_jl J_jᵀ w_j = r_l + h Σ_j a_jl s_j,   Ȳ_j = J_jᵀ w_j + s_j,
+  // with the Jacobians at the solved stages.
+
+  override func replay(outputs: Bool) {
+    begin()
+    _ = attempt()
+  }
+  override func clearOutputs() { outputCotangents.update(repeating: 0, count: stageCount * n) }
+  override func addOutput(
+    _ cotangent: UnsafePointer<Double>, at place: Double, to stateCotangent: UnsafeMutablePointer<Double>
+  ) {
+    let weights = tableau.table.weights(at: place)
+    for c in 0..<n {
+      for j in 0..<stageCount {
+        outputCotangents[j * n + c] += stepCell.pointee * weights[j] * cotangent[c]
+      }
+      stateCotangent[c] += cotangent[c]
+    }
+  }
+  override func reverse(
+    _ cotangent: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>,
+    outputs: UnsafeMutablePointer<Double>?
+  ) {
+    let h = stepCell.pointee
+    let a = tableau.table.a
+    stateCotangents.update(repeating: 0, count: stageCount * n)
+    // The matrices are about to be those of stages.
+    factoredStep = .nan
+    hasJacobian = false
+    for block in tableau.blocks.reversed() {
+      let width = block.count * n
+      let first = block.lowerBound
+      let matrix = blockMatrix.values
+      for l in block {
+        for c in 0..<n {
+          var sum = outputs == nil ? 0 : outputCotangents[l * n + c]
+          for j in block.upperBound..<stageCount { sum += h * a[j][l] * stateCotangents[j * n + c] }
+          if block.upperBound == stageCount { sum += h * a[stageCount - 1][l] * cotangent[c] }
+          rateCotangents[l * n + c] = sum
+        }
+      }
+      for j in block {
+        setJacobian(timeCell.pointee + tableau.table.c[j] * h, stageStates + j * n, jacobian)
+        for l in block {
+          for r in 0..<n {
+            let row = matrix + ((l - first) * n + r) * width + (j - first) * n
+            for c in 0..<n { row[c] = -h * a[j][l] * jacobian[c * n + r] }
+            if j == l { row[r] += 1 }
+          }
+        }
+      }
+      if !blockMatrix.factor() {
+        (rateCotangents + first * n).update(repeating: .nan, count: width)
+      } else {
+        blockMatrix.solve(rateCotangents + first * n)
+      }
+      for j in block {
+        stageTime.pointee = timeCell.pointee + tableau.table.c[j] * h
+        functions.pullback(
+          stageTime, stageStates + j * n, rateCotangents + j * n, stateCotangents + j * n, parameters)
+      }
+      if block.upperBound == stageCount {
+        for c in 0..<n { stateCotangents[(stageCount - 1) * n + c] += cotangent[c] }
+      }
+    }
+    // The first stage is the rate at the start.
+    for c in 0..<n {
+      var sum = outputs == nil ? 0 : outputCotangents[c]
+      for j in 1..<stageCount { sum += h * a[j][0] * stateCotangents[j * n + c] }
+      rateCotangents[c] = sum
+    }
+    stageTime.pointee = timeCell.pointee
+    functions.pullback(stageTime, start, rateCotangents, stateCotangents, parameters)
+    for c in 0..<n {
+      var sum = outputs?[c] ?? 0
+      for j in 0..<stageCount { sum += stateCotangents[j * n + c] }
+      cotangent[c] = sum
+    }
+  }
+}

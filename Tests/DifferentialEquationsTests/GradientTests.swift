@@ -1,0 +1,120 @@
+import Autodiff
+import DifferentialEquations
+import TestSupport
+import Testing
+
+/// The Lorenz system as a function of tensors.
+let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+  stack([p[0] * (y[1] - y[0]), y[0] * (p[1] - y[2]) - y[1], y[0] * y[1] - p[2] * y[2]])
+}
+
+@Suite struct GradientTests {
+  /// A driven oscillator with a cubic spring; symplectic methods leave damping out.
+  static func oscillator(_ method: SolverMethod) -> OrdinaryDifferentialEquation<Tensor, Tensor> {
+    OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+      let damping = method.isSymplectic ? 0.0 * y[1] : 0.2 * y[1]
+      return stack([y[1], -p[0] * y[0] - p[1] * y[0] * y[0] * y[0] - damping + cos(t)])
+    }
+  }
+  static let point: [Tensor] = [[0.6, -0.3], [1.5, 0.4]]
+
+  // Step sizes are frozen, and so they must be when laws are checked by differences: fixed steps.
+  @Test(arguments: SolverMethod.allCases) func lawsOfMethods(_ method: SolverMethod) throws {
+    let equation = Self.oscillator(method)
+    var options = SolverOptions(
+      method: method, relativeTolerance: 1e-12, absoluteTolerance: 1e-12, fixedStep: 0.05)
+    options.checkpoints = 5
+    // Times between steps, at the initial time, and at a step's end.
+    let f = { (x: [Tensor]) in
+      try equation.solve(from: x[0], parameters: x[1], times: [0.0, 0.13, 0.5, 0.77], options: options)
+    }
+    var laws = GradientLaws()
+    laws.identityTolerance = method.isImplicit ? 1e-10 : 1e-12
+    laws.tolerance = method.isImplicit ? 1e-6 : 1e-8
+    #expect(try laws.violations(of: f, at: Self.point) == [])
+  }
+
+  // Times, and adaptive steps: differences see the derivative of the exact solution to the tolerances.
+  @Test(arguments: GradientMethod.allCases) func lawsOfGradientMethods(_ gradient: GradientMethod) throws {
+    let equation = Self.oscillator(.tsitouras5)
+    let options = SolverOptions(relativeTolerance: 1e-11, absoluteTolerance: 1e-12)
+    let f = { (x: [Tensor]) in
+      try equation.solve(
+        from: x[0], parameters: x[1], startTime: x[2], times: x[3], options: options, gradient: gradient)
+    }
+    var laws = GradientLaws()
+    laws.order = gradient == .discreteAdjoint ? 2 : 1
+    laws.tolerance = 1e-6
+    laws.identityTolerance = gradient == .discreteAdjoint || gradient == .forwardSensitivity ? 1e-12 : 1e-8
+    #expect(try laws.violations(of: f, at: Self.point + [0.1, [0.5, 0.9, 1.4]]) == [])
+  }
+
+  // The same backwards in time.
+  @Test func backwardInTime() throws {
+    let equation = Self.oscillator(.tsitouras5)
+    let options = SolverOptions(relativeTolerance: 1e-11, absoluteTolerance: 1e-12)
+    let f = { (x: [Tensor]) in
+      try equation.solve(from: x[0], parameters: x[1], startTime: x[2], times: x[3], options: options)
+    }
+    #expect(
+      try GradientLaws(tolerance: 1e-6).violations(of: f, at: Self.point + [1.4, [0.9, 0.5, 0.1]]) == [])
+    let there = try f(Self.point + [0.0, [2.0]])[0]
+    let back = try f([there, Self.point[1], 2.0, [0.0]])[0]
+    #expect(abs(back - Self.point[0]).values.max()! < 1e-9)
+  }
+
+  struct Planet: TensorTree {
+    var position: Tensor
+    var velocity: Tensor
+  }
+
+  // State and parameters in structures; what the closure captures is differentiated too.
+  @Test func structures() throws {
+    struct Field: TensorTree {
+      var strength: Tensor
+      var drag: [Tensor]
+    }
+    let options = SolverOptions(relativeTolerance: 1e-10, absoluteTolerance: 1e-12)
+    func end(_ x: [Tensor]) throws -> Tensor {
+      let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Planet, p: Field) in
+        let r = sqrt((y.position * y.position).sum())
+        return Planet(
+          position: y.velocity,
+          velocity: -p.strength * y.position / (r * r * r) - (p.drag[0] + p.drag[1]) * y.velocity * x[2])
+      }
+      let planet = try equation.solve(
+        from: Planet(position: x[0], velocity: [0.0, 1.1]),
+        parameters: Field(strength: x[1], drag: [0.01, 0.02]), endTime: 2.0, options: options)
+      return concatenate([planet.position, planet.velocity])
+    }
+    #expect(try GradientLaws(tolerance: 1e-6).violations(of: end, at: [[1.0, 0.1], 1.2, 0.7]) == [])
+  }
+
+  // Batches in lanes agree with trajectories by themselves, whatever their number, with parameters shared or not.
+  @Test(arguments: [1, 2, 3, 7, 16, 100]) func batches(_ count: Int) throws {
+    var random = SeededRandom(seed: UInt64(count))
+    let options = SolverOptions(relativeTolerance: 1e-7, absoluteTolerance: 1e-9)
+    let f = { (x: [Tensor]) throws -> [Tensor] in
+      let (value, pullback) = try vjp(
+        { (x: [Tensor]) in
+          try lorenz.solve(from: x[0], parameters: x[1], times: [0.05, 0.3, 0.31, 1.0], options: options)
+        }, at: x)
+      return [value] + (try pullback(Tensor.ones(value.shape)))
+    }
+    let states = Tensor(random.uniform(-2, 2, count: 3 * count), shape: [count, 3])
+    let parameters = Tensor(random.uniform(2, 12, count: 3 * count), shape: [count, 3])
+    let both = try vmap(f)([states, parameters])
+    let shared = try vmap(f, inputAxes: [0, nil])([states, parameters[0]])
+    for k in 0..<count {
+      for (batch, alone) in [
+        (both, try f([states[k], parameters[k]])), (shared, try f([states[k], parameters[0]])),
+      ] {
+        for (a, b) in zip(batch, alone) {
+          let scale = max(b.values.map { abs($0) }.max()!, 1)
+          // Sums are taken in another order, which steps that are chosen by errors magnify.
+          #expect(zip(a[k].values, b.values).allSatisfy { abs($0 - $1) < 1e-6 * scale })
+        }
+      }
+    }
+  }
+}
