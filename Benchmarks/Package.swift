@@ -18,6 +18,7 @@ let package = Package(
     .executable(name: "bench-contact", targets: ["bench-contact"]),
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
+    .executable(name: "bench-equations", targets: ["bench-equations"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
     .executable(name: "conformance", targets: ["conformance"]),
   ],
@@ -53,6 +54,10 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "bench-dynamics",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-equations",
       dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(

@@ -2,7 +2,8 @@
 
 usage: equations_diffrax.py lorenz|batch|pleiades|robertson|brusselator
 
-Gradients are those of the sum of the final state by the initial state and the parameters, by diffrax's default adjoint.
+Gradients are those of the final state's components, weighed 1, 2, 3 and so on, by the initial state and the parameters, by
+diffrax's default adjoint.
 Each solution's final state is printed for comparison.
 """
 
@@ -34,7 +35,8 @@ def solution(f, solver, end, rtol, atol, max_steps=4096):
 
 def measure(name, solve, y, p, rounds=5, inner=5, divide=1):
     final = jax.jit(lambda y, p: solve(y, p).ys[-1])
-    slope = jax.jit(jax.grad(lambda y, p: jnp.sum(solve(y, p).ys[-1]), argnums=(0, 1)))
+    weights = jnp.arange(1.0, y.shape[-1] + 1)
+    slope = jax.jit(jax.grad(lambda y, p: jnp.sum(weights * solve(y, p).ys[-1]), argnums=(0, 1)))
     steps = int(np.max(jax.jit(lambda y, p: solve(y, p).stats["num_steps"])(y, p)))
     print(f"# {name}: {steps} steps, final state {np.asarray(final(y, p)).ravel()[:4]}", file=sys.stderr)
     report(f"diffrax {name}", [t / divide for t in repeat(rounds, inner, lambda: jax.block_until_ready(final(y, p)))])

@@ -26,6 +26,11 @@ for name in mujoco_step mujoco_contact mujoco_states; do
   "$cc" -O3 -march=native -o "$build/$name" "$peers/$name.c" \
     -I"$mujoco/include" "$mujoco/libmujoco.so.3.12.0" -Wl,-rpath,"$mujoco" -lm
 done
+# Debian: libsundials-dev.
+if [ -f /usr/include/cvodes/cvodes.h ]; then
+  "$cc" -O3 -march=native -o "$build/equations_cvodes" "$peers/equations_cvodes.c" \
+    -lsundials_cvodes -lsundials_nvecserial -lm
+fi
 cmeel="$site/cmeel.prefix"
 if [ ! "$build/pinocchio_dynamics" -nt "$peers/pinocchio_dynamics.cpp" ]; then
   echo "building pinocchio_dynamics (about a minute)"
