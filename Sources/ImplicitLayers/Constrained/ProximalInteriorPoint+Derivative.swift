@@ -1,0 +1,156 @@
+import Lanes
+
+// The derivative of a solution. At a solution where strict complementarity holds, the constraints that are active stay so nearby, and with
+// ν their net multipliers
+//
+//   Q x + q + Cᵀ ν = 0,   C x = side (active rows),   ν = 0 (others),
+//
+// so that, differentiated,
+//
+//   [Q, Cᵀ; C, −W] [ẋ; ν̇] = [−(Q̇ x + q̇ + Ċᵀ ν); share_u u̇ + share_l l̇ − Ċ x]
+//
+// with W = 0 on active rows. On the central path of a barrier, s z = μ for each side: W = 1/d with d = d_u + d_l, d_u = z_u / s_u, and
+// share_u = d_u / d. The matrix is symmetric: the same system serves forward and reverse mode.
+
+/// How far a solution is from having no derivative, lane by lane, in scaled units (every row and column of the matrices about one).
+struct RegularityMargins<L: Lane> {
+  /// The smallest over all sides of max(slack, multiplier): strict complementarity.
+  var complementarity = L(.infinity)
+  /// The smallest eigenvalue of C Q⁻¹ Cᵀ on active rows, or more: linear independence of active constraints (LICQ).
+  var independence = L(.infinity)
+  /// The smallest eigenvalue of Q along directions that active constraints allow: sufficiency of second order.
+  var curvature = L(.infinity)
+  /// Below these, the last two are as good as zero.
+  var independenceLimit = L(1e-8)
+  var curvatureLimit = L(1e-8)
+}
+
+extension ProximalInteriorPoint {
+  /// Makes the system ready at the present point and factors it.
+  func prepareDerivative(hasBarrier: Bool) -> L.Mask {
+    factorizeWithSmallTerms {
+      for k in 0..<count { setShares(k, hasBarrier: hasBarrier) }
+    }
+  }
+  @inline(__always)
+  private func setShares(_ k: Int, hasBarrier: Bool) {
+    let (zero, one) = (L(0.0), L(1.0))
+    guard hasBarrier else {
+      let (up, down) = active(k)
+      (shareUpper[k], shareLower[k], compliance[k]) = (up, down, zero)
+      weights[k] = L.maximum(up, down) / delta
+      return
+    }
+    let up = hasUpper[k] * upperMultiplier[k] / upperSlack[k]
+    let down = hasLower[k] * lowerMultiplier[k] / lowerSlack[k]
+    let sum = up + down
+    let isAbsent = sum .<= zero
+    let isBound = isEquation[k] .> L(0.5)
+    compliance[k] = (one / sum).replacing(with: zero, where: isBound .| isAbsent)
+    let weight = (one / (one / sum + delta)).replacing(with: zero, where: isAbsent)
+    weights[k] = weight.replacing(with: one / delta, where: isBound)
+    shareUpper[k] = (up / sum).replacing(with: zero, where: isAbsent).replacing(with: one, where: isBound)
+    shareLower[k] = (down / sum).replacing(with: zero, where: isAbsent)
+  }
+
+  /// Solves the system above, in scaled units: `residualX` and `residualUpper` hold the right-hand side; afterwards `center` and
+  /// `upperCenter` the solution. Rows that are not active get zero. What the proximal terms change is taken back by iteration, which
+  /// converges to a solution of singular systems too, where there is one.
+  /// - Returns: the largest residual relative to the right-hand side.
+  func solveDerivative() -> L {
+    let zero = L(0.0)
+    center.update(repeating: zero, count: n)
+    upperCenter.update(repeating: zero, count: count)
+    for k in 0..<count {
+      residualUpper[k] = residualUpper[k].replacing(with: zero, where: weights[k] .== zero)
+    }
+    targetUpper.update(from: residualUpper, count: count)
+    quadraticTimesX.update(from: residualX, count: n)
+    var size = L(1e-300)
+    for i in 0..<n { size = L.maximum(size, residualX[i].magnitude) }
+    for k in 0..<count { size = L.maximum(size, residualUpper[k].magnitude) }
+    var best = L(.infinity)
+    for round in 0..<12 {
+      var error = zero
+      for i in 0..<n { error = L.maximum(error, residualX[i].magnitude) }
+      for k in 0..<count { error = L.maximum(error, residualUpper[k].magnitude) }
+      if (error .<= 1e-15 * size).allTrue || (round > 2 && !(error .< 0.5 * best).anyTrue) || round == 11 {
+        return error / size
+      }
+      best = L.minimum(best, error)
+      for i in 0..<n { reducedX[i] = residualX[i] + weights[m &+ i] * residualUpper[m &+ i] }
+      reducedRows.update(from: residualUpper, count: m)
+      solveReduced(steps: 1)
+      for i in 0..<n {
+        center[i] += stepX[i]
+        upperCenter[m &+ i] += weights[m &+ i] * (stepX[i] - residualUpper[m &+ i])
+      }
+      for k in 0..<m { upperCenter[k] += netStep[k] }
+      matrices.multiplyQuadratic(center, into: stepX)
+      multiplyTransposed(upperCenter, into: lowerCenter)
+      multiplyConstraints(center, into: stepValues)
+      for i in 0..<n { residualX[i] = quadraticTimesX[i] - stepX[i] - lowerCenter[i] }
+      for k in 0..<count {
+        let difference = targetUpper[k] - stepValues[k] + compliance[k] * upperCenter[k]
+        residualUpper[k] = difference.replacing(with: zero, where: weights[k] .== zero)
+      }
+    }
+    return best / size
+  }
+
+  /// The margins at the point for which ``prepareDerivative(hasBarrier:)`` has factored: of complementarity exactly, the others as the
+  /// reciprocals of the largest eigenvalues of the inverse's two blocks, found by the power method.
+  func regularity() -> RegularityMargins<L> {
+    let zero = L(0.0)
+    var margins = RegularityMargins<L>()
+    for k in 0..<count {
+      let up = L.maximum(upperSlack[k], upperMultiplier[k])
+      let down = L.maximum(lowerSlack[k], lowerMultiplier[k])
+      margins.complementarity = L.minimum(
+        margins.complementarity, up.replacing(with: L(.infinity), where: hasUpper[k] .< L(0.5)))
+      margins.complementarity = L.minimum(
+        margins.complementarity, down.replacing(with: L(.infinity), where: hasLower[k] .< L(0.5)))
+    }
+    (margins.independenceLimit, margins.curvatureLimit) = (delta * 10.0, rho * 10.0)
+    // Curvature.
+    var seed: UInt64 = 1
+    func next() -> Double {
+      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Double(seed >> 11) / 0x1p53 + 0.25
+    }
+    for i in 0..<n { reducedX[i] = L(next()) }
+    var largest = normalize(reducedX, n)
+    reducedRows.update(repeating: zero, count: m)
+    for _ in 0..<8 where n > 0 {
+      stepX.update(from: reducedX, count: n)
+      netStep.update(repeating: zero, count: m)
+      matrices.solve(stepX, netStep)
+      reducedX.update(from: stepX, count: n)
+      largest = normalize(reducedX, n)
+    }
+    margins.curvature = L(1.0) / L.maximum(largest, L(1e-300))
+    // Independence.
+    for k in 0..<count { product[k] = L(next()).replacing(with: zero, where: weights[k] .== zero) }
+    largest = normalize(product, count)
+    let hasRows = largest .> zero
+    for _ in 0..<8 where hasRows.anyTrue {
+      for i in 0..<n { stepX[i] = weights[m &+ i] * product[m &+ i] }
+      netStep.update(from: product, count: m)
+      matrices.solve(stepX, netStep)
+      for k in 0..<m { product[k] = netStep[k] }
+      for i in 0..<n { product[m &+ i] = weights[m &+ i] * (stepX[i] - product[m &+ i]) }
+      largest = normalize(product, count)
+    }
+    margins.independence = (L(1.0) / L.maximum(largest, L(1e-300))).replacing(
+      with: L(.infinity), where: .!hasRows)
+    return margins
+  }
+
+  /// Scales a vector to length one; its length before.
+  private func normalize(_ v: Vector, _ length: Int) -> L {
+    let norm = dotProduct(v, v, length).squareRoot
+    let factor = (L(1.0) / norm).replacing(with: L(0.0), where: norm .== L(0.0))
+    for k in 0..<length { v[k] *= factor }
+    return norm
+  }
+}

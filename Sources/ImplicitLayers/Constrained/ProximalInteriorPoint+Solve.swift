@@ -1,0 +1,386 @@
+import Lanes
+
+/// How far a point is from optimal, in the program's own units, lane by lane.
+struct ProgramResiduals<L: Lane> {
+  /// Largest violation of a constraint.
+  var primal = L(.infinity)
+  /// Largest component of Q x + q + Cᵀ z.
+  var dual = L(.infinity)
+  /// Difference of the two objectives.
+  var gap = L(.infinity)
+  /// The largest terms in each.
+  var primalScale = L(0.0)
+  var dualScale = L(0.0)
+  var gapScale = L(0.0)
+}
+
+extension ProximalInteriorPoint {
+  /// Outcome, lane by lane.
+  struct Outcome {
+    var status = [SolverStatus](repeating: .iterationLimit, count: L.laneCount)
+    var iterations = [Int](repeating: 0, count: L.laneCount)
+    var residuals = ProgramResiduals<L>()
+    /// Which lanes were polished: their active constraints hold as equations.
+    var isPolished = [Bool](repeating: false, count: L.laneCount)
+  }
+
+  /// Solves from the start that ``initialize()`` or ``initializeWarm()`` has made.
+  func solve(_ options: QuadraticProgramOptions, isCancelled: () -> Bool = { false }) -> Outcome {
+    var outcome = Outcome()
+    var isRunning = L(0.0) .== L(0.0)
+    let one = L(1.0)
+    var sides = L(0.0)
+    for k in 0..<count { sides += hasUpper[k] + hasLower[k] }
+    let hasSides = sides .> L(0.5)
+    let divisor = L.maximum(sides, one)
+    let floor = L(1e-10)
+    var (waitedUp, waitedDown) = (L(0.0), L(0.0))
+    var lastPrimal = L(.infinity)
+    var lastDual = L(.infinity)
+    var slow = L(0.0)
+    evaluateIterate()
+    let barrier = objectiveScale * options.barrier
+    let hasBarrier = options.barrier > 0
+    var mu = complementarity(primal: one, dual: one, moved: false) / divisor
+    for iteration in 0...options.maximumIterations {
+      let found = residuals()
+      outcome.residuals = found
+      let (primalLimit, dualLimit, gapLimit) = (
+        found.primalScale * options.relativeTolerance + options.absoluteTolerance,
+        found.dualScale * options.relativeTolerance + options.absoluteTolerance,
+        found.gapScale * options.relativeTolerance + options.absoluteTolerance
+      )
+      var isSolved = (found.primal .<= primalLimit) .& (found.dual .<= dualLimit)
+      isSolved = isSolved
+        .& (hasBarrier ? distance(from: barrier) .<= 1e-9 * barrier : found.gap .<= gapLimit)
+      finish(isRunning .& isSolved, .converged, iteration, &outcome, &isRunning)
+      if iteration > 0 {
+        // The iterate diverges along a certificate where there is one; its last step does so sooner.
+        keep(
+          isRunning .& provesInfeasibility(upperMultiplier, lowerMultiplier, transposedMultipliers, options),
+          .infeasible, iteration, &outcome, &isRunning)
+        keep(
+          isRunning .& provesUnboundedness(x, quadraticTimesX, values, options), .unbounded, iteration,
+          &outcome,
+          &isRunning)
+        if iteration % 3 == 2 {
+          for k in 0..<count {
+            stepUpper[k] = L.maximum(stepUpper[k], L(0.0)).replacing(
+              with: stepUpper[k], where: isEquation[k] .> L(0.5))
+            stepLower[k] = L.maximum(stepLower[k], L(0.0))
+            product[k] = stepUpper[k] - stepLower[k]
+          }
+          multiplyTransposed(product, into: errorX)
+          keep(
+            isRunning .& provesInfeasibility(stepUpper, stepLower, errorX, options), .infeasible, iteration,
+            &outcome, &isRunning, isStep: true)
+          matrices.multiplyQuadratic(stepX, into: errorX)
+          keep(
+            isRunning .& provesUnboundedness(stepX, errorX, stepValues, options), .unbounded, iteration,
+            &outcome,
+            &isRunning, isStep: true)
+        }
+      }
+      if !isRunning.anyTrue { break }
+      if isCancelled() {
+        finish(isRunning, .cancelled, iteration, &outcome, &isRunning)
+        break
+      }
+      if iteration == options.maximumIterations {
+        finish(isRunning, .iterationLimit, iteration, &outcome, &isRunning)
+        break
+      }
+      // Centres move where the last step brought residuals down, or when it has not for a while, lest a distant centre hold the
+      // residual up; the proximal terms fall with the complementarity.
+      if iteration > 0 {
+        let newMu = complementarity(primal: one, dual: one, moved: false) / divisor
+        let rate = L.maximum(L(0.0), 1.0 - newMu / L.maximum(mu, L(1e-300))).replacing(
+          with: L(0.9), where: .!hasSides)
+        mu = newMu
+        let movesUp =
+          (found.primal .<= 0.95 * lastPrimal) .| (found.primal .<= primalLimit) .| (L(3.0) .<= waitedUp)
+        let movesDown =
+          (found.dual .<= 0.95 * lastDual) .| (found.dual .<= dualLimit) .| (L(3.0) .<= waitedDown)
+        waitedUp = (waitedUp + 1.0).replacing(with: L(0.0), where: movesUp)
+        waitedDown = (waitedDown + 1.0).replacing(with: L(0.0), where: movesDown)
+        for k in 0..<count {
+          upperCenter[k] = upperCenter[k].replacing(with: upperMultiplier[k], where: movesUp)
+          lowerCenter[k] = lowerCenter[k].replacing(with: lowerMultiplier[k], where: movesUp)
+        }
+        for i in 0..<n { center[i] = center[i].replacing(with: x[i], where: movesDown) }
+        delta = L.maximum(floor, delta * (1.0 - select(movesUp, rate, rate * 0.666)))
+        rho = L.maximum(floor, rho * (1.0 - select(movesDown, rate, rate * 0.666)))
+        lastPrimal = found.primal
+        lastDual = found.dual
+      }
+      evaluateResiduals()
+      var isSafe = factorizeStep()
+      var attempt = 0
+      while !(isSafe .| .!isRunning).allTrue, attempt < 6 {
+        attempt += 1
+        rho = (rho * 100.0).replacing(with: rho, where: isSafe)
+        delta = (delta * 100.0).replacing(with: delta, where: isSafe)
+        evaluateResiduals()
+        isSafe = factorizeStep()
+      }
+      for k in 0..<count {
+        targetUpper[k] = -(upperSlack[k] * upperMultiplier[k])
+        targetLower[k] = -(lowerSlack[k] * lowerMultiplier[k])
+      }
+      solveStep(refinements: 3)
+      var (primal, dual) = longestSteps()
+      primal = L.minimum(primal, one)
+      dual = L.minimum(dual, one)
+      let affine = complementarity(primal: primal, dual: dual, moved: true) / divisor
+      let ratio = (affine / L.maximum(mu, L(1e-300))).clamped(L(0.0), one)
+      let goal = L.maximum(ratio * ratio * ratio * mu, barrier)
+      if hasSides.anyTrue {
+        // Near the point that a barrier asks for the predictor, which aims at zero, says nothing about curvature.
+        let order = L(1.0).replacing(with: L(0.0), where: (goal .<= barrier) .& (L(0.0) .< barrier))
+        for k in 0..<count {
+          targetUpper[k] =
+            goal - upperSlack[k] * upperMultiplier[k] - order * stepUpperSlack[k] * stepUpper[k]
+          targetLower[k] =
+            goal - lowerSlack[k] * lowerMultiplier[k] - order * stepLowerSlack[k] * stepLower[k]
+        }
+        solveStep(refinements: 5)
+        (primal, dual) = longestSteps()
+        let reach = L(0.995)
+        primal = L.minimum(primal * reach, one)
+        dual = L.minimum(dual * reach, one)
+      }
+      var sum = L(0.0)
+      for i in 0..<n { sum += stepX[i] * 0.0 }
+      for k in 0..<count {
+        sum += (stepUpper[k] + stepLower[k] + stepUpperSlack[k] + stepLowerSlack[k]) * 0.0
+      }
+      let isFinite = sum.isFinite
+      if !(isFinite .| .!isRunning).allTrue {
+        finish(isRunning .& .!isFinite, .nonFinite, iteration, &outcome, &isRunning)
+      }
+      primal = primal.replacing(with: L(0.0), where: .!isRunning)
+      dual = dual.replacing(with: L(0.0), where: .!isRunning)
+      slow = (slow + 1.0).replacing(with: L(0.0), where: L(1e-6) .< L.maximum(primal, dual))
+      finish(isRunning .& (L(15.0) .<= slow), .stalled, iteration, &outcome, &isRunning)
+      take(primal, dual, isRunning)
+      evaluateIterate()
+    }
+    return outcome
+  }
+
+  private func finish(
+    _ mask: L.Mask, _ status: SolverStatus, _ iteration: Int, _ outcome: inout Outcome,
+    _ isRunning: inout L.Mask
+  ) {
+    guard mask.anyTrue else { return }
+    for lane in 0..<L.laneCount where mask[lane: lane] {
+      outcome.status[lane] = status
+      outcome.iterations[lane] = iteration
+    }
+    isRunning = isRunning .& .!mask
+  }
+
+  /// Ends lanes that have a certificate, and puts it where the iterate is.
+  private func keep(
+    _ mask: L.Mask, _ status: SolverStatus, _ iteration: Int, _ outcome: inout Outcome,
+    _ isRunning: inout L.Mask,
+    isStep: Bool = false
+  ) {
+    guard mask.anyTrue else { return }
+    if isStep {
+      if status == .unbounded {
+        for i in 0..<n { x[i] = x[i].replacing(with: stepX[i], where: mask) }
+      } else {
+        for k in 0..<count {
+          upperMultiplier[k] = upperMultiplier[k].replacing(with: stepUpper[k], where: mask)
+          lowerMultiplier[k] = lowerMultiplier[k].replacing(with: stepLower[k], where: mask)
+        }
+      }
+    }
+    finish(mask, status, iteration, &outcome, &isRunning)
+  }
+
+  private func take(_ primal: L, _ dual: L, _ isRunning: L.Mask) {
+    let zero = L(0.0)
+    for i in 0..<n {
+      x[i] = L.multiplyAdd(primal, stepX[i].replacing(with: zero, where: .!isRunning), x[i])
+    }
+    for k in 0..<count {
+      upperMultiplier[k] = L.multiplyAdd(
+        dual, stepUpper[k].replacing(with: zero, where: .!isRunning), upperMultiplier[k])
+      lowerMultiplier[k] = L.multiplyAdd(
+        dual, stepLower[k].replacing(with: zero, where: .!isRunning), lowerMultiplier[k])
+      upperSlack[k] = L.multiplyAdd(
+        primal, stepUpperSlack[k].replacing(with: zero, where: .!isRunning), upperSlack[k])
+      lowerSlack[k] = L.multiplyAdd(
+        primal, stepLowerSlack[k].replacing(with: zero, where: .!isRunning), lowerSlack[k])
+    }
+  }
+
+  /// The start of Mehrotra: the point that a least-squares problem gives, moved inside.
+  func initialize() {
+    rho = L(1e-6)
+    delta = L(1e-4)
+    let zero = L(0.0)
+    x.update(repeating: zero, count: n)
+    for k in 0..<count {
+      (upperMultiplier[k], lowerMultiplier[k]) = (hasUpper[k], hasLower[k])
+      (upperSlack[k], lowerSlack[k]) = (L(1.0), L(1.0))
+    }
+    _ = factorizeStep()
+    let share = 1.0 / (1.0 + delta)
+    for k in 0..<count {
+      let sum = (upper[k] * hasUpper[k] + lower[k] * hasLower[k]) * share
+      netStep[k] = sum.replacing(with: upper[k] / delta, where: isEquation[k] .> L(0.5))
+    }
+    for i in 0..<n { reducedX[i] = netStep[m + i] - linear[i] }
+    for i in 0..<n { product[m + i] = netStep[m + i] }
+    for k in 0..<m {
+      reducedRows[k] = (netStep[k] / weights[k]).replacing(with: zero, where: weights[k] .== zero)
+    }
+    solveReduced(steps: 1)
+    for i in 0..<n { netStep[m + i] = weights[m + i] * stepX[i] - product[m + i] }
+    x.update(from: stepX, count: n)
+    multiplyConstraints(x, into: values)
+    var (leastSlack, leastMultiplier) = (zero, zero)
+    for k in 0..<count {
+      upperSlack[k] = upper[k] - values[k]
+      lowerSlack[k] = values[k] - lower[k]
+      upperMultiplier[k] = -upperSlack[k]
+      lowerMultiplier[k] = -lowerSlack[k]
+      leastSlack = L.minimum(leastSlack, L.minimum(upperSlack[k] * hasUpper[k], lowerSlack[k] * hasLower[k]))
+      leastMultiplier = L.minimum(
+        leastMultiplier, L.minimum(upperMultiplier[k] * hasUpper[k], lowerMultiplier[k] * hasLower[k]))
+    }
+    let (moreSlack, moreMultiplier) = (leastSlack * -1.5, leastMultiplier * -1.5)
+    var (products, slacks, multipliers) = (zero, zero, zero)
+    for k in 0..<count {
+      let (su, zu) = (upperSlack[k] + moreSlack, upperMultiplier[k] + moreMultiplier)
+      let (sl, zl) = (lowerSlack[k] + moreSlack, lowerMultiplier[k] + moreMultiplier)
+      products += su * zu * hasUpper[k] + sl * zl * hasLower[k]
+      slacks += su * hasUpper[k] + sl * hasLower[k]
+      multipliers += zu * hasUpper[k] + zl * hasLower[k]
+    }
+    let isFlat = products .<= L(1e-12)
+    let addedSlack = moreSlack + select(isFlat, L(0.1), 0.5 * products / L.maximum(multipliers, L(1e-12)))
+    let addedMultiplier =
+      moreMultiplier + select(isFlat, L(0.1), 0.5 * products / L.maximum(slacks, L(1e-12)))
+    for k in 0..<count {
+      upperSlack[k] = (upperSlack[k] + addedSlack).replacing(with: L(1.0), where: hasUpper[k] .< L(0.5))
+      lowerSlack[k] = (lowerSlack[k] + addedSlack).replacing(with: L(1.0), where: hasLower[k] .< L(0.5))
+      upperMultiplier[k] = (upperMultiplier[k] + addedMultiplier) * hasUpper[k]
+      lowerMultiplier[k] = (lowerMultiplier[k] + addedMultiplier) * hasLower[k]
+      upperMultiplier[k] = upperMultiplier[k].replacing(with: netStep[k], where: isEquation[k] .> L(0.5))
+    }
+    centerHere()
+  }
+
+  /// A start near a given point: `x` holds it, `upperMultiplier` the net multipliers, both scaled.
+  func initializeWarm() {
+    rho = L(1e-6)
+    delta = L(1e-4)
+    multiplyConstraints(x, into: values)
+    let least = L(1e-3)
+    for k in 0..<count {
+      let net = upperMultiplier[k]
+      upperSlack[k] = L.maximum(upper[k] - values[k], least).replacing(
+        with: L(1.0), where: hasUpper[k] .< L(0.5))
+      lowerSlack[k] = L.maximum(values[k] - lower[k], least).replacing(
+        with: L(1.0), where: hasLower[k] .< L(0.5))
+      upperMultiplier[k] = (L.maximum(net, least) * hasUpper[k]).replacing(
+        with: net, where: isEquation[k] .> L(0.5))
+      lowerMultiplier[k] = L.maximum(-net, least) * hasLower[k]
+    }
+    centerHere()
+  }
+
+  private func centerHere() {
+    center.update(from: x, count: n)
+    upperCenter.update(from: upperMultiplier, count: count)
+    lowerCenter.update(from: lowerMultiplier, count: count)
+  }
+
+  /// The residuals of the iterate in the program's own units.
+  func residuals() -> ProgramResiduals<L> {
+    var r = ProgramResiduals<L>()
+    let zero = L(0.0)
+    (r.primal, r.dual) = (zero, zero)
+    for k in 0..<count {
+      let v = values[k]
+      let violation = L.maximum(
+        L.maximum((v - upper[k]) * hasUpper[k], (lower[k] - v) * hasLower[k]),
+        (v - upper[k]).magnitude * isEquation[k])
+      let isUsed = hasUpper[k] + hasLower[k] + isEquation[k]
+      r.primal = L.maximum(r.primal, violation / rowScale[k])
+      let size = L.maximum(v.magnitude, L.maximum(upper[k].magnitude, lower[k].magnitude)) / rowScale[k]
+      r.primalScale = L.maximum(r.primalScale, size.replacing(with: zero, where: isUsed .< L(0.5)))
+    }
+    let inverse = 1.0 / objectiveScale
+    var (quadratic, linearTerm, support, largest) = (zero, zero, zero, zero)
+    for i in 0..<n {
+      let unit = inverse / columnScale[i]
+      let sum = quadraticTimesX[i] + linear[i] + transposedMultipliers[i]
+      r.dual = L.maximum(r.dual, sum.magnitude * unit)
+      let size = L.maximum(
+        L.maximum(quadraticTimesX[i].magnitude, linear[i].magnitude), transposedMultipliers[i].magnitude)
+      r.dualScale = L.maximum(r.dualScale, size * unit)
+      quadratic += quadraticTimesX[i] * x[i]
+      linearTerm += linear[i] * x[i]
+    }
+    for k in 0..<count {
+      let part =
+        upper[k] * upperMultiplier[k] * L.maximum(hasUpper[k], isEquation[k])
+        - lower[k] * lowerMultiplier[k] * hasLower[k]
+      support += part
+      largest += part.magnitude
+    }
+    r.gap = (quadratic + linearTerm + support).magnitude * inverse
+    r.gapScale =
+      L.maximum(L.maximum(quadratic.magnitude, linearTerm.magnitude), support.magnitude) * inverse
+    return r
+  }
+
+  /// The largest difference of a product of slack and multiplier from a number.
+  private func distance(from goal: L) -> L {
+    var largest = L(0.0)
+    for k in 0..<count {
+      largest = L.maximum(largest, (upperSlack[k] * upperMultiplier[k] - goal).magnitude * hasUpper[k])
+      largest = L.maximum(largest, (lowerSlack[k] * lowerMultiplier[k] - goal).magnitude * hasLower[k])
+    }
+    return largest
+  }
+
+  /// Whether the multipliers prove that no point satisfies the constraints: Cᵀ z = 0 and the support of z negative (Farkas).
+  private func provesInfeasibility(
+    _ above: Vector, _ below: Vector, _ transposed: Vector, _ options: QuadraticProgramOptions
+  ) -> L.Mask {
+    var support = L(0.0)
+    for k in 0..<count {
+      support +=
+        upper[k] * above[k] * L.maximum(hasUpper[k], isEquation[k]) - lower[k] * below[k] * hasLower[k]
+    }
+    var largest = L(0.0)
+    for i in 0..<n { largest = L.maximum(largest, transposed[i].magnitude / columnScale[i]) }
+    return (support .< L(0.0)) .& (largest .<= -(support * options.certificateTolerance))
+  }
+
+  /// Whether `d` proves that the objective falls without end: Q d = 0, qᵀ d negative, and no side is in the way.
+  private func provesUnboundedness(
+    _ d: Vector, _ quadratic: Vector, _ rows: Vector, _ options: QuadraticProgramOptions
+  ) -> L.Mask {
+    var slope = L(0.0)
+    for i in 0..<n { slope += linear[i] * d[i] }
+    slope = slope / objectiveScale
+    let limit = -(slope * options.certificateTolerance)
+    var largest = L(0.0)
+    for i in 0..<n {
+      largest = L.maximum(largest, quadratic[i].magnitude / (objectiveScale * columnScale[i]))
+    }
+    for k in 0..<count {
+      let way = L.maximum(
+        L.maximum(rows[k] * hasUpper[k], -(rows[k] * hasLower[k])), rows[k].magnitude * isEquation[k])
+      largest = L.maximum(largest, way / rowScale[k])
+    }
+    return (slope .< L(0.0)) .& (largest .<= limit)
+  }
+}

@@ -1,0 +1,316 @@
+import Lanes
+
+/// min ½ xᵀQx + qᵀx subject to sides lower ≤ (C x, x) ≤ upper, by the proximal interior-point method of Schwan, Jiang, Kuhn and
+/// Jones (PIQP: A Proximal Interior-Point Quadratic Programming Solver, 2023): the proximal method of multipliers, whose subproblems take one
+/// step of Mehrotra's predictor–corrector method each. Regularisation by the proximal terms makes every system quasidefinite, so that neither
+/// Q nor the constraints need full rank.
+///
+/// Solves one program, or one in each lane; lanes that are done stand still. Nothing allocates in a step.
+///
+/// The constraints, in order: the equations, the rows with two sides, and the bounds of the variables; N in all. A constraint whose
+/// sides are equal is an equation without slacks, whose multiplier is kept as that of the upper side.
+final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
+  typealias L = Matrices.L
+  typealias Vector = UnsafeMutablePointer<L>
+
+  let matrices: Matrices
+  let n: Int
+  let m: Int
+  /// Rows and bounds.
+  let count: Int
+  private let memory: LaneMemory<L>
+
+  // Data, scaled: q, the sides, and one or zero where a side exists, or both are one equation.
+  let linear: Vector
+  let lower, upper, hasLower, hasUpper, isEquation: Vector
+  /// x = D x̂, rows times E; the objective times c.
+  let columnScale, rowScale: Vector
+  var objectiveScale = L(1.0)
+
+  // The iterate, and the proximal centres.
+  let x, center: Vector
+  let upperMultiplier, lowerMultiplier, upperSlack, lowerSlack, upperCenter, lowerCenter: Vector
+  /// (C x, x), Q x, and Cᵀ z with the bounds' multipliers added.
+  let values, quadraticTimesX, transposedMultipliers: Vector
+
+  // The step, and what its system is made of.
+  let stepX, stepUpper, stepLower, stepUpperSlack, stepLowerSlack, stepValues: Vector
+  let residualX, residualUpper, residualLower, targetUpper, targetLower: Vector
+  let diagonal, weights, reducedX, reducedRows, netStep: Vector
+  let refineX, refineRows, errorX, errorRows, product: Vector
+  // Of derivatives: which side of a constraint moves its value, and how far the constraint yields to its multiplier.
+  let shareUpper, shareLower, compliance: Vector
+
+  var rho = L(0.0)
+  var delta = L(0.0)
+
+  init(_ matrices: Matrices) {
+    self.matrices = matrices
+    (n, m) = (matrices.variableCount, matrices.rowCount)
+    count = n + m
+    let (n, m, count) = (n, m, count)
+    let memory = LaneMemory<L>(12 * n + 28 * count + 3 * m)
+    self.memory = memory
+    func variables() -> Vector { memory.take(n) }
+    func sides() -> Vector { memory.take(count) }
+    (linear, columnScale, x, center, quadraticTimesX, transposedMultipliers) =
+      (variables(), variables(), variables(), variables(), variables(), variables())
+    (lower, upper, hasLower, hasUpper, isEquation) = (sides(), sides(), sides(), sides(), sides())
+    (upperMultiplier, lowerMultiplier, upperSlack, lowerSlack) = (sides(), sides(), sides(), sides())
+    (upperCenter, lowerCenter, values, rowScale) = (sides(), sides(), sides(), sides())
+    (stepUpper, stepLower, stepUpperSlack, stepLowerSlack, stepValues) =
+      (sides(), sides(), sides(), sides(), sides())
+    (residualUpper, residualLower, targetUpper, targetLower) = (sides(), sides(), sides(), sides())
+    (weights, netStep, product) = (sides(), sides(), sides())
+    (stepX, residualX, diagonal, reducedX, refineX, errorX) =
+      (variables(), variables(), variables(), variables(), variables(), variables())
+    (shareUpper, shareLower, compliance) = (sides(), sides(), sides())
+    (reducedRows, refineRows, errorRows) = (memory.take(m), memory.take(m), memory.take(m))
+  }
+
+  /// Scales the program in place (the matrices must be unscaled): Ruiz' equilibration of [Q Cᵀ; C 0], and the objective by its size.
+  ///
+  /// `linear`, `lower` and `upper` hold numbers; sides that do not exist are zero there.
+  func equilibrate(rounds: Int) {
+    for i in 0..<n { columnScale[i] = L(1.0) }
+    for k in 0..<count { rowScale[k] = L(1.0) }
+    objectiveScale = L(1.0)
+    let (columns, rows) = (errorX, errorRows)
+    for _ in 0..<rounds {
+      matrices.norms(columns: columns, rows: rows)
+      var worst = L(0.0)
+      @inline(__always)
+      func factor(_ norm: L) -> L {
+        let isZero = norm .<= L(1e-12)
+        worst = L.maximum(worst, (norm - 1.0).magnitude.replacing(with: L(0.0), where: isZero))
+        return (1.0 / norm.replacing(with: L(1.0), where: isZero)).squareRoot
+      }
+      for i in 0..<n {
+        columns[i] = factor(columns[i])
+        columnScale[i] *= columns[i]
+      }
+      for k in 0..<m {
+        rows[k] = factor(rows[k])
+        rowScale[k] *= rows[k]
+      }
+      matrices.scale(columns: columns, rows: rows, objective: L(1.0))
+      if (worst .< L(1e-2)).allTrue { break }
+    }
+    matrices.quadraticNorms(columns)
+    var size = L(0.0)
+    for i in 0..<n {
+      linear[i] *= columnScale[i]
+      size = L.maximum(size, L.maximum(columns[i], linear[i].magnitude))
+    }
+    let objective = 1.0 / size.clamped(L(1e-6), L(1e12))
+    objectiveScale = objective.replacing(with: L(1.0), where: size .<= L(1e-12))
+    for i in 0..<n {
+      columns[i] = L(1.0)
+      linear[i] *= objectiveScale
+    }
+    for k in 0..<m { rows[k] = L(1.0) }
+    matrices.scale(columns: columns, rows: rows, objective: objectiveScale)
+    for i in 0..<n { rowScale[m + i] = 1.0 / columnScale[i] }
+    for k in 0..<count {
+      lower[k] *= rowScale[k]
+      upper[k] *= rowScale[k]
+    }
+  }
+
+  /// v = (C x, x).
+  func multiplyConstraints(_ x: UnsafePointer<L>, into v: Vector) {
+    matrices.multiplyRows(x, into: v)
+    (v + m).update(from: x, count: n)
+  }
+  /// y = Cᵀ z with the bounds' part added.
+  func multiplyTransposed(_ z: UnsafePointer<L>, into y: Vector) {
+    y.update(from: z + m, count: n)
+    matrices.addTransposedRows(z, to: y)
+  }
+  /// z of the upper sides and equations less that of the lower sides.
+  @inline(__always)
+  func netMultiplier(_ k: Int) -> L { upperMultiplier[k] - lowerMultiplier[k] }
+
+  /// Q x, (C x, x) and Cᵀ z of the iterate.
+  func evaluateIterate() {
+    matrices.multiplyQuadratic(x, into: quadraticTimesX)
+    multiplyConstraints(x, into: values)
+    for k in 0..<count { product[k] = netMultiplier(k) }
+    multiplyTransposed(product, into: transposedMultipliers)
+  }
+
+  // MARK: Systems
+
+  /// Factors the system of the present slacks and multipliers.
+  func factorizeStep() -> L.Mask {
+    var k = 0
+    while k < count {
+      let weight =
+        upperMultiplier[k] * hasUpper[k] / L.multiplyAdd(delta, upperMultiplier[k], upperSlack[k])
+        + lowerMultiplier[k] * hasLower[k] / L.multiplyAdd(delta, lowerMultiplier[k], lowerSlack[k])
+      weights[k] = weight.replacing(with: 1.0 / delta, where: isEquation[k] .> L(0.5))
+      k = k &+ 1
+    }
+    return factorizeWeights()
+  }
+  func factorizeWeights() -> L.Mask {
+    for i in 0..<n { diagonal[i] = rho + weights[m &+ i] }
+    return matrices.factorize(diagonal: diagonal, weights: weights)
+  }
+
+  /// Solves [Q + diag, Cᵀ; C, −1/w] (stepX, netStep) = (reducedX, reducedRows), refined.
+  func solveReduced(steps: Int) {
+    let (stepX, netStep) = (stepX, netStep)
+    stepX.update(from: reducedX, count: n)
+    netStep.update(from: reducedRows, count: m)
+    matrices.solve(stepX, netStep)
+    var before = L(.infinity)
+    for round in 0...steps {
+      matrices.multiplyQuadratic(stepX, into: errorX)
+      matrices.addTransposedRows(netStep, to: errorX)
+      matrices.multiplyRows(stepX, into: errorRows)
+      var (error, size) = (L(0.0), L(1e-300))
+      for i in 0..<n {
+        errorX[i] = reducedX[i] - L.multiplyAdd(diagonal[i], stepX[i], errorX[i])
+        error = L.maximum(error, errorX[i].magnitude)
+        size = L.maximum(size, reducedX[i].magnitude)
+      }
+      for k in 0..<m {
+        let isOut = weights[k] .== L(0.0)
+        let difference = reducedRows[k] - errorRows[k] + netStep[k] / weights[k]
+        errorRows[k] = difference.replacing(with: L(0.0), where: isOut)
+        // What is wrong in a row of small weight hardly matters.
+        let share = L.minimum(weights[k], L(1.0))
+        error = L.maximum(error, errorRows[k].magnitude * share)
+        size = L.maximum(size, (reducedRows[k].magnitude * share).replacing(with: L(0.0), where: isOut))
+      }
+      let isWorse = before .< error
+      if round > 0 {
+        // Steps back where the correction made it worse.
+        for i in 0..<n { stepX[i] -= refineX[i].replacing(with: L(0.0), where: .!isWorse) }
+        for k in 0..<m { netStep[k] -= refineRows[k].replacing(with: L(0.0), where: .!isWorse) }
+      }
+      if round == steps || ((error .<= 1e-13 * size) .| isWorse).allTrue { return }
+      before = error
+      refineX.update(from: errorX, count: n)
+      refineRows.update(from: errorRows, count: m)
+      matrices.solve(refineX, refineRows)
+      for i in 0..<n {
+        refineX[i] = refineX[i].replacing(with: L(0.0), where: isWorse)
+        stepX[i] += refineX[i]
+      }
+      for k in 0..<m {
+        refineRows[k] = refineRows[k].replacing(with: L(0.0), where: isWorse)
+        netStep[k] += refineRows[k]
+      }
+    }
+  }
+
+  /// Newton's step for the residuals and the targets of s ∘ z.
+  ///
+  /// With w = s/z + δ: C Δx − w Δz = r − t/z for upper sides, where t is the target, and −C Δx − w Δz = r − t/z for lower ones. Net of both,
+  /// Δν = d C Δx − g d with d = Σ 1/w.
+  func solveStep(refinements: Int) {
+    var k = 0
+    while k < count {
+      let (zu, zl, su, sl) = (upperMultiplier[k], lowerMultiplier[k], upperSlack[k], lowerSlack[k])
+      let above =
+        (residualUpper[k] * zu - targetUpper[k]) * hasUpper[k] / L.multiplyAdd(delta, zu, su)
+      let below =
+        (residualLower[k] * zl - targetLower[k]) * hasLower[k] / L.multiplyAdd(delta, zl, sl)
+      let sum = (above - below).replacing(with: residualUpper[k] / delta, where: isEquation[k] .> L(0.5))
+      netStep[k] = sum
+      k = k &+ 1
+    }
+    for i in 0..<n { reducedX[i] = residualX[i] + netStep[m &+ i] }
+    // What the bounds add, for after the solve.
+    for i in 0..<n { product[m &+ i] = netStep[m &+ i] }
+    for k in 0..<m {
+      reducedRows[k] = (netStep[k] / weights[k]).replacing(with: L(0.0), where: weights[k] .== L(0.0))
+    }
+    solveReduced(steps: refinements)
+    multiplyConstraints(stepX, into: stepValues)
+    for i in 0..<n { netStep[m &+ i] = weights[m &+ i] * stepX[i] - product[m &+ i] }
+    k = 0
+    while k < count {
+      let (zu, zl, su, sl) = (upperMultiplier[k], lowerMultiplier[k], upperSlack[k], lowerSlack[k])
+      let (wu, wl) = (L.multiplyAdd(delta, zu, su), L.multiplyAdd(delta, zl, sl))
+      let moved = stepValues[k]
+      let isBound = isEquation[k] .> L(0.5)
+      var up = (zu * (moved - residualUpper[k]) + targetUpper[k]) * hasUpper[k] / wu
+      var down = (targetLower[k] - zl * (moved + residualLower[k])) * hasLower[k] / wl
+      // The side that weighs more is taken from the system's own solution, which is not a difference of large numbers.
+      let isUp = zl * hasLower[k] * wu .<= zu * hasUpper[k] * wl
+      let net = netStep[k]
+      let (fromNet, fromNetDown) = (net + down, up - net)
+      up = up.replacing(with: fromNet, where: isUp .& (hasUpper[k] .> L(0.5)))
+      down = down.replacing(with: fromNetDown, where: (.!isUp) .& (hasLower[k] .> L(0.5)))
+      up = up.replacing(with: net, where: isBound)
+      stepUpper[k] = up
+      stepLower[k] = down
+      let fromRow = residualUpper[k] - moved + delta * up
+      let fromProduct = (targetUpper[k] - su * up) / zu
+      stepUpperSlack[k] = fromRow.replacing(with: fromProduct, where: su .< zu) * hasUpper[k]
+      let fromRowDown = residualLower[k] + moved + delta * down
+      let fromProductDown = (targetLower[k] - sl * down) / zl
+      stepLowerSlack[k] = fromRowDown.replacing(with: fromProductDown, where: sl .< zl) * hasLower[k]
+      k = k &+ 1
+    }
+  }
+
+  /// The residuals of the regularised optimality conditions.
+  func evaluateResiduals() {
+    for i in 0..<n {
+      residualX[i] = -(quadraticTimesX[i] + linear[i] + transposedMultipliers[i] + rho * (x[i] - center[i]))
+    }
+    var k = 0
+    while k < count {
+      let (zu, zl) = (upperMultiplier[k], lowerMultiplier[k])
+      let above = upper[k] - values[k] - upperSlack[k] * hasUpper[k] + delta * (zu - upperCenter[k])
+      residualUpper[k] = above * L.maximum(hasUpper[k], isEquation[k])
+      residualLower[k] = (values[k] - lower[k] - lowerSlack[k] + delta * (zl - lowerCenter[k])) * hasLower[k]
+      k = k &+ 1
+    }
+  }
+
+  /// Σ s z over all sides, after a step of these lengths.
+  func complementarity(primal: L, dual: L, moved: Bool) -> L {
+    var sum = L(0.0)
+    var k = 0
+    while k < count {
+      if moved {
+        let up =
+          L.multiplyAdd(primal, stepUpperSlack[k], upperSlack[k])
+          * L.multiplyAdd(dual, stepUpper[k], upperMultiplier[k])
+        let down =
+          L.multiplyAdd(primal, stepLowerSlack[k], lowerSlack[k])
+          * L.multiplyAdd(dual, stepLower[k], lowerMultiplier[k])
+        sum += up * hasUpper[k] + down * hasLower[k]
+      } else {
+        sum +=
+          upperSlack[k] * upperMultiplier[k] * hasUpper[k] + lowerSlack[k] * lowerMultiplier[k] * hasLower[k]
+      }
+      k = k &+ 1
+    }
+    return sum
+  }
+  /// How far slacks and multipliers can go before one is zero; at most one.
+  func longestSteps() -> (primal: L, dual: L) {
+    var (primal, dual) = (L(1.0), L(1.0))
+    @inline(__always)
+    func limit(_ length: inout L, _ value: L, _ step: L, _ exists: L) {
+      let reach = -(value / step)
+      length = L.minimum(
+        length, reach.replacing(with: L(1.0), where: (step .>= L(0.0)) .| (exists .< L(0.5))))
+    }
+    var k = 0
+    while k < count {
+      limit(&primal, upperSlack[k], stepUpperSlack[k], hasUpper[k])
+      limit(&primal, lowerSlack[k], stepLowerSlack[k], hasLower[k])
+      limit(&dual, upperMultiplier[k], stepUpper[k], hasUpper[k])
+      limit(&dual, lowerMultiplier[k], stepLower[k], hasLower[k])
+      k = k &+ 1
+    }
+    return (primal, dual)
+  }
+}

@@ -1,0 +1,24 @@
+/// How a quadratic program is solved.
+public struct QuadraticProgramOptions: Sendable, Hashable {
+  /// Largest violation of constraints and of stationarity, and gap between the objectives, in the program's own units.
+  public var absoluteTolerance = 1e-8
+  /// The same, relative to the largest of the terms that should cancel.
+  public var relativeTolerance = 1e-9
+  /// The most steps of the interior-point method.
+  public var maximumIterations = 200
+  /// How exactly a certificate of infeasibility, scaled so that its right-hand side is −1, must hold.
+  public var certificateTolerance = 1e-9
+  /// Rounds of equilibration (Ruiz 2001).
+  public var equilibrationRounds = 10
+  /// Solve once more with the constraints that turned out active as equations: digits that the interior-point method leaves open,
+  /// which derivatives need.
+  public var polishes = true
+  /// The products of slack and multiplier that are aimed at: zero for the solution itself; above zero for the minimiser of the objective
+  /// less `barrier` times the logarithms of all slacks, whose derivatives exist everywhere. Not polished.
+  public var barrier = 0.0
+  /// Sides at least this large stand for none, as in many file formats.
+  public var infinity = 1e20
+
+  /// The defaults.
+  public init() {}
+}

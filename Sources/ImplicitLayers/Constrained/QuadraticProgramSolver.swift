@@ -1,0 +1,255 @@
+import Lanes
+import LinearAlgebra
+
+/// Solves quadratic programs of one structure: memory, and for sparse ones the order of elimination, are kept from solve to solve.
+///
+/// Not thread-safe: one for each thread.
+public final class QuadraticProgramSolver {
+  /// How the matrices are stored and factored.
+  public enum Storage: Sendable, Hashable {
+    /// Dense where programs are small or most entries are there.
+    case automatic
+    /// Cholesky decomposition of the condensed system.
+    case dense
+    /// L D Lᵀ decomposition of the whole system.
+    case sparse
+  }
+  enum Core {
+    case dense(ProximalInteriorPoint<DenseProgramMatrices<Double>>)
+    case sparse(ProximalInteriorPoint<SparseProgramMatrices>)
+  }
+  /// The options.
+  public let options: QuadraticProgramOptions
+  let core: Core
+  private(set) var hasSolution = false
+  private(set) var wasPolished = false
+  var regularityOfSolution: QuadraticProgramRegularity?
+  let quadraticPattern, equalityPattern, inequalityPattern: SparsityPattern
+
+  /// - Parameter program: what has the structure; its numbers are not used yet.
+  /// - Throws: ``QuadraticProgramError`` if the program is malformed.
+  public init(
+    for program: QuadraticProgram, storage: Storage = .automatic, options: QuadraticProgramOptions = .init()
+  ) throws(QuadraticProgramError) {
+    try program.validate()
+    self.options = options
+    quadraticPattern = program.quadratic.pattern
+    equalityPattern = program.equalities.pattern
+    inequalityPattern = program.inequalities.pattern
+    let (n, p, m) = (program.variableCount, program.equalityCount, program.inequalityCount)
+    let entries = quadraticPattern.entryCount + equalityPattern.entryCount + inequalityPattern.entryCount
+    let isSmall = n + p <= 40 || (n + p <= 1500 && Double(entries) > 0.3 * Double(n * (n + p + m)))
+    if storage == .dense || (storage == .automatic && isSmall) {
+      core = .dense(
+        ProximalInteriorPoint(DenseProgramMatrices(variableCount: n, rowCount: p + m, equalityCount: p)))
+    } else {
+      do throws(LinearAlgebraError) {
+        core = .sparse(
+          ProximalInteriorPoint(
+            try SparseProgramMatrices(
+              quadratic: program.quadratic, rows: stacked(program.equalities, program.inequalities),
+              equalityCount: p)))
+      } catch { throw .shape(error.description) }
+    }
+  }
+
+  /// Solves.
+  /// - Parameters:
+  ///   - warmStart: a solution of a program nearby.
+  ///   - isCancelled: asked in every iteration.
+  /// - Returns: the solution, whatever its status. ``solution(of:)`` throws instead.
+  /// - Throws: ``QuadraticProgramError`` if the program is malformed, has another structure, or is not convex.
+  public func solve(
+    _ program: QuadraticProgram, warmStart: QuadraticProgramSolution? = nil,
+    isCancelled: () -> Bool = { false }
+  ) throws(QuadraticProgramError) -> QuadraticProgramSolution {
+    try program.validate()
+    hasSolution = false
+    guard program.quadratic.pattern == quadraticPattern, program.equalities.pattern == equalityPattern,
+      program.inequalities.pattern == inequalityPattern
+    else {
+      throw .shape("the program's matrices have other patterns than those that the solver was made for")
+    }
+    switch core {
+    case .dense(let core):
+      core.matrices.load(program)
+      return try solve(core, program, warmStart, isCancelled)
+    case .sparse(let core):
+      core.matrices.replaceValues(
+        quadratic: program.quadratic.values, rows: program.equalities.values + program.inequalities.values)
+      return try solve(core, program, warmStart, isCancelled)
+    }
+  }
+
+  private func solve<M: ProgramMatrices>(
+    _ core: ProximalInteriorPoint<M>, _ program: QuadraticProgram, _ warmStart: QuadraticProgramSolution?,
+    _ isCancelled: () -> Bool
+  ) throws(QuadraticProgramError) -> QuadraticProgramSolution where M.L == Double {
+    let (n, p, m) = (program.variableCount, program.equalityCount, program.inequalityCount)
+    core.load(
+      linear: program.linear, lower: program.equalityValues + program.lower + program.lowerBounds,
+      upper: program.equalityValues + program.upper + program.upperBounds, infinity: options.infinity)
+    core.equilibrate(rounds: options.equilibrationRounds)
+    if !core.isConvex() {
+      let (variable, pivot) = firstNegativePivot(program.quadratic)
+      throw .notConvex(variable: variable, pivot: pivot)
+    }
+    if let warmStart, warmStart.x.count == n, warmStart.equalityMultipliers.count == p,
+      warmStart.inequalityMultipliers.count == m, warmStart.boundMultipliers.count == n,
+      (warmStart.x + warmStart.equalityMultipliers + warmStart.inequalityMultipliers
+        + warmStart.boundMultipliers)
+        .allSatisfy(\.isFinite)
+    {
+      for i in 0..<n { core.x[i] = warmStart.x[i] / core.columnScale[i] }
+      let multipliers =
+        warmStart.equalityMultipliers + warmStart.inequalityMultipliers + warmStart.boundMultipliers
+      for k in 0..<core.count {
+        core.upperMultiplier[k] = multipliers[k] * core.objectiveScale / core.rowScale[k]
+      }
+      core.initializeWarm()
+    } else {
+      core.initialize()
+    }
+    let outcome = core.solve(options, isCancelled: isCancelled)
+    var residuals = outcome.residuals
+    var isPolished = false
+    if options.polishes, options.barrier == 0, outcome.status[0] == .converged {
+      isPolished = core.polish(true)
+      if isPolished { residuals = core.residuals() }
+    }
+    hasSolution = outcome.status[0] == .converged
+    wasPolished = isPolished
+    regularityOfSolution = nil
+    let x = (0..<n).map { core.x[$0] * core.columnScale[$0] }
+    let multipliers = (0..<core.count).map {
+      core.netMultiplier($0) * core.rowScale[$0] / core.objectiveScale
+    }
+    var solution = QuadraticProgramSolution(
+      status: outcome.status[0], x: x, equalityMultipliers: Array(multipliers[..<p]),
+      inequalityMultipliers: Array(multipliers[p..<p + m]), boundMultipliers: Array(multipliers[(p + m)...]),
+      objective: program.objective(x), iterations: outcome.iterations[0],
+      residuals: .init(primal: residuals.primal, dual: residuals.dual, gap: residuals.gap),
+      isPolished: isPolished, certificate: nil)
+    switch solution.status {
+    case .infeasible:
+      var support = 0.0
+      for k in 0..<core.count {
+        let up = core.upper[k] * core.upperMultiplier[k] * max(core.hasUpper[k], core.isEquation[k])
+        support += (up - core.lower[k] * core.lowerMultiplier[k] * core.hasLower[k]) / core.objectiveScale
+      }
+      solution.certificate = .infeasible(
+        equalities: solution.equalityMultipliers.map { $0 / -support },
+        inequalities: solution.inequalityMultipliers.map { $0 / -support },
+        bounds: solution.boundMultipliers.map { $0 / -support })
+    case .unbounded:
+      let slope = zip(x, program.linear).reduce(0) { $0 + $1.0 * $1.1 }
+      solution.certificate = .unbounded(direction: x.map { $0 / -slope })
+    default: break
+    }
+    return solution
+  }
+}
+
+extension QuadraticProgram {
+  /// The solution.
+  /// - Throws: ``QuadraticProgramError`` if the program is malformed or not convex, or was not solved.
+  public func solve(
+    storage: QuadraticProgramSolver.Storage = .automatic, options: QuadraticProgramOptions = .init()
+  ) throws(QuadraticProgramError) -> QuadraticProgramSolution {
+    let solution = try QuadraticProgramSolver(for: self, storage: storage, options: options).solve(self)
+    guard solution.status == .converged else {
+      let r = solution.residuals
+      throw .notSolved(
+        solution.status,
+        "after \(solution.iterations) iterations the residuals are \(r.primal) (constraints), \(r.dual) (stationarity), "
+          + "\(r.gap) (gap)")
+    }
+    return solution
+  }
+}
+
+extension ProximalInteriorPoint where Matrices.L == Double {
+  /// Takes q and the sides of all constraints, unscaled.
+  func load(linear q: [Double], lower low: [Double], upper high: [Double], infinity: Double) {
+    for i in 0..<n { linear[i] = q[i] }
+    for k in 0..<count {
+      let equal = low[k] == high[k]
+      isEquation[k] = equal ? 1 : 0
+      hasLower[k] = !equal && low[k] > -infinity ? 1 : 0
+      hasUpper[k] = !equal && high[k] < infinity ? 1 : 0
+      lower[k] = hasLower[k] == 1 ? low[k] : 0
+      upper[k] = equal || hasUpper[k] == 1 ? high[k] : 0
+    }
+  }
+}
+extension ProximalInteriorPoint {
+  /// Whether Q has no negative eigenvalue beyond rounding, lane by lane; scaled already.
+  func isConvex() -> L.Mask {
+    for i in 0..<n { diagonal[i] = L(0.0) }
+    matrices.quadraticNorms(diagonal)
+    var largest = L(0.0)
+    for i in 0..<n { largest = L.maximum(largest, diagonal[i]) }
+    let shift = largest * 1e-10 + 1e-300
+    for i in 0..<n { diagonal[i] = shift }
+    for k in 0..<count { weights[k] = L(0.0) }
+    return matrices.factorize(diagonal: diagonal, weights: weights) .& matrices.hasPositivePivots
+  }
+}
+extension DenseProgramMatrices where L == Double {
+  /// Takes the matrices of a program, unscaled.
+  func load(_ program: QuadraticProgram) {
+    let (n, m, p) = (variableCount, rowCount, equalityCount)
+    quadratic.update(repeating: 0, count: n * n)
+    rowsTransposed.update(repeating: 0, count: n * m)
+    func each(_ matrix: CompressedMatrix, _ body: (Int, Int, Double) -> Void) {
+      let (offsets, columns) = (matrix.pattern.rowOffsets, matrix.pattern.columnIndices)
+      for row in 0..<matrix.rows {
+        for k in offsets[row]..<offsets[row + 1] { body(row, columns[k], matrix.values[k]) }
+      }
+    }
+    each(program.quadratic) { quadratic[$0 * n + $1] = $2 }
+    each(program.equalities) { rowsTransposed[$1 * m + $0] = $2 }
+    each(program.inequalities) { rowsTransposed[$1 * m + p + $0] = $2 }
+  }
+}
+
+/// Rows of one matrix above those of another.
+private func stacked(_ a: CompressedMatrix, _ b: CompressedMatrix) throws(LinearAlgebraError)
+  -> CompressedMatrix
+{
+  let first = a.values.count
+  let pattern = try SparsityPattern(
+    rowCount: a.rows + b.rows, columnCount: a.columns,
+    rowOffsets: a.pattern.rowOffsets + b.pattern.rowOffsets.dropFirst().map { $0 + first },
+    columnIndices: a.pattern.columnIndices + b.pattern.columnIndices)
+  return try CompressedMatrix(pattern, values: a.values + b.values)
+}
+
+/// The first negative pivot of an elimination without exchanges of rows, after Q was found to have one. Rows of zeros are passed over.
+private func firstNegativePivot(_ matrix: CompressedMatrix) -> (variable: Int, pivot: Double) {
+  let n = matrix.rows
+  var a = [Double](repeating: 0, count: n * n)
+  let (offsets, columns) = (matrix.pattern.rowOffsets, matrix.pattern.columnIndices)
+  for row in 0..<n {
+    for k in offsets[row]..<offsets[row + 1] { a[row * n + columns[k]] += matrix.values[k] }
+  }
+  let size = a.reduce(0) { max($0, $1.magnitude) }
+  var least = (variable: 0, pivot: Double.infinity)
+  for k in 0..<n {
+    let pivot = a[k * n + k]
+    if pivot < least.pivot { least = (k, pivot) }
+    if pivot < -1e-10 * size { return (k, pivot) }
+    if pivot <= 1e-12 * size {
+      // [0 b; b c] has the eigenvalues of both signs that b brings.
+      if let j = (k + 1..<n).first(where: { a[k * n + $0].magnitude > 1e-9 * size }) {
+        return (j, -a[k * n + j].magnitude)
+      }
+      continue
+    }
+    for i in k + 1..<n where a[i * n + k] != 0 {
+      let factor = a[i * n + k] / pivot
+      for j in k + 1..<n { a[i * n + j] -= factor * a[k * n + j] }
+    }
+  }
+  return least
+}

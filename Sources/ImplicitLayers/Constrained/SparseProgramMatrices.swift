@@ -1,0 +1,136 @@
+import Lanes
+import LinearAlgebra
+
+/// Sparse matrices of one program. The whole system [Q + diag, Cᵀ; C, −1/w] is factored as L D Lᵀ in an order that is found once.
+final class SparseProgramMatrices: ProgramMatrices {
+  typealias L = Double
+  let variableCount: Int
+  let rowCount: Int
+  let equalityCount: Int
+  private let quadraticPattern: SparsityPattern
+  private let rowPattern: SparsityPattern
+  private let quadraticValues: NumberBuffer
+  private let rowValues: NumberBuffer
+  private let systemValues: NumberBuffer
+  private let weights: NumberBuffer
+  private let work: NumberBuffer
+  private let quadraticPlaces: [Int]
+  private let rowPlaces: [(Int, Int)]
+  private let diagonalPlaces: [Int]
+  private let factorization: SparseQuasidefiniteFactorization
+  /// The first variable whose pivot was not positive, and the pivot.
+  private(set) var failure: (row: Int, pivot: Double)?
+
+  /// - Parameters:
+  ///   - quadratic: Q with both halves.
+  ///   - rows: C.
+  init(quadratic: CompressedMatrix, rows: CompressedMatrix, equalityCount: Int) throws(LinearAlgebraError) {
+    let (n, m) = (quadratic.rows, rows.rows)
+    variableCount = n
+    rowCount = m
+    self.equalityCount = equalityCount
+    quadraticPattern = quadratic.pattern
+    rowPattern = rows.pattern
+    quadraticValues = NumberBuffer(quadratic.values)
+    rowValues = NumberBuffer(rows.values)
+    let quadraticRows = quadratic.pattern.rowIndices
+    let constraintRows = rows.pattern.rowIndices
+    let above = constraintRows.map { $0 + n }
+    let (pattern, places) = try SparsityPattern.coordinates(
+      rowCount: n + m, columnCount: n + m,
+      rows: quadraticRows + above + rows.pattern.columnIndices + Array(0..<n + m),
+      columns: quadratic.pattern.columnIndices + rows.pattern.columnIndices + above + Array(0..<n + m))
+    let (q, c) = (quadratic.values.count, rows.values.count)
+    quadraticPlaces = Array(places[..<q])
+    rowPlaces = (0..<c).map { (places[q + $0], places[q + c + $0]) }
+    diagonalPlaces = Array(places[(q + 2 * c)...])
+    systemValues = NumberBuffer(count: pattern.entryCount)
+    weights = NumberBuffer(zeros: m)
+    work = NumberBuffer(zeros: n + m)
+    factorization = try SparseQuasidefiniteFactorization(
+      pattern, isPositive: [Bool](repeating: true, count: n) + [Bool](repeating: false, count: m))
+  }
+
+  /// Other values on the same patterns.
+  func replaceValues(quadratic: [Double], rows: [Double]) {
+    for (k, value) in quadratic.enumerated() { quadraticValues.base[k] = value }
+    for (k, value) in rows.enumerated() { rowValues.base[k] = value }
+  }
+
+  func multiplyQuadratic(_ x: UnsafePointer<Double>, into y: UnsafeMutablePointer<Double>) {
+    quadraticPattern.multiply(quadraticValues.base, x, into: y, columns: 1, transposed: false)
+  }
+  func multiplyRows(_ x: UnsafePointer<Double>, into v: UnsafeMutablePointer<Double>) {
+    rowPattern.multiply(rowValues.base, x, into: v, columns: 1, transposed: false)
+  }
+  func addTransposedRows(_ z: UnsafePointer<Double>, to y: UnsafeMutablePointer<Double>) {
+    rowPattern.multiply(rowValues.base, z, into: work.base, columns: 1, transposed: true)
+    for i in 0..<variableCount { y[i] += work.base[i] }
+  }
+  func norms(columns: UnsafeMutablePointer<Double>, rows: UnsafeMutablePointer<Double>) {
+    quadraticNorms(columns)
+    for row in 0..<rowCount {
+      var largest = 0.0
+      for place in rowPattern.rowOffsets[row]..<rowPattern.rowOffsets[row + 1] {
+        let size = rowValues.base[place].magnitude
+        largest = max(largest, size)
+        let column = rowPattern.columnIndices[place]
+        columns[column] = max(columns[column], size)
+      }
+      rows[row] = largest
+    }
+  }
+  func quadraticNorms(_ columns: UnsafeMutablePointer<Double>) {
+    for row in 0..<variableCount {
+      var largest = 0.0
+      for place in quadraticPattern.rowOffsets[row]..<quadraticPattern.rowOffsets[row + 1] {
+        largest = max(largest, quadraticValues.base[place].magnitude)
+      }
+      columns[row] = largest
+    }
+  }
+  func scale(columns: UnsafePointer<Double>, rows: UnsafePointer<Double>, objective: Double) {
+    for row in 0..<variableCount {
+      for place in quadraticPattern.rowOffsets[row]..<quadraticPattern.rowOffsets[row + 1] {
+        quadraticValues.base[place] *=
+          objective * columns[row] * columns[quadraticPattern.columnIndices[place]]
+      }
+    }
+    for row in 0..<rowCount {
+      for place in rowPattern.rowOffsets[row]..<rowPattern.rowOffsets[row + 1] {
+        rowValues.base[place] *= rows[row] * columns[rowPattern.columnIndices[place]]
+      }
+    }
+  }
+
+  func factorize(diagonal: UnsafePointer<Double>, weights given: UnsafePointer<Double>) -> Bool {
+    let (n, m) = (variableCount, rowCount)
+    let values = systemValues.base
+    weights.base.update(from: given, count: m)
+    values.update(repeating: 0, count: systemValues.count)
+    for (k, place) in quadraticPlaces.enumerated() { values[place] = quadraticValues.base[k] }
+    for i in 0..<n { values[diagonalPlaces[i]] += diagonal[i] }
+    let (offsets, entries) = (rowPattern.rowOffsets, rowValues.base)
+    for row in 0..<m {
+      let isOut = given[row] == 0
+      for place in offsets[row]..<offsets[row + 1] {
+        let value = isOut ? 0 : entries[place]
+        values[rowPlaces[place].0] = value
+        values[rowPlaces[place].1] = value
+      }
+      values[diagonalPlaces[n + row]] = isOut ? -1 : -1 / given[row]
+    }
+    failure = factorization.factorize(values, smallest: 1e-14, replacement: 1e-7)
+    return failure == nil
+  }
+  var hasPositivePivots: Bool { failure == nil || failure!.row >= variableCount }
+  func solve(_ x: UnsafeMutablePointer<Double>, _ rows: UnsafeMutablePointer<Double>) {
+    let (n, m) = (variableCount, rowCount)
+    let y = work.base
+    y.update(from: x, count: n)
+    for k in 0..<m { y[n + k] = weights.base[k] == 0 ? 0 : rows[k] }
+    factorization.solve(y)
+    x.update(from: y, count: n)
+    rows.update(from: y + n, count: m)
+  }
+}
