@@ -20,6 +20,7 @@ let package = Package(
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
     .executable(name: "bench-equations", targets: ["bench-equations"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
+    .executable(name: "bench-linear", targets: ["bench-linear"]),
     .executable(name: "conformance", targets: ["conformance"]),
   ],
   dependencies: [
@@ -63,6 +64,10 @@ let package = Package(
     .executableTarget(
       name: "bench-kinematics",
       dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-linear",
+      dependencies: ["BenchmarkSupport", "CGemm", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(
       name: "conformance",

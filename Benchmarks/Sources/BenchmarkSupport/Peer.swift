@@ -19,7 +19,10 @@ package struct Peer: Sendable {
     self.path = path
   }
 
-  package func run(_ arguments: [String]) throws -> [Line] {
+  package func run(_ arguments: [String]) throws -> [Line] { try run(arguments, as: Line.self) }
+
+  /// Lines of a form of their own.
+  package func run<Line: Decodable>(_ arguments: [String], as type: Line.Type) throws -> [Line] {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments

@@ -37,6 +37,13 @@ package func nanoseconds(
   return (clock.now - start) / Double(count)
 }
 
+/// Nanoseconds of one call.
+package func repeatedly<T>(_ count: Int, clock: Clock = .wall, _ body: () throws -> T) rethrows -> Double {
+  try nanoseconds(per: count, clock: clock) {
+    for _ in 0..<count { consume(try body()) }
+  }
+}
+
 /// Runs several measurements in turn, round by round, so that drift of the machine hits all of them alike.
 ///
 /// - Parameters:

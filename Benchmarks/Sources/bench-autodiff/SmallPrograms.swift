@@ -134,12 +134,3 @@ private final class PlainCall {
   var instructionCount: Int { function.instructionCount ?? 0 }
   func callAsFunction() throws { try function(inputs: inputs, outputs: outputs) }
 }
-
-/// Nanoseconds of one call.
-func repeatedly<T>(_ count: Int, clock: BenchmarkSupport.Clock = .wall, _ body: () throws -> T) rethrows
-  -> Double
-{
-  try nanoseconds(per: count, clock: clock) {
-    for _ in 0..<count { consume(try body()) }
-  }
-}
