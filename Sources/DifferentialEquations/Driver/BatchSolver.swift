@@ -18,7 +18,7 @@ struct BatchSolver: Sendable {
 
   /// The method for lanes, if that is worth it.
   private func laneTableau(rows: Int) -> RungeKuttaTableau? {
-    rows >= Self.leastLanes ? options.method.explicitTableau : nil
+    rows >= Self.leastLanes && !equation.hasEvents ? options.method.explicitTableau : nil
   }
   func stepper() -> Stepper {
     options.method.stepper(equation.singleFunctions(), options, tolerances: tolerances)
@@ -65,7 +65,8 @@ struct BatchSolver: Sendable {
             from: problem.startTimes[row], problem.initialStates + row * problem.stateCount,
             outputTimes: problem.outputTimes(of: row),
             outputs: outputs + row * problem.outputCount * problem.stateCount,
-            record: hasRecords ? records[row] : nil)
+            record: hasRecords ? records[row] : nil,
+            events: equation.eventFunctions(parameters: problem.parameters(of: row)))
           if rows.count > 1 { outcomes[row].failure?.trajectory = row }
         }
       }
@@ -102,6 +103,7 @@ struct BatchSolver: Sendable {
         adjoint.reverse(
           records[row], outputTimes: problem.outputTimes(of: row),
           cotangents: cotangents + row * problem.outputCount * problem.stateCount,
+          events: equation.eventFunctions(parameters: problem.parameters(of: row)),
           into: states + row * problem.stateCount, parameters: target)
       }
     }
@@ -123,7 +125,8 @@ struct BatchSolver: Sendable {
         replay.solve(
           records[row], from: problem.initialStates + row * problem.stateCount,
           outputTimes: problem.outputTimes(of: row),
-          outputs: outputs + row * problem.outputCount * problem.stateCount, copy: copies?[row], events: nil)
+          outputs: outputs + row * problem.outputCount * problem.stateCount, copy: copies?[row],
+          events: equation.eventFunctions(parameters: problem.parameters(of: row)))
       }
     }
   }

@@ -176,6 +176,9 @@ final class TrajectorySolver {
         outcome.events.append((time, event))
         if events!.isTerminal[event] {
           record?.append(time, state)
+          // What would be later is the state at the end.
+          for k in next..<outputTimes.count { (outputs + k * n).update(from: state, count: n) }
+          outcome.outputCount = outputTimes.count
           outcome.endTime = time
           outcome.endedByEvent = true
           return outcome
@@ -186,7 +189,10 @@ final class TrajectorySolver {
       }
       record?.append(time, state)
       outcome.endTime = time
-      if next == outputTimes.count { return outcome }
+      if next == outputTimes.count {
+        if let events, events.isTerminal.contains(true) { return fail(.eventNotFound, nil) }
+        return outcome
+      }
       if happened != nil {
         stepper.begin()
         if let component = (0..<n).first(where: { !stepper.startRate[$0].isFinite }) {

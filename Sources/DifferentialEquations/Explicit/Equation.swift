@@ -9,6 +9,15 @@ protocol Equation: Sendable {
   func singleFunctions() -> RateFunctions<Double>
   /// Functions for as many lane groups at once as suit so many trajectories.
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>>
+  /// Whether there are events: then trajectories are solved one by one.
+  var hasEvents: Bool { get }
+  /// One thread's events of a trajectory with these parameters.
+  func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions?
+}
+
+extension Equation {
+  var hasEvents: Bool { false }
+  func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions? { nil }
 }
 
 extension NativeEquation: Equation {

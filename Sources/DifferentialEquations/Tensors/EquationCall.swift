@@ -17,14 +17,16 @@ struct EquationCall: Primitive {
 
   func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
     try requireTypes(operands, kernel.operandTypes(rows: rows, blocks: blocks), name)
-    return [kernel.resultType(rows: rows)] + (keepsTape ? [tapeType(rows)] : [])
+    return [kernel.resultType(rows: rows)] + kernel.constantTypes(rows: rows)
+      + (keepsTape ? [tapeType(rows)] : [])
   }
   func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
-    let (states, tape) = try kernel.solve(operands, rows: rows, blocks: blocks, keepsTape: keepsTape)
-    guard keepsTape else { return [states] }
+    let (states, endTimes, tape) = try kernel.solve(
+      operands, rows: rows, blocks: blocks, keepsTape: keepsTape)
+    let results = kernel.endsAtEvent ? [states, endTimes] : [states]
+    guard keepsTape else { return results }
     let number = TapeNumbers.next()
-    return [
-      states,
+    return results + [
       DenseArray(
         (0..<rows).flatMap { [number, Int32($0)] }, shape: [rows, 2],
         objects: tape.map { [number: $0] } ?? [:]),
@@ -38,8 +40,9 @@ struct EquationCall: Primitive {
     let directions = zip(primals, tangents).prefix(2).map { $1 ?? Tensor.zeros($0.shape) }
     let tangent = try bindOrThrow(
       EquationTangent(kernel: kernel, rows: rows, blocks: blocks),
-      [results[1], results[0]] + primals + directions)
-    return keepsTape ? (results, [tangent[0], nil]) : ([results[0]], [tangent[0]])
+      [results[results.count - 1], results[0]] + primals + directions)
+    let all = keepsTape ? results : Array(results.dropLast())
+    return (all, all.indices.map { $0 == 0 ? tangent[0] : nil })
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]

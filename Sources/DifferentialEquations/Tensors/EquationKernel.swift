@@ -23,6 +23,8 @@ struct EquationKernel: Hashable {
   let options: SolverOptions
   let gradient: GradientMethod
   let timeCount: Int
+  /// The solution ends at an event, before the time of output; where it ends is a second result.
+  var endsAtEvent = false
   var name: String { "solveEquation" }
 
   var n: Int { equation.stateCount }
@@ -30,7 +32,7 @@ struct EquationKernel: Hashable {
 
   static func == (a: Self, b: Self) -> Bool {
     a.equation === b.equation && a.options == b.options && a.gradient == b.gradient
-      && a.timeCount == b.timeCount
+      && a.timeCount == b.timeCount && a.endsAtEvent == b.endsAtEvent
   }
   func hash(into hasher: inout Hasher) {
     hasher.combine(ObjectIdentifier(equation))
@@ -43,6 +45,8 @@ struct EquationKernel: Hashable {
     [[rows, n], [blocks, p], [rows], [rows, timeCount]].map { TensorType(.float64, $0) }
   }
   func resultType(rows: Int) -> TensorType { TensorType(.float64, [rows, timeCount, n]) }
+  /// Results that are no numbers to differentiate: the times of ends.
+  func constantTypes(rows: Int) -> [TensorType] { endsAtEvent ? [TensorType(.float64, [rows])] : [] }
 
   /// A derivative that is solved for along with the state, or steps of it.
   final class Tape: Sendable {
@@ -66,15 +70,24 @@ struct EquationKernel: Hashable {
 
   /// Solves; the tape holds what derivatives need.
   func solve(_ operands: [DenseArray], rows: Int, blocks: Int, keepsTape: Bool) throws(TensorError) -> (
-    states: DenseArray, tape: Tape?
+    states: DenseArray, endTimes: DenseArray, tape: Tape?
   ) {
-    let data = data(operands, rows, blocks)
-    if rows == 0 { return (DenseArray([Double](), shape: resultType(rows: 0).shape), nil) }
+    var data = data(operands, rows, blocks)
+    if rows == 0 {
+      return (
+        DenseArray([Double](), shape: resultType(rows: 0).shape), DenseArray([Double](), shape: [0]), nil
+      )
+    }
+    guard gradient == .discreteAdjoint || equation.events == nil else {
+      throw TensorError(.argument, name, "events need the gradient method .discreteAdjoint")
+    }
     // Also for the value alone: with and without derivatives it shall be the same.
     if gradient == .forwardSensitivity { return try solveSensitivities(data) }
     let solution = try solution(equation, data, keepsRecord: keepsTape && gradient != .backsolve)
     let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
-    return (states, keepsTape ? Tape(data, solution.records ?? [], []) : nil)
+    let endTimes = DenseArray(solution.endTimes, shape: [rows])
+    if endsAtEvent { data.outputTimes = solution.endTimes }
+    return (states, endTimes, keepsTape ? Tape(data, solution.records ?? [], []) : nil)
   }
 
   private func solution(
@@ -99,7 +112,7 @@ struct EquationKernel: Hashable {
 
   /// State and all its derivatives at once.
   private func solveSensitivities(_ data: EquationData) throws(TensorError) -> (
-    states: DenseArray, tape: Tape?
+    states: DenseArray, endTimes: DenseArray, tape: Tape?
   ) {
     do {
       let joint = try equation.sensitivityEquation()
@@ -122,7 +135,8 @@ struct EquationKernel: Hashable {
         derivatives += solution.states[k * width + n..<(k + 1) * width]
       }
       return (
-        DenseArray(states, shape: resultType(rows: data.rows).shape), Tape(data, [], derivatives)
+        DenseArray(states, shape: resultType(rows: data.rows).shape),
+        DenseArray(solution.endTimes, shape: [data.rows]), Tape(data, [], derivatives)
       )
     } catch { throw tensorError(error) }
   }

@@ -20,6 +20,7 @@ import Synchronization
 /// The right-hand side is traced by one task at a time, so that the equation can be used by several.
 public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: TensorTree>: Sendable {
   private let rate: Rate
+  private let events: [EquationEvent<State, Parameters>]
   private let cache = Cache()
 
   /// The closure, which is called with the lock held: what it captures need not be `Sendable`.
@@ -40,9 +41,15 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
     let entries = Mutex<[Entry]>([])
   }
 
-  /// - Parameter rate: time (a scalar), state and parameters to the rates of change, of the state's structure and shapes.
-  public init(_ rate: @escaping (_ time: Tensor, _ state: State, _ parameters: Parameters) throws -> State) {
+  /// - Parameters:
+  ///   - events: where the state jumps, or the solution ends.
+  ///   - rate: time (a scalar), state and parameters to the rates of change, of the state's structure and shapes.
+  public init(
+    events: [EquationEvent<State, Parameters>] = [],
+    _ rate: @escaping (_ time: Tensor, _ state: State, _ parameters: Parameters) throws -> State
+  ) {
     self.rate = Rate(rate)
+    self.events = events
   }
 
   /// The solution at several times.
@@ -67,51 +74,25 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
     options: SolverOptions = SolverOptions(), gradient: GradientMethod = .discreteAdjoint
   ) throws -> State {
     try withTensorErrors {
-      let states = initialState.leaves
-      for leaf in states + parameters.leaves where !leaf.elementType.isFloatingPoint {
-        throw TensorError(
-          .elementType, "solve", "state and parameters must be floating-point tensors, not \(leaf.type)")
+      guard !events.contains(where: \.isTerminal) else {
+        throw TensorError(.argument, "solve", "an event ends the solution; use solveToEvent")
       }
-      guard times.rank == 1, times.count > 0, startTime.rank == 0 else {
-        throw TensorError(
-          .shape, "solve",
-          "needs a scalar initial time and a vector of times, not the shapes \(startTime.shape) and \(times.shape)"
-        )
+      guard times.rank == 1, times.count > 0 else {
+        throw TensorError(.shape, "solve", "needs a vector of times, not the shape \(times.shape)")
       }
-      var y = concatenate(states.map { $0.converted(to: .float64).flattened })
-      var p = concatenate(
-        [Tensor.zeros([1])] + parameters.leaves.map { $0.converted(to: .float64).flattened })
-      let (equation, captures) = try traced(initialState, parameters, y, p)
-      if !captures.isEmpty { p = concatenate([p] + captures.map(\.flattened)) }
-      let kernel = EquationKernel(
-        equation: equation, options: options, gradient: gradient, timeCount: times.count)
-      _ = try options.tolerances(y.count)
-      let start = startTime.converted(to: .float64)
+      let problem = try flat(initialState, parameters, startTime, options)
       let ends = times.converted(to: .float64)
-      let rate = equation.rate
-      // The operation itself takes times as constants. Where their derivatives may be wanted, a step of size zero (whose derivative is
-      // not) moves the state to the time that is meant.
-      if start.isTraced {
-        y = try microStep(rate, start, y, p, by: stopGradient(start) - start)
-      }
-      let operands = [
-        y.reshaped([1, y.count]), p.reshaped([1, p.count]), stopGradient(start).reshaped([1]),
-        stopGradient(ends).reshaped([1, times.count]),
-      ]
-      var result = try bindOrThrow(EquationCall(kernel: kernel, rows: 1, blocks: 1), operands)[0].reshaped([
-        times.count, y.count,
-      ])
+      let kernel = EquationKernel(
+        equation: problem.equation, options: options, gradient: gradient, timeCount: times.count)
+      var result = try bindOrThrow(EquationCall(kernel: kernel, rows: 1, blocks: 1), problem.operands(ends))[0]
+        .reshaped([times.count, problem.state.count])
       if ends.isTraced {
+        let rate = problem.equation.rate
         result = try vmap(
           { (a: [Tensor]) in try microStep(rate, a[0], a[2], a[3], by: a[1] - stopGradient(a[1])) },
-          inputAxes: [0, 0, 0, nil])([stopGradient(ends), ends, result, p])
+          inputAxes: [0, 0, 0, nil])([stopGradient(ends), ends, result, problem.parameters])
       }
-      var offset = 0
-      return try initialState.mapLeaves { leaf in
-        defer { offset += leaf.count }
-        return result[0..<times.count, offset..<offset + leaf.count].reshaped([times.count] + leaf.shape)
-          .converted(to: leaf.elementType)
-      }
+      return try initialState.taking(rows: result)
     }
   }
 
@@ -128,6 +109,82 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
         options: options, gradient: gradient
       ).mapLeaves { $0[0] }
     }
+  }
+
+  /// The time of the event that ends the solution, and the state there (before a jump).
+  ///
+  /// Both are differentiable: the time by the derivative of the event's function along the solution.
+  /// - Parameters:
+  ///   - initialState: as for ``solve(from:parameters:startTime:times:options:gradient:)``, and so are the others.
+  ///   - latestTime: the event must happen before it.
+  /// - Throws: `TensorError`, also if the event does not happen. The equation must have one terminal event.
+  public func solveToEvent(
+    from initialState: State, parameters: Parameters, startTime: Tensor = 0.0, latestTime: Double,
+    options: SolverOptions = SolverOptions()
+  ) throws -> (time: Tensor, state: State) {
+    try withTensorErrors {
+      let terminal = events.indices.filter { events[$0].isTerminal }
+      guard terminal.count == 1 else {
+        throw TensorError(
+          .argument, "solveToEvent", "needs one terminal event; the equation has \(terminal.count)")
+      }
+      let problem = try flat(initialState, parameters, startTime, options)
+      var kernel = EquationKernel(
+        equation: problem.equation, options: options, gradient: .discreteAdjoint, timeCount: 1)
+      kernel.endsAtEvent = true
+      let results = try bindOrThrow(
+        EquationCall(kernel: kernel, rows: 1, blocks: 1), problem.operands(Tensor([latestTime])))
+      let values = problem.equation.events!.values
+      let function = try stage(
+        { (a: [Tensor]) in [try values(a)[0][terminal[0]]] },
+        [Tensor.zeros([]), Tensor.zeros(problem.state.shape), Tensor.zeros(problem.parameters.shape)]
+      ).program
+      let end = try TracedEvents.refined(
+        problem.equation.rate, function, results[1][0], results[0][0, 0], problem.parameters)
+      return (end.time, try initialState.taking(end.state, from: 0))
+    }
+  }
+
+  /// A problem on flat vectors.
+  private struct FlatProblem {
+    var equation: TracedEquation
+    var state: Tensor
+    var parameters: Tensor
+    var start: Tensor
+
+    func operands(_ times: Tensor) -> [Tensor] {
+      [
+        state.reshaped([1, state.count]), parameters.reshaped([1, parameters.count]), start.reshaped([1]),
+        stopGradient(times).reshaped([1, times.count]),
+      ]
+    }
+  }
+
+  private func flat(
+    _ initialState: State, _ parameters: Parameters, _ startTime: Tensor, _ options: SolverOptions
+  ) throws -> FlatProblem {
+    for leaf in initialState.leaves + parameters.leaves where !leaf.elementType.isFloatingPoint {
+      throw TensorError(
+        .elementType, "solve", "state and parameters must be floating-point tensors, not \(leaf.type)")
+    }
+    guard startTime.rank == 0 else {
+      throw TensorError(.shape, "solve", "needs a scalar initial time, not the shape \(startTime.shape)")
+    }
+    func vector(_ leaves: [Tensor]) -> Tensor {
+      concatenate(leaves.map { $0.converted(to: .float64).flattened })
+    }
+    guard !initialState.leaves.isEmpty else { throw TensorError(.shape, "solve", "the state has no tensors") }
+    var y = vector(initialState.leaves)
+    // A number that nothing uses stands first: equations without parameters need no rules of their own.
+    var p = vector([Tensor.zeros([1])] + parameters.leaves)
+    _ = try options.tolerances(y.count)
+    let (equation, captures) = try traced(initialState, parameters, y, p)
+    if !captures.isEmpty { p = vector([p] + captures) }
+    let start = startTime.converted(to: .float64)
+    // The operation itself takes times as constants. Where their derivatives may be wanted, a step of size zero (whose derivative is
+    // not) moves the state to the time that is meant.
+    if start.isTraced { y = try microStep(equation.rate, start, y, p, by: stopGradient(start) - start) }
+    return FlatProblem(equation: equation, state: y, parameters: p, start: stopGradient(start))
   }
 
   /// The equation on flat vectors, and what the closure captured from enclosing traces: its parameters after the first ones.
@@ -158,7 +215,8 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
         return [concatenate(leaves.map { $0.converted(to: .float64).flattened })]
       }, [Tensor.zeros([]), Tensor.zeros(y.shape), Tensor.zeros(p.shape)])
     if staged.captures.isEmpty {
-      let equation = TracedEquation(staged.program)
+      let equation = TracedEquation(
+        staged.program, events: try tracedEvents(state, parameters, staged.program))
       cache.entries.withLock { $0.append(.init(types: types, structure: structure, equation: equation)) }
       return (equation, [])
     }
@@ -184,11 +242,59 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
         Tensor.zeros([]), Tensor.zeros(y.shape),
         Tensor.zeros([count + shapes.reduce(0) { $0 + $1.elementCount }]),
       ])
-    return (TracedEquation(extended.program), staged.captures)
+    let events = try tracedEvents(state, parameters, extended.program)
+    return (TracedEquation(extended.program, events: events), staged.captures)
+  }
+
+  /// The events as programs on flat vectors.
+  private func tracedEvents(_ state: State, _ parameters: Parameters, _ rate: Program) throws -> TracedEvents? {
+    if events.isEmpty { return nil }
+    let types = rate.inputTypes.map { Tensor.zeros($0.shape) }
+    func program(_ body: ([Tensor]) throws -> [Tensor]) throws -> Program {
+      let staged = try stage(body, types)
+      guard staged.captures.isEmpty else {
+        throw TensorError(
+          .argument, "solve", "an event captures a traced tensor; pass it as a parameter of the equation")
+      }
+      return staged.program
+    }
+    let functions = try events.map { event in
+      try program { a in
+        let value = try event.function(a[0], state.taking(a[1], from: 0), parameters.taking(a[2], from: 1))
+        guard value.rank == 0 else {
+          throw TensorError(
+            .shape, "solve", "an event's function must return a scalar, not the shape \(value.shape)")
+        }
+        return [value.converted(to: .float64)]
+      }
+    }
+    let maps = try zip(events, functions).map { event, function in
+      guard let jump = event.jump else { return try program { [$0[1]] } }
+      let after = try program { a in
+        let result = try jump(a[0], state.taking(a[1], from: 0), parameters.taking(a[2], from: 1))
+        guard result.leaves.map(\.shape) == state.leaves.map(\.shape) else {
+          throw TensorError(.shape, "solve", "a jump must return a state of the same shapes")
+        }
+        return [concatenate(result.leaves.map { $0.converted(to: .float64).flattened })]
+      }
+      return try TracedEvents.map(rate, function, after)
+    }
+    return TracedEvents(
+      values: try program { a in [stack(try functions.map { try $0(a)[0] })] }, maps: maps,
+      directions: events.map(\.direction), isTerminal: events.map(\.isTerminal))
   }
 }
 
 extension TensorTree {
+  /// The same structure with a new first axis, with its numbers taken from rows.
+  fileprivate func taking(rows: Tensor) throws -> Self {
+    var offset = 0
+    return try mapLeaves { leaf in
+      defer { offset += leaf.count }
+      return rows[0..<rows.shape[0], offset..<offset + leaf.count].reshaped([rows.shape[0]] + leaf.shape)
+        .converted(to: leaf.elementType)
+    }
+  }
   /// The same structure with its numbers taken from a vector.
   fileprivate func taking(_ vector: Tensor, from start: Int) throws -> Self {
     var offset = start

@@ -11,6 +11,7 @@ final class TracedEquation: Equation {
   let parameterCount: Int
   /// Components of the state of which this is one, or one with its tangent.
   let phaseCount: Int
+  let events: TracedEvents?
   private let made = Mutex(Made())
 
   /// What has been asked for so far.
@@ -22,8 +23,9 @@ final class TracedEquation: Equation {
     var sensitivity: TracedEquation?
   }
 
-  init(_ rate: Program, phaseCount: Int? = nil) {
+  init(_ rate: Program, phaseCount: Int? = nil, events: TracedEvents? = nil) {
     self.rate = rate
+    self.events = events
     stateCount = rate.inputTypes[1].count
     self.phaseCount = phaseCount ?? rate.inputTypes[1].count
     parameterCount = rate.inputTypes[2].count
@@ -83,7 +85,10 @@ final class TracedEquation: Equation {
           return [concatenate([value, tangent])]
         }, types(2 * n, 2 * p))
     }
-    let equation = TracedEquation(staged.program, phaseCount: phaseCount)
+    let events = try events.map { events in
+      try withTensorErrors { try events.tangents(stateCount: n, parameterCount: p) }
+    }
+    let equation = TracedEquation(staged.program, phaseCount: phaseCount, events: events)
     made.withLock { $0.tangent = equation }
     return equation
   }
@@ -114,6 +119,11 @@ final class TracedEquation: Equation {
     _ = try rateSource()
     if pullback { _ = try pullbackSource() }
     if jacobian { _ = try jacobianSource() }
+    try events?.prepare(pullback: pullback)
+  }
+  var hasEvents: Bool { events != nil }
+  func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions? {
+    events?.functions(parameters: parameters)
   }
   func singleFunctions() -> RateFunctions<Double> { TracedFunctions<Double>(self, width: 1).functions }
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
