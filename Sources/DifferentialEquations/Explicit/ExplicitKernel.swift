@@ -143,22 +143,26 @@ final class ExplicitKernel<L: Lane> {
   @specialized(where L == Double)
   @specialized(where L == SIMD8<Double>)
   func advance() {
+    let rate = functions.rate
     var stage = 1
     while stage < stageCount {
-      evaluate(stage)
+      evaluate(stage, rate)
       stage = stage &+ 1
     }
   }
   /// The stages that serve the continuous extension only.
   func advanceExtraStages() {
+    let rate = functions.rate
     var stage = stageCount
     while stage < totalCount {
-      evaluate(stage)
+      evaluate(stage, rate)
       stage = stage &+ 1
     }
   }
   @inline(__always)
-  private func evaluate(_ stage: Int) {
+  private func evaluate(
+    _ stage: Int, _ rate: (UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void
+  ) {
     let c = stageTimes[stage]
     var w = 0
     while w < width {
@@ -167,7 +171,7 @@ final class ExplicitKernel<L: Lane> {
     }
     let target = stageStates + stage &* size
     combine(stageTerms[stage], of: rates, onto: state, into: target)
-    functions.rate(stageTime, target, rates + stage &* size)
+    rate(stageTime, target, rates + stage &* size)
   }
 
   /// `target = base + step * Σ weight * array`.
@@ -352,6 +356,7 @@ final class ExplicitKernel<L: Lane> {
     _ cotangent: UnsafeMutablePointer<L>, parameters: UnsafeMutablePointer<L>,
     outputs: UnsafeMutablePointer<L>?
   ) {
+    let pullback = functions.pullback
     let last = stageCount - 1
     let total = totalCount
     let end = stateCotangents + last &* size
@@ -377,7 +382,7 @@ final class ExplicitKernel<L: Lane> {
           stageTime[w] = L.multiplyAdd(step[w], L(c), time[w])
           w = w &+ 1
         }
-        functions.pullback(stageTime, stageStates + stage &* size, rateCotangent, target, parameters)
+        pullback(stageTime, stageStates + stage &* size, rateCotangent, target, parameters)
         if stage == last { add(cotangent, to: end) }
       }
       stage = stage &- 1

@@ -39,8 +39,11 @@ final class LaneSolver {
     let row: UnsafeMutablePointer<Int>
     let output: UnsafeMutablePointer<Int>
     let count: UnsafeMutablePointer<Int>
-    /// Whether the lane's step may grow: not right after a refusal.
-    let mayGrow: UnsafeMutablePointer<Bool>
+    /// Where the lane's trajectory is recorded.
+    let record: UnsafeMutablePointer<Unmanaged<StepRecord>?>
+    /// The lane's recorded times and states.
+    let times: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
+    let states: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
     /// Lanes at work, and the next trajectory that waits for one.
     @exclusivity(unchecked) var active = 0
     @exclusivity(unchecked) var waiting = 0
@@ -48,13 +51,18 @@ final class LaneSolver {
       row = .allocate(capacity: lanes)
       output = .allocate(capacity: lanes)
       count = .allocate(capacity: lanes)
-      mayGrow = .allocate(capacity: lanes)
+      times = .allocate(capacity: lanes)
+      states = .allocate(capacity: lanes)
+      record = .allocate(capacity: lanes)
+      record.initialize(repeating: nil, count: lanes)
     }
     deinit {
       row.deallocate()
       output.deallocate()
       count.deallocate()
-      mayGrow.deallocate()
+      record.deallocate()
+      times.deallocate()
+      states.deallocate()
     }
   }
   private var parameters: UnsafeMutablePointer<L> { arena.parameters }
@@ -89,9 +97,18 @@ final class LaneSolver {
     let places: UnsafeMutablePointer<L>
     let history: UnsafeMutablePointer<L>
     let olderHistory: UnsafeMutablePointer<L>
+    /// The largest factor of the next step: one after a refusal.
+    let limit: UnsafeMutablePointer<L>
+    /// The time of the next output.
+    let nextTime: UnsafeMutablePointer<L>
+    /// Steps tried and accepted.
+    let attempts: UnsafeMutablePointer<L>
+    let accepted: UnsafeMutablePointer<L>
+    /// One where a trajectory is, zero elsewhere.
+    let isActive: UnsafeMutablePointer<L>
 
     init(_ n: Int, _ p: Int, _ width: Int) {
-      let total = (3 * n + 2 * p + 7) * width
+      let total = (3 * n + 2 * p + 12) * width
       memory = UnsafeMutableRawPointer.allocate(byteCount: max(total, 1) * 64, alignment: 64).bindMemory(
         to: L.self, capacity: max(total, 1))
       memory.initialize(repeating: L(0.0), count: max(total, 1))
@@ -112,6 +129,11 @@ final class LaneSolver {
       places = take(1)
       history = take(1)
       olderHistory = take(1)
+      limit = take(1)
+      nextTime = take(1)
+      attempts = take(1)
+      accepted = take(1)
+      isActive = take(1)
     }
     deinit { UnsafeMutableRawPointer(memory).deallocate() }
   }
@@ -168,12 +190,10 @@ final class LaneSolver {
     let books = books
     books.waiting = rows.lowerBound
     books.active = 0
-    let (rowOfLane, nextOutput, attempts) = (books.row, books.output, books.count)
-    let growth = books.mayGrow
-    let (time, step, state) = (numbers(kernel.time), numbers(kernel.step), kernel.state)
-    let (end, direction, size) = (numbers(arena.end), numbers(arena.direction), numbers(arena.size))
-    let (newTime, error) = (numbers(arena.newTime), numbers(kernel.errorNorm))
-    let (history, olderHistory) = (numbers(arena.history), numbers(arena.olderHistory))
+    let (rowOfLane, nextOutput) = (books.row, books.output)
+    let state = kernel.state
+    let (time, end, direction) = (numbers(kernel.time), numbers(arena.end), numbers(arena.direction))
+    let (attempts, accepted) = (numbers(arena.attempts), numbers(arena.accepted))
 
     /// Gives the lane the next trajectory that has something to do.
     func refill(_ lane: Int) {
@@ -197,28 +217,41 @@ final class LaneSolver {
         time[lane] = start
         end[lane] = times[m - 1]
         direction[lane] = times[m - 1] > start ? 1 : -1
-        size[lane] = initialSizes[row - rows.lowerBound]
-        history[lane] = 1
-        olderHistory[lane] = 1
+        numbers(arena.size)[lane] = initialSizes[row - rows.lowerBound]
+        numbers(arena.history)[lane] = 1
+        numbers(arena.olderHistory)[lane] = 1
+        numbers(arena.limit)[lane] = control.largestFactor
+        numbers(arena.nextTime)[lane] = times[next]
+        numbers(arena.isActive)[lane] = 1
+        attempts[lane] = 0
+        accepted[lane] = 0
         rowOfLane[lane] = row
         nextOutput[lane] = next
-        attempts[lane] = 0
-        growth[lane] = true
+        books.record[lane] = records.map { Unmanaged.passUnretained($0[row]) }
         books.active += 1
         return
       }
+      // A lane at its end makes steps of size zero.
+      end[lane] = time[lane]
+      numbers(arena.isActive)[lane] = 0
       rowOfLane[lane] = -1
     }
-    func fail(_ lane: Int, _ reason: DifferentialEquationError.Reason) {
+    /// The lane's trajectory is over.
+    func finish(_ lane: Int, _ reason: DifferentialEquationError.Reason?) {
       let row = rowOfLane[lane]
+      outcomes[row].endTime = time[lane]
+      outcomes[row].outputCount = nextOutput[lane]
+      outcomes[row].statistics.acceptedSteps = Int(accepted[lane])
+      outcomes[row].statistics.rejectedSteps = Int(attempts[lane] - accepted[lane])
+      books.active -= 1
+      guard let reason else { return }
       var failure = DifferentialEquationError(
-        reason, time: time[lane], step: attempts[lane],
+        reason, time: time[lane], step: Int(attempts[lane]),
         component: kernel.tableau.embeddedOrder > 0
           ? kernel.worstComponent(group: lane / 8, lane: lane % 8) : nil,
         message: kernel.functions.failure().map { "\($0)" } ?? "")
       failure.trajectory = row
       outcomes[row].failure = failure
-      books.active -= 1
     }
 
     for lane in 0..<lanes { refill(lane) }
@@ -228,108 +261,98 @@ final class LaneSolver {
         put(problem.initialStates + rowOfLane[busy] * n, n, state, lane)
         put(problem.parameters(of: rowOfLane[busy]), problem.parameterCount, parameters, lane)
         time[lane] = time[busy]
+        end[lane] = time[busy]
       }
     }
     kernel.functions.bind(parameters)
     kernel.begin()
+    let (one, largest) = (L(1.0), L(control.largestFactor))
+    let margin = isAdaptive ? 1 : 1 - 1e-10
+    let maximumSteps = L(Double(options.maximumSteps))
     while books.active > 0 {
-      for lane in 0..<lanes {
-        if rowOfLane[lane] < 0 {
-          newTime[lane] = time[lane]
-          step[lane] = 0
-          continue
-        }
-        let h = min(size[lane], options.maximumStep)
-        let remaining = (end[lane] - time[lane]) * direction[lane]
-        newTime[lane] =
-          h >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? end[lane] : time[lane] + h * direction[lane]
-        step[lane] = newTime[lane] - time[lane]
+      var w = 0
+      while w < width {
+        let h = L.minimum(arena.size[w], L(options.maximumStep))
+        let now = kernel.time[w]
+        let isLast = (arena.end[w] - now) * arena.direction[w] * margin .<= h
+        let new = L.multiplyAdd(h, arena.direction[w], now).replacing(with: arena.end[w], where: isLast)
+        arena.newTime[w] = new
+        kernel.step[w] = new - now
+        w &+= 1
       }
       kernel.advance()
-      if isAdaptive {
-        kernel.estimateError()
-        var w = 0
-        while w < width {
-          let e = L.maximum(kernel.errorNorm[w], L(1e-20))
-          var factor = L.power(e, L(-beta1 * exponent)) * control.safety
+      if isAdaptive { kernel.estimateError() }
+      var isRefilled = false
+      w = 0
+      while w < width {
+        let isActive = arena.isActive[w] .== one
+        var isAccepted = isActive
+        let now = kernel.time[w]
+        arena.attempts[w] += arena.isActive[w]
+        if isAdaptive {
+          let e = kernel.errorNorm[w]
+          isAccepted = isActive .& (e .<= one)
+          let safe = L.maximum(e, L(1e-20))
+          var factor = L.power(safe, L(-beta1 * exponent)) * control.safety
           if usesHistory {
             factor = factor * L.power(arena.history[w], L(-beta2 * exponent))
             factor = factor * L.power(arena.olderHistory[w], L(-beta3 * exponent))
+            arena.olderHistory[w] = arena.olderHistory[w].replacing(with: arena.history[w], where: isAccepted)
+            arena.history[w] = arena.history[w].replacing(with: safe, where: isAccepted)
           }
-          arena.places[w] = factor
-          w &+= 1
+          factor = L.minimum(factor, arena.limit[w])
+          if (isActive .& .!isAccepted).anyTrue {
+            let refused = L.minimum(L.power(safe, L(-exponent)) * control.safety, L(0.95))
+            factor = refused.replacing(with: factor, where: isAccepted)
+            factor = factor.replacing(with: L(0.0), where: .!e.isFinite)
+          }
+          factor = L.maximum(factor, L(control.smallestFactor))
+          arena.size[w] = kernel.step[w].magnitude * factor
+          arena.limit[w] = one.replacing(with: largest, where: isAccepted)
         }
-      }
-      var accepted = L.Mask(repeating: false)
-      var isRefilled = false
-      for w in 0..<width {
-        accepted = L.Mask(repeating: false)
-        for k in 0..<8 {
-          let lane = w &* 8 &+ k
-          if rowOfLane[lane] < 0 { continue }
-          attempts[lane] += 1
-          let h = step[lane].magnitude
-          if isAdaptive {
-            let e = error[lane]
-            if e <= 1 {
-              let factor = max(
-                control.smallestFactor,
-                min(numbers(arena.places)[lane], growth[lane] ? control.largestFactor : 1))
-              size[lane] = h * factor
-              growth[lane] = true
-              olderHistory[lane] = history[lane]
-              history[lane] = max(e, 1e-20)
-              accepted[k] = true
-            } else {
-              outcomes[rowOfLane[lane]].statistics.rejectedSteps += 1
-              growth[lane] = false
-              size[lane] =
-                e.isFinite
-                ? h * max(control.smallestFactor, min(0.95, control.safety * Double.power(e, -exponent)))
-                : h * control.smallestFactor
-            }
-          } else {
-            accepted[k] = true
-          }
-          let isLost = time[lane] + size[lane] * direction[lane] == time[lane]
-          if !accepted[k] && (isLost || attempts[lane] >= options.maximumSteps) {
-            fail(lane, !isLost ? .tooManySteps : error[lane].isFinite ? .stepUnderflow : .nonFiniteRate)
-            refill(lane)
-            isRefilled = true
-          }
-        }
-        writeOutputs(problem, w, accepted, outputs)
         // The accepted lanes go on from the step's end.
+        let new = arena.newTime[w]
+        if (isAccepted .& ((arena.nextTime[w] - new) * arena.direction[w] .<= L(0.0))).anyTrue {
+          writeOutputs(problem, w, isAccepted, outputs)
+        }
         let last = kernel.rates + (kernel.stageCount - 1) * n * width
         var c = 0
         while c < n {
           let i = c &* width &+ w
-          state[i] = state[i].replacing(with: kernel.result[i], where: accepted)
-          kernel.rates[i] = kernel.rates[i].replacing(with: last[i], where: accepted)
+          state[i] = state[i].replacing(with: kernel.result[i], where: isAccepted)
+          kernel.rates[i] = kernel.rates[i].replacing(with: last[i], where: isAccepted)
           c = c &+ 1
         }
-        kernel.time[w] = kernel.time[w].replacing(with: arena.newTime[w], where: accepted)
-        for k in 0..<8 where accepted[k] {
-          let lane = w &* 8 &+ k
-          let row = rowOfLane[lane]
-          outcomes[row].statistics.acceptedSteps += 1
-          records?[row].append(time[lane], numbers(state) + lane, spacing: lanes)
-          outcomes[row].outputCount = nextOutput[lane]
-          outcomes[row].endTime = time[lane]
-          let isOver = nextOutput[lane] == m
-          let value = isAdaptive ? 0 : (numbers(state) + lane)[0]
-          if isOver {
-            books.active -= 1
-          } else if !value.isFinite {
-            fail(lane, .nonFiniteRate)
-          } else if attempts[lane] >= options.maximumSteps {
-            fail(lane, .tooManySteps)
-          } else {
-            continue
+        kernel.time[w] = now.replacing(with: new, where: isAccepted)
+        arena.accepted[w] += L(0.0).replacing(with: one, where: isAccepted)
+        if records != nil {
+          for k in 0..<8 where isAccepted[k] {
+            let lane = w &* 8 &+ k
+            books.record[lane].unsafelyUnwrapped._withUnsafeGuaranteedRef {
+              $0.append(time[lane], numbers(state) + lane, spacing: lanes)
+            }
           }
-          refill(lane)
-          isRefilled = true
         }
+        let isOver = isAccepted .& (kernel.time[w] .== arena.end[w])
+        let isLost =
+          isActive
+          .& ((L.multiplyAdd(arena.size[w], arena.direction[w], kernel.time[w]) .== kernel.time[w])
+            .| (maximumSteps .<= arena.attempts[w]))
+        if (isOver .| isLost).anyTrue {
+          for k in 0..<8 where isOver[k] || isLost[k] {
+            let lane = w &* 8 &+ k
+            let isFinite = !isAdaptive || kernel.errorNorm[w][k].isFinite
+            finish(
+              lane,
+              isOver[k]
+                ? nil
+                : attempts[lane] >= Double(options.maximumSteps)
+                  ? .tooManySteps : isFinite ? .stepUnderflow : .nonFiniteRate)
+            refill(lane)
+            isRefilled = true
+          }
+        }
+        w &+= 1
       }
       if isRefilled {
         kernel.functions.bind(parameters)
@@ -369,6 +392,7 @@ final class LaneSolver {
           get(kernel.result, n, lane, outputs + (rowOfLane[lane] * m + nextOutput[lane]) * n)
           nextOutput[lane] += 1
         }
+        if nextOutput[lane] < m { numbers(arena.nextTime)[lane] = times[nextOutput[lane]] }
         guard nextOutput[lane] < m, (times[nextOutput[lane]] - newTime[lane]) * direction[lane] < 0 else {
           continue
         }
@@ -466,6 +490,7 @@ final class LaneSolver {
     let (rowOfLane, output, stepOfLane) = (books.row, books.output, books.count)
     let (time, step) = (numbers(kernel.time), numbers(kernel.step))
     let cotangent = numbers(arena.cotangent)
+    let nextOutput = numbers(arena.nextTime)
 
     func add(_ row: UnsafePointer<Double>, to target: UnsafeMutablePointer<Double>, _ lane: Int) {
       for c in 0..<n { target[c &* lanes &+ lane] += row[c] }
@@ -492,6 +517,9 @@ final class LaneSolver {
         }
         rowOfLane[lane] = row
         stepOfLane[lane] = records[row].stepCount - 1
+        books.times[lane] = records[row].times
+        books.states[lane] = records[row].states
+        nextOutput[lane] = problem.outputTimes[row * m + m - 1]
         books.active += 1
         return
       }
@@ -514,18 +542,22 @@ final class LaneSolver {
           step[lane] = 0
           continue
         }
-        let record = records[row]
         let k = stepOfLane[lane]
-        let (start, end) = (record.times[k], record.times[k + 1])
-        time[lane] = start
-        step[lane] = end - start
-        put(record.states + k &* n, n, kernel.state, lane)
-        let times = problem.outputTimes(of: row)
-        while output[lane] >= 0, times[output[lane]] == end {
+        let times = books.times[lane] + k
+        time[lane] = times[0]
+        step[lane] = times[1] - times[0]
+        put(books.states[lane] + k &* n, n, kernel.state, lane)
+        // The last output not yet seen lies in this step, or before it.
+        if output[lane] < 0 || (nextOutput[lane] - times[0]) * step[lane] <= 0 { continue }
+        let outputs = problem.outputTimes + row &* m
+        while output[lane] >= 0, outputs[output[lane]] == times[1] {
           add(cotangents + (row * m + output[lane]) * n, to: cotangent, lane)
           output[lane] -= 1
         }
-        if output[lane] >= 0, (times[output[lane]] - start) * (end - start) > 0 { hasInside = true }
+        if output[lane] >= 0 {
+          nextOutput[lane] = outputs[output[lane]]
+          if (nextOutput[lane] - times[0]) * step[lane] > 0 { hasInside = true }
+        }
       }
       kernel.replay(includingExtraStages: hasInside)
       if hasInside {
@@ -543,6 +575,7 @@ final class LaneSolver {
             places[lane] = (place - time[lane]) / step[lane]
             put(cotangents + (row * m + output[lane]) * n, n, arena.scratch, lane)
             output[lane] -= 1
+            if output[lane] >= 0 { nextOutput[lane] = problem.outputTimes[row * m + output[lane]] }
           }
           if !isPending { break }
           kernel.setWeights(at: arena.places)
