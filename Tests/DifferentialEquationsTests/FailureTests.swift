@@ -1,0 +1,131 @@
+import Autodiff
+import Lanes
+import Testing
+
+@testable import DifferentialEquations
+
+/// y' = y², which is infinite at t = 1/y(0); or, with a parameter below zero, a root of a negative number from t = 1 on.
+private struct Explosion: VectorField {
+  var stateCount: Int { 2 }
+  var parameterCount: Int { 1 }
+  @inline(__always)
+  func rate<L: Lane>(
+    at time: L, state y: UnsafePointer<L>, parameters p: UnsafePointer<L>, into rate: UnsafeMutablePointer<L>
+  ) {
+    rate[0] = L(0.0)
+    rate[1] = (y[1] * y[1]).replacing(with: (1.0 - time).squareRoot, where: p[0] .< L(0.0))
+  }
+  @inline(__always)
+  func pullback<L: Lane>(
+    at time: L, state y: UnsafePointer<L>, parameters p: UnsafePointer<L>, cotangent c: UnsafePointer<L>,
+    state s: UnsafeMutablePointer<L>, addingTo q: UnsafeMutablePointer<L>
+  ) {
+    s[0] = L(0.0)
+    s[1] = (y[1] * c[1] * 2.0).replacing(with: L(0.0), where: p[0] .< L(0.0))
+  }
+}
+
+@Suite struct FailureTests {
+  static func failure(_ body: () throws -> Void) -> DifferentialEquationError? {
+    do { try body() } catch { return error as? DifferentialEquationError }
+    return nil
+  }
+
+  @Test(arguments: [1, 20]) func blowUp(_ count: Int) throws {
+    let equation = NativeEquation(Explosion())
+    let initial = (0..<count).flatMap { _ in [0.0, 1.0] }
+    let error = try #require(
+      Self.failure { _ = try equation.solve(from: initial, parameters: [1], times: [0.5, 2]) })
+    #expect(error.reason == .stepUnderflow || error.reason == .nonFiniteRate)
+    #expect(abs(error.time - 1) < 1e-3)
+    #expect(error.component == 1)
+    #expect(error.trajectory == (count > 1 ? 0 : nil))
+    // The part of the solution that there is.
+    let partial = try equation.solve(
+      from: initial, parameters: [1], times: [0.5, 2], allowsFailures: true)
+    #expect(partial.failures.count == count)
+    #expect(abs(partial.state(time: 0)[1] - 2) < 1e-4)
+    #expect(partial.state(time: 1)[1].isNaN)
+    #expect(abs(partial.endTimes[0] - 1) < 1e-3)
+    #expect(throws: DifferentialEquationError.self) { _ = try partial.pullback(partial.states) }
+  }
+
+  @Test(arguments: [1, 20]) func notFinite(_ count: Int) throws {
+    let equation = NativeEquation(Explosion())
+    let initial = (0..<count).flatMap { _ in [0.0, 1.0] }
+    let error = try #require(
+      Self.failure { _ = try equation.solve(from: initial, parameters: [-1], times: [2]) })
+    #expect(error.reason == .nonFiniteRate)
+    #expect(abs(error.time - 1) < 1e-6)
+    #expect(error.component == 1)
+    let start = try #require(
+      Self.failure { _ = try equation.solve(from: [0, .infinity], parameters: [1], times: [2]) })
+    #expect(start.reason == .nonFiniteRate && start.time == 0 && start.component == 1)
+  }
+
+  @Test(arguments: [1, 20]) func tooManySteps(_ count: Int) throws {
+    let equation = NativeEquation(Explosion())
+    var options = SolverOptions(relativeTolerance: 1e-10, absoluteTolerance: 1e-10)
+    options.maximumSteps = 5
+    let initial = (0..<count).flatMap { _ in [0.0, 1.0] }
+    let error = try #require(
+      Self.failure { _ = try equation.solve(from: initial, parameters: [1], times: [0.9], options: options) })
+    #expect(error.reason == .tooManySteps)
+    #expect(error.step == 5)
+    #expect(error.description.contains("step 5"))
+  }
+
+  @Test func arguments() throws {
+    let equation = NativeEquation(Explosion())
+    func reason(_ body: () throws -> Void) -> DifferentialEquationError.Reason? { Self.failure(body)?.reason }
+    #expect(reason { _ = try equation.solve(from: [0, 1, 2], parameters: [1], times: [1]) } == .argument)
+    #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [], times: [1]) } == .argument)
+    #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: []) } == .argument)
+    #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: [0.2, 0.1]) } == .argument)
+    #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: [.nan]) } == .argument)
+    for change: (inout SolverOptions) -> Void in [
+      { $0.relativeTolerance = -1 }, { $0.relativeTolerance = 0; $0.absoluteTolerances = [0] },
+      { $0.absoluteTolerances = [1, 1, 1] }, { $0.method = .euler }, { $0.fixedStep = 0 },
+      { $0.maximumSteps = 0 }, { $0.checkpoints = 1 }, { $0.initialStep = -1 },
+    ] {
+      var options = SolverOptions()
+      change(&options)
+      #expect(
+        reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: [0.5], options: options) }
+          == .argument)
+    }
+  }
+
+  @Test func tensorErrors() throws {
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in y * y * p }
+    do {
+      _ = try equation.solve(from: [1.0], parameters: [1.0], times: [2.0])
+      Issue.record("no error")
+    } catch let error as TensorError {
+      #expect(error.description.contains("time") && error.description.contains("component 0"))
+    }
+    let wrong = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in stack([y[0], y[0]]) }
+    #expect(throws: TensorError.self) { _ = try wrong.solve(from: [1.0], parameters: [1.0], times: [2.0]) }
+    #expect(throws: TensorError.self) {
+      _ = try equation.solve(from: [1.0], parameters: [1.0], times: Tensor(2.0))
+    }
+  }
+
+  // Bounded memory: as few states as asked for, and the same gradient.
+  @Test(arguments: [2, 5, 40]) func checkpoints(_ count: Int) throws {
+    let equation = NativeEquation(Lorenz())
+    func gradient(_ checkpoints: Int?) throws -> (EquationSolution, [Double]) {
+      var options = SolverOptions(relativeTolerance: 1e-8, absoluteTolerance: 1e-8)
+      options.checkpoints = checkpoints
+      let solution = try equation.solve(
+        from: [1, 1, 1], parameters: [10, 28, 8 / 3], times: [0.7, 1.1, 2], options: options, keepsRecord: true)
+      let (states, parameters) = try solution.pullback([Double](repeating: 1, count: 9))
+      return (solution, states + parameters)
+    }
+    let (full, expected) = try gradient(nil)
+    let (thin, found) = try gradient(count)
+    #expect(full.records![0].stride == 1 && thin.records![0].stride > 1)
+    #expect(thin.records![0].byteCount < full.records![0].byteCount)
+    #expect(found == expected)
+  }
+}
