@@ -118,3 +118,47 @@ let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
     }
   }
 }
+
+extension GradientTests {
+  // Every method with every adjoint, for a problem that is mildly stiff: gradients agree to the tolerances.
+  @Test(arguments: SolverMethod.allCases.filter { $0.hasErrorEstimate && $0.order > 2 }, GradientMethod.allCases)
+  func everyAdjoint(_ method: SolverMethod, _ gradient: GradientMethod) throws {
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+      stack([p[0] * (y[1] - y[0] * y[0]) + cos(t), y[0] - p[1] * y[1] * y[1]])
+    }
+    var options = SolverOptions(method: method, relativeTolerance: 1e-8, absoluteTolerance: 1e-10)
+    func slope(_ options: SolverOptions, _ gradient: GradientMethod) throws -> [Double] {
+      try grad { (x: [Tensor]) in
+        let y = try equation.solve(
+          from: x[0], parameters: x[1], times: [0.3, 0.5], options: options, gradient: gradient)
+        return (y * Tensor([1.0, 2, 3, 4], shape: [2, 2])).sum()
+      }([[0.7, 0.4], [5.0, 0.6]]).flatMap(\.values)
+    }
+    let found = try slope(options, gradient)
+    options.method = .dormandPrince8
+    options.relativeTolerance = 1e-12
+    let expected = try slope(options, .discreteAdjoint)
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 2e-5 * max(1, abs($1)) }, "\(found) \(expected)")
+  }
+
+  @Test func adjointsThatSymplecticMethodsDoNotHave() throws {
+    let equation = Self.oscillator(.leapfrog)
+    let options = SolverOptions(method: .leapfrog, fixedStep: 0.1)
+    for gradient in [GradientMethod.continuousAdjoint, .backsolve] {
+      #expect(throws: TensorError.self) {
+        _ = try grad { (x: Tensor) in
+          try equation.solve(
+            from: x, parameters: [1.0, 0.1], endTime: 1, options: options, gradient: gradient)[0]
+        }([1.0, 0.0])
+      }
+    }
+    let f = { (x: Tensor) in
+      try equation.solve(
+        from: x, parameters: [1.0, 0.1], endTime: 1, options: options, gradient: .forwardSensitivity)[0]
+    }
+    let g = { (x: Tensor) in
+      try equation.solve(from: x, parameters: [1.0, 0.1], endTime: 1, options: options)[0]
+    }
+    #expect(abs(try grad(f)([1.0, 0.0]) - (try grad(g)([1.0, 0.0]))).values.max()! < 1e-12)
+  }
+}

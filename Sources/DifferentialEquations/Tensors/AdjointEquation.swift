@@ -12,6 +12,11 @@ struct AdjointEquation: Sendable {
   /// - Parameter keepsState: the state is interpolated from the recorded solution; otherwise it is solved for backwards.
   init(_ equation: any Equation, _ options: SolverOptions, keepsState: Bool) throws(DifferentialEquationError)
   {
+    guard !options.method.isSymplectic else {
+      throw DifferentialEquationError(
+        .argument,
+        message: "the adjoint equation is not one of positions and velocities; with \(options.method) use .discreteAdjoint")
+    }
     self.equation = equation
     var options = options
     options.initialStep = nil
@@ -77,8 +82,9 @@ struct AdjointEquation: Sendable {
         options.method.stepper(
           forward, options, tolerances: [Double](repeating: 1, count: n)), record)
     }
-    let state = UnsafeMutablePointer<Double>.allocate(capacity: n)
+    let state = UnsafeMutablePointer<Double>.allocate(capacity: 3 * n + p)
     defer { state.deallocate() }
+    let (unit, column) = (state + n, state + 2 * n)
     let adjoint = RateFunctions<Double>(
       stateCount: count, parameterCount: 0, width: 1, bind: { _ in },
       rate: { time, z, result in
@@ -91,7 +97,21 @@ struct AdjointEquation: Sendable {
         (result + offset + n).update(repeating: 0, count: p)
         functions.pullback(time, state, z + offset, result + offset, result + offset + n)
         for k in offset..<count { result[k] = -result[k] }
-      }, pullback: { _, _, _, _, _ in }, failure: functions.failure)
+      },
+      pullback: { _, _, _, _, _ in preconditionFailure("the adjoint equation has a Jacobian of its own") },
+      jacobian: { time, z, matrix in
+        // Row k of ∂λ'/∂λ = −(∂f/∂y)ᵀ and of ∂q'/∂λ = −(∂f/∂p)ᵀ, column by column from pullbacks. How λ' changes with a state that is
+        // solved for along is left out: Newton's method only converges a little slower for it.
+        if let trajectory { trajectory.state(at: time.pointee, into: state) } else { state.update(from: z, count: n) }
+        matrix.update(repeating: 0, count: count * count)
+        for i in 0..<n {
+          for k in 0..<n { unit[k] = k == i ? 1 : 0 }
+          (column + n).update(repeating: 0, count: p)
+          functions.pullback(time, state, unit, column, column + n)
+          for k in 0..<n + p { matrix[(offset + k) * count + offset + i] = -column[k] }
+          if !keepsState { for k in 0..<n { matrix[i * count + k] = column[k] } }
+        }
+      }, failure: functions.failure)
     let solver = TrajectorySolver(
       options.method.stepper(adjoint, options, tolerances: tolerances), options, tolerances: tolerances)
     var z = [Double](repeating: 0, count: count)

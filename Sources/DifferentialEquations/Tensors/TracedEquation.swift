@@ -110,7 +110,7 @@ final class TracedEquation: Equation {
           return [concatenate([try rate([a[0], state, a[2]])[0], tangents.flattened])]
         }, types(n * (1 + n + p), p))
     }
-    let equation = TracedEquation(staged.program)
+    let equation = TracedEquation(staged.program, phaseCount: phaseCount)
     made.withLock { $0.sensitivity = equation }
     return equation
   }
