@@ -14,7 +14,9 @@ import Testing
   ) { t, y, p in stack([y[1], 0.0 * t - p[0]]) }
 
   /// Height and velocity in closed form, bounce by bounce.
-  static func exact(_ h: Double, _ v: Double, _ g: Double, _ e: Double, _ end: Double) -> (y: [Double], bounces: Int) {
+  static func exact(_ h: Double, _ v: Double, _ g: Double, _ e: Double, _ end: Double) -> (
+    y: [Double], bounces: Int
+  ) {
     var (y, v, t) = (h, v, 0.0)
     var bounces = 0
     while true {
@@ -54,7 +56,8 @@ import Testing
         }.extrapolated)
     }
     let found = gradient.flatMap(\.values)
-    #expect(zip(found, difference).allSatisfy { abs($0 - $1) < 1e-7 * max(1, abs($1)) }, "\(found) \(difference)")
+    #expect(
+      zip(found, difference).allSatisfy { abs($0 - $1) < 1e-7 * max(1, abs($1)) }, "\(found) \(difference)")
     if method == .tsitouras5 {
       #expect(try GradientLaws(tolerance: 1e-6, step: 1e-3).violations(of: f, at: x) == [])
     }
@@ -116,8 +119,10 @@ import Testing
   @Test func directions() throws {
     let count = OrdinaryDifferentialEquation(
       events: [
-        EquationEvent<Tensor, Tensor>(.rising, of: { t, y, p in y[0] }, jump: { t, y, p in y + Tensor([0.0, 0.0, 1, 0]) }),
-        EquationEvent<Tensor, Tensor>(.either, of: { t, y, p in y[0] - 0.2 }, jump: { t, y, p in y + Tensor([0.0, 0.0, 0, 1]) }),
+        EquationEvent<Tensor, Tensor>(
+          .rising, of: { t, y, p in y[0] }, jump: { t, y, p in y + Tensor([0.0, 0.0, 1, 0]) }),
+        EquationEvent<Tensor, Tensor>(
+          .either, of: { t, y, p in y[0] - 0.2 }, jump: { t, y, p in y + Tensor([0.0, 0.0, 0, 1]) }),
       ]
     ) { t, y, p in stack([y[1], -y[0], 0.0 * t, 0.0 * t]) }
     let end = try count.solve(from: [1.0, 0.0, 0.0, 0.0], parameters: [0.0], times: [20 * Tensor(Double.pi)])

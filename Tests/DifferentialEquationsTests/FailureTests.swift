@@ -81,10 +81,14 @@ private struct Explosion: VectorField {
     #expect(reason { _ = try equation.solve(from: [0, 1, 2], parameters: [1], times: [1]) } == .argument)
     #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [], times: [1]) } == .argument)
     #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: []) } == .argument)
-    #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: [0.2, 0.1]) } == .argument)
+    #expect(
+      reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: [0.2, 0.1]) } == .argument)
     #expect(reason { _ = try equation.solve(from: [0, 1], parameters: [1], times: [.nan]) } == .argument)
     for change: (inout SolverOptions) -> Void in [
-      { $0.relativeTolerance = -1 }, { $0.relativeTolerance = 0; $0.absoluteTolerances = [0] },
+      { $0.relativeTolerance = -1 },
+      {
+        $0.relativeTolerance = 0; $0.absoluteTolerances = [0]
+      },
       { $0.absoluteTolerances = [1, 1, 1] }, { $0.method = .euler }, { $0.fixedStep = 0 },
       { $0.maximumSteps = 0 }, { $0.checkpoints = 1 }, { $0.initialStep = -1 },
     ] {
@@ -118,7 +122,8 @@ private struct Explosion: VectorField {
       var options = SolverOptions(relativeTolerance: 1e-8, absoluteTolerance: 1e-8)
       options.checkpoints = checkpoints
       let solution = try equation.solve(
-        from: [1, 1, 1], parameters: [10, 28, 8 / 3], times: [0.7, 1.1, 2], options: options, keepsRecord: true)
+        from: [1, 1, 1], parameters: [10, 28, 8 / 3], times: [0.7, 1.1, 2], options: options,
+        keepsRecord: true)
       let (states, parameters) = try solution.pullback([Double](repeating: 1, count: 9))
       return (solution, states + parameters)
     }

@@ -121,7 +121,8 @@ let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
 
 extension GradientTests {
   // Every method with every adjoint, for a problem that is mildly stiff: gradients agree to the tolerances.
-  @Test(arguments: SolverMethod.allCases.filter { $0.hasErrorEstimate && $0.order > 2 }, GradientMethod.allCases)
+  @Test(
+    arguments: SolverMethod.allCases.filter { $0.hasErrorEstimate && $0.order > 2 }, GradientMethod.allCases)
   func everyAdjoint(_ method: SolverMethod, _ gradient: GradientMethod) throws {
     let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
       stack([p[0] * (y[1] - y[0] * y[0]) + cos(t), y[0] - p[1] * y[1] * y[1]])

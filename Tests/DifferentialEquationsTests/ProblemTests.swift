@@ -15,7 +15,9 @@ import Testing
   }
 
   // Errors at the end are near the tolerances: within a factor that the problem's own sensitivity makes.
-  @Test(arguments: DetestProblems.names, [SolverMethod.tsitouras5, .dormandPrince5, .dormandPrince8, .bogackiShampine3])
+  @Test(
+    arguments: DetestProblems.names,
+    [SolverMethod.tsitouras5, .dormandPrince5, .dormandPrince8, .bogackiShampine3])
   func detest(_ name: String, _ method: SolverMethod) throws {
     let reference = try #require(ReferenceSolutions.all.detest[name])
     let tolerance = method == .bogackiShampine3 ? 1e-6 : 1e-9
@@ -35,7 +37,8 @@ import Testing
       method: method, relativeTolerance: tolerance, absoluteTolerance: tolerance * 1e-4)
     let solution = try Self.equation(StiffProblems.rate(name)).solve(
       from: Tensor(reference.initial!), parameters: [0.0], endTime: Tensor(reference.end!), options: options)
-    #expect(Self.error(solution, reference.final) < 1e3 * tolerance, "\(Self.error(solution, reference.final))")
+    #expect(
+      Self.error(solution, reference.final) < 1e3 * tolerance, "\(Self.error(solution, reference.final))")
   }
 
   @Test func implicitEulerOfRobertson() throws {
@@ -46,7 +49,8 @@ import Testing
     #expect(Self.error(solution, reference.final) < 1e-2)
   }
 
-  @Test(arguments: [SolverMethod.tsitouras5, .dormandPrince8]) func sevenStars(_ method: SolverMethod) throws {
+  @Test(arguments: [SolverMethod.tsitouras5, .dormandPrince8]) func sevenStars(_ method: SolverMethod) throws
+  {
     let reference = ReferenceSolutions.all.pleiades
     let options = SolverOptions(method: method, relativeTolerance: 1e-10, absoluteTolerance: 1e-12)
     let solution = try Self.equation(pleiades).solve(
@@ -56,7 +60,9 @@ import Testing
 
   // All derivatives of the Lorenz system against the variational equations in extended precision. (Solved backwards, what the
   // system contracts grows by e^27, so that the method .backsolve has no digit left.)
-  @Test(arguments: GradientMethod.allCases.filter { $0 != .backsolve }, [SolverMethod.tsitouras5, .dormandPrince8])
+  @Test(
+    arguments: GradientMethod.allCases.filter { $0 != .backsolve },
+    [SolverMethod.tsitouras5, .dormandPrince8])
   func lorenzSensitivities(_ gradient: GradientMethod, _ method: SolverMethod) throws {
     let reference = ReferenceSolutions.all.lorenz.final
     let options = SolverOptions(method: method, relativeTolerance: 1e-11, absoluteTolerance: 1e-12)
@@ -83,7 +89,9 @@ import Testing
   }
 
   // Gradients of stiff problems against differences of the same steps.
-  @Test(arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5]) func gradientOfRobertson(_ method: SolverMethod) throws {
+  @Test(arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5]) func gradientOfRobertson(
+    _ method: SolverMethod
+  ) throws {
     let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, k: Tensor) in
       let (a, b, c) = (y[0] * k[0], y[1] * y[2] * k[1] * 1e4, y[1] * y[1] * k[2] * 1e7)
       return stack([b - a, a - b - c, c])
@@ -105,7 +113,9 @@ import Testing
   }
 
   // Symplectic methods go the same way back, and keep the energy.
-  @Test(arguments: SolverMethod.allCases.filter(\.isSymplectic)) func timeReversal(_ method: SolverMethod) throws {
+  @Test(arguments: SolverMethod.allCases.filter(\.isSymplectic)) func timeReversal(_ method: SolverMethod)
+    throws
+  {
     let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
       let r = sqrt(y[0] * y[0] + y[1] * y[1])
       return stack([y[2], y[3], -y[0] / (r * r * r), -y[1] / (r * r * r)])
@@ -133,5 +143,32 @@ import Testing
     let errors = times.indices.map { abs(solution[$0, 0].scalar - sin(times[$0])) }
     #expect(errors.max()! < 3e-6)
     #expect(errors[0] == 0)
+  }
+}
+
+extension ProblemTests {
+  // A large sparse system, a diffusing reaction in two dimensions: the gradient of what is left along a direction.
+  @Test(arguments: [SolverMethod.kvaerno5, .radau5]) func sparseSystem(_ method: SolverMethod) throws {
+    let side = 8
+    let zeros = { Tensor.zeros([1, side]) }
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+      let u = y.reshaped([side, side])
+      let up = concatenate([u[1..<side, 0..<side], zeros()])
+      let down = concatenate([zeros(), u[0..<side - 1, 0..<side]])
+      let left = concatenate([u[0..<side, 1..<side], zeros().transposed], axis: 1)
+      let right = concatenate([zeros().transposed, u[0..<side, 0..<side - 1]], axis: 1)
+      return ((up + down + left + right - u * 4.0) * p[0] - u * u * u * p[1]).flattened
+    }
+    let options = SolverOptions(method: method, relativeTolerance: 1e-8, absoluteTolerance: 1e-10)
+    let explicit = SolverOptions(method: .dormandPrince8, relativeTolerance: 1e-11, absoluteTolerance: 1e-12)
+    let start = Tensor((0..<side * side).map { 1 + 0.1 * Double($0 % 7) })
+    func gradients(_ options: SolverOptions) throws -> [Double] {
+      try grad { (x: [Tensor]) in
+        try equation.solve(from: x[0], parameters: x[1], endTime: 0.5, options: options).sum()
+      }([start, [20.0, 0.7]]).flatMap(\.values)
+    }
+    let (found, expected) = (try gradients(options), try gradients(explicit))
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-6 * max(abs($1), 1) })
+    #expect(expected.map { abs($0) }.max()! > 1e-2)
   }
 }

@@ -1,4 +1,5 @@
 import Lanes
+import LinearAlgebra
 
 /// One thread's means to evaluate y' = f(t, y, p) and its derivatives, for `width` lane groups at once: component `c` of an array
 /// is at `pointer[c * width]`.
@@ -16,9 +17,11 @@ struct RateFunctions<L: Lane> {
       _ times: UnsafePointer<L>, _ state: UnsafePointer<L>, _ cotangent: UnsafePointer<L>,
       _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
     ) -> Void
-  /// The matrix ∂f/∂y, row-major, of one trajectory; nil: a pullback for each row.
+  /// The entries of the matrix ∂f/∂y of one trajectory, on ``jacobianPattern`` or, without one, all of them, row-major; nil: a
+  /// pullback for each row.
   var jacobian:
     ((_ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ matrix: UnsafeMutablePointer<L>) -> Void)?
+  let jacobianPattern: SparsityPattern?
   /// Of mechanical systems, how many components positions and momenta have together; further such states (tangents) may follow.
   var phaseCount: Int
   /// Why the last evaluations gave no numbers, if an operation refused its operands.
@@ -33,6 +36,7 @@ struct RateFunctions<L: Lane> {
         UnsafePointer<L>, UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>, UnsafeMutablePointer<L>
       ) -> Void,
     jacobian: ((UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void)? = nil,
+    jacobianPattern: SparsityPattern? = nil,
     failure: @escaping () -> (any Error)? = { nil }
   ) {
     self.stateCount = stateCount
@@ -43,6 +47,7 @@ struct RateFunctions<L: Lane> {
     self.rate = rate
     self.pullback = pullback
     self.jacobian = jacobian
+    self.jacobianPattern = jacobianPattern
     self.failure = failure
   }
 }

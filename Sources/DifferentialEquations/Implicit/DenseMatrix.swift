@@ -60,7 +60,42 @@ final class DenseMatrix {
     return true
   }
 
-  /// x = A⁻¹ b in place.
+  /// x = A⁻¹ b, or A⁻ᵀ b, in place.
+  func solve(_ x: UnsafeMutablePointer<Double>, transposed: Bool) {
+    if transposed { solveTransposed(x) } else { solve(x) }
+  }
+  private func solveTransposed(_ x: UnsafeMutablePointer<Double>) {
+    // Aᵀ = Uᵀ Lᵀ P: by rows of the factors, each of which takes its part off the rest.
+    var k = 0
+    while k < size {
+      let row = values + k &* size
+      let value = x[k] / row[k]
+      x[k] = value
+      var j = k &+ 1
+      while j < size {
+        x[j] -= row[j] * value
+        j = j &+ 1
+      }
+      k = k &+ 1
+    }
+    k = size &- 1
+    while k > 0 {
+      let row = values + k &* size
+      let value = x[k]
+      var j = 0
+      while j < k {
+        x[j] -= row[j] * value
+        j = j &+ 1
+      }
+      k = k &- 1
+    }
+    k = size &- 1
+    while k >= 0 {
+      if pivots[k] != k { (x[k], x[pivots[k]]) = (x[pivots[k]], x[k]) }
+      k = k &- 1
+    }
+  }
+
   func solve(_ x: UnsafeMutablePointer<Double>) {
     var k = 0
     while k < size {

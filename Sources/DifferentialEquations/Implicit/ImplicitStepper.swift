@@ -11,9 +11,10 @@ final class ImplicitStepper: Stepper {
   private let n: Int
   private let stageCount: Int
   private let memory: StageMemory
+  /// One Jacobian, or those of all stages of a block in the reverse sweep.
   private let jacobian: UnsafeMutablePointer<Double>
-  private let blockMatrix: DenseMatrix
-  private let filterMatrix: DenseMatrix
+  private let blockMatrix: StageMatrix
+  private let filterMatrix: StageMatrix?
   /// Inverses of the blocks of coefficients, for the rates of solved stages.
   private let inverses: [[Double]]
   /// The state of the matrices: the step that the factored ones belong to, and whether the Jacobian is that of this step's start.
@@ -80,11 +81,13 @@ final class ImplicitStepper: Stepper {
     stateCotangents = take(stages * n)
     rateCotangents = take(stages * n)
     outputCotangents = take(stages * n)
-    jacobian = .allocate(capacity: max(n * n, 1))
+    let blockCount = tableau.blocks[0].count
+    let pattern = functions.jacobian == nil ? nil : functions.jacobianPattern
+    blockMatrix = StageMatrix(size: n, blocks: blockCount, pattern: pattern)
+    filterMatrix = blockCount > 1 ? StageMatrix(size: n, blocks: 1, pattern: pattern) : nil
+    jacobian = .allocate(capacity: max(blockCount * blockMatrix.entryCount, 1))
     none = .allocate(capacity: max(functions.parameterCount, 1))
     none.initialize(repeating: 0, count: max(functions.parameterCount, 1))
-    blockMatrix = DenseMatrix(size: n * (tableau.blocks.map(\.count).max() ?? 1))
-    filterMatrix = DenseMatrix(size: n)
     inverses = tableau.blocks.map { block in
       let inverse = DenseMatrix(size: block.count)
       var result = [Double](repeating: 0, count: block.count * block.count)
@@ -150,31 +153,19 @@ final class ImplicitStepper: Stepper {
     }
     if factoredStep == h { return true }
     // All blocks of diagonal methods have the same coefficient.
-    let block = tableau.blocks[0]
-    fill(blockMatrix, block) { (i, j) in h * self.tableau.table.a[i][j] }
-    guard blockMatrix.factor() else { return false }
-    if block.count > 1 {
+    let first = tableau.blocks[0].lowerBound
+    let a = tableau.table.a
+    guard blockMatrix.factor(jacobian, isShared: true, coefficient: { h * a[first + $0][first + $1] }) else {
+      return false
+    }
+    if let filterMatrix {
       let gamma = h * tableau.filter
-      for k in 0..<n * n { filterMatrix.values[k] = -gamma * jacobian[k] }
-      for k in 0..<n { filterMatrix.values[k * (n + 1)] += 1 }
-      guard filterMatrix.factor() else { return false }
+      guard filterMatrix.factor(jacobian, isShared: true, coefficient: { _, _ in gamma }) else {
+        return false
+      }
     }
     factoredStep = h
     return true
-  }
-  /// `I − coefficient ⊗ J`.
-  private func fill(_ matrix: DenseMatrix, _ block: Range<Int>, _ coefficient: (Int, Int) -> Double) {
-    let width = n * block.count
-    for (bi, i) in block.enumerated() {
-      for (bj, j) in block.enumerated() {
-        let factor = coefficient(i, j)
-        for r in 0..<n {
-          let row = matrix.values + (bi * n + r) * width + bj * n
-          for c in 0..<n { row[c] = -factor * jacobian[r * n + c] }
-          if bi == bj { row[r] += 1 }
-        }
-      }
-    }
   }
 
   override func attempt() -> Double {
@@ -201,7 +192,7 @@ final class ImplicitStepper: Stepper {
       for (j, weight) in tableau.table.error.enumerated() { sum += weight * rates[j * n + c] }
       residual[c] = h * sum
     }
-    (tableau.blocks[0].count > 1 ? filterMatrix : blockMatrix).solve(residual)
+    (filterMatrix ?? blockMatrix).solve(residual)
     return norm(residual, result)
   }
 
@@ -337,7 +328,6 @@ final class ImplicitStepper: Stepper {
     for block in tableau.blocks.reversed() {
       let width = block.count * n
       let first = block.lowerBound
-      let matrix = blockMatrix.values
       for l in block {
         for c in 0..<n {
           var sum = outputs == nil ? 0 : outputCotangents[l * n + c]
@@ -347,19 +337,15 @@ final class ImplicitStepper: Stepper {
         }
       }
       for j in block {
-        setJacobian(timeCell.pointee + tableau.table.c[j] * h, stageStates + j * n, jacobian)
-        for l in block {
-          for r in 0..<n {
-            let row = matrix + ((l - first) * n + r) * width + (j - first) * n
-            for c in 0..<n { row[c] = -h * a[j][l] * jacobian[c * n + r] }
-            if j == l { row[r] += 1 }
-          }
-        }
+        setJacobian(
+          timeCell.pointee + tableau.table.c[j] * h, stageStates + j * n,
+          jacobian + (j - first) * blockMatrix.entryCount)
       }
-      if !blockMatrix.factor() {
-        (rateCotangents + first * n).update(repeating: .nan, count: width)
+      // The matrix is the transposed of that of the stages' equations.
+      if blockMatrix.factor(jacobian, isShared: false, coefficient: { h * a[first + $0][first + $1] }) {
+        blockMatrix.solve(rateCotangents + first * n, transposed: true)
       } else {
-        blockMatrix.solve(rateCotangents + first * n)
+        (rateCotangents + first * n).update(repeating: .nan, count: width)
       }
       for j in block {
         stageTime.pointee = timeCell.pointee + tableau.table.c[j] * h

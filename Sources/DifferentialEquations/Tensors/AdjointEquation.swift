@@ -15,7 +15,9 @@ struct AdjointEquation: Sendable {
     guard !options.method.isSymplectic else {
       throw DifferentialEquationError(
         .argument,
-        message: "the adjoint equation is not one of positions and velocities; with \(options.method) use .discreteAdjoint")
+        message:
+          "the adjoint equation is not one of positions and velocities; with \(options.method) use .discreteAdjoint"
+      )
     }
     self.equation = equation
     var options = options
@@ -102,7 +104,11 @@ struct AdjointEquation: Sendable {
       jacobian: { time, z, matrix in
         // Row k of ∂λ'/∂λ = −(∂f/∂y)ᵀ and of ∂q'/∂λ = −(∂f/∂p)ᵀ, column by column from pullbacks. How λ' changes with a state that is
         // solved for along is left out: Newton's method only converges a little slower for it.
-        if let trajectory { trajectory.state(at: time.pointee, into: state) } else { state.update(from: z, count: n) }
+        if let trajectory {
+          trajectory.state(at: time.pointee, into: state)
+        } else {
+          state.update(from: z, count: n)
+        }
         matrix.update(repeating: 0, count: count * count)
         for i in 0..<n {
           for k in 0..<n { unit[k] = k == i ? 1 : 0 }

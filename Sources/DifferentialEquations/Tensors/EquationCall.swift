@@ -29,7 +29,7 @@ struct EquationCall: Primitive {
     return results + [
       DenseArray(
         (0..<rows).flatMap { [number, Int32($0)] }, shape: [rows, 2],
-        objects: tape.map { [number: $0] } ?? [:]),
+        objects: tape.map { [number: $0] } ?? [:])
     ]
   }
   func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {

@@ -84,8 +84,10 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
       let ends = times.converted(to: .float64)
       let kernel = EquationKernel(
         equation: problem.equation, options: options, gradient: gradient, timeCount: times.count)
-      var result = try bindOrThrow(EquationCall(kernel: kernel, rows: 1, blocks: 1), problem.operands(ends))[0]
-        .reshaped([times.count, problem.state.count])
+      var result = try bindOrThrow(EquationCall(kernel: kernel, rows: 1, blocks: 1), problem.operands(ends))[
+        0
+      ]
+      .reshaped([times.count, problem.state.count])
       if ends.isTraced {
         let rate = problem.equation.rate
         result = try vmap(
@@ -247,7 +249,8 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
   }
 
   /// The events as programs on flat vectors.
-  private func tracedEvents(_ state: State, _ parameters: Parameters, _ rate: Program) throws -> TracedEvents? {
+  private func tracedEvents(_ state: State, _ parameters: Parameters, _ rate: Program) throws -> TracedEvents?
+  {
     if events.isEmpty { return nil }
     let types = rate.inputTypes.map { Tensor.zeros($0.shape) }
     func program(_ body: ([Tensor]) throws -> [Tensor]) throws -> Program {

@@ -1,5 +1,6 @@
 import Autodiff
 import Lanes
+import LinearAlgebra
 import Synchronization
 
 /// A differential equation whose right-hand side is a program from time, state and parameters to rates, with what follows from it:
@@ -18,7 +19,7 @@ final class TracedEquation: Equation {
   private struct Made: Sendable {
     var rate: ResidentSource?
     var pullback: ResidentSource?
-    var jacobian: ResidentSource?
+    var jacobian: Jacobian?
     var tangent: TracedEquation?
     var sensitivity: TracedEquation?
   }
@@ -57,19 +58,37 @@ final class TracedEquation: Equation {
     return source
   }
 
-  /// Time, state and parameters to the matrix ∂f/∂y.
-  func jacobianSource() throws -> ResidentSource {
+  /// The Jacobian ∂f/∂y as a program of time, state and parameters.
+  struct Jacobian: Sendable {
+    var source: ResidentSource
+    /// Where the results belong, if most of the matrix is zero.
+    var pattern: SparsityPattern?
+  }
+  /// Matrices of at least this size are kept sparse if no more than a fifth is not zero.
+  private static let leastSparseSize = 32
+
+  func jacobianSource() throws -> Jacobian {
     if let known = made.withLock({ $0.jacobian }) { return known }
     let rate = rate
+    let size = stateCount
+    var pattern: SparsityPattern?
     let staged = try withTensorErrors {
       try stage(
         { (a: [Tensor]) throws -> [Tensor] in
-          [try jacobian({ (y: Tensor) in try rate([a[0], y, a[2]])[0] }, mode: .forward)(a[1])]
+          let function = { (y: Tensor) in try rate([a[0], y, a[2]])[0] }
+          if size >= Self.leastSparseSize {
+            let matrix = try sparseJacobian(function)(a[1])
+            if matrix.pattern.entryCount * 5 <= size * size {
+              pattern = matrix.pattern
+              return [matrix.values]
+            }
+          }
+          return [try jacobian(function, mode: .forward)(a[1])]
         }, types(stateCount, parameterCount))
     }
-    let source = try ResidentSource(staged.program)
-    made.withLock { $0.jacobian = source }
-    return source
+    let result = Jacobian(source: try ResidentSource(staged.program), pattern: pattern)
+    made.withLock { $0.jacobian = result }
+    return result
   }
 
   /// The equation of state and tangent, `(y, ẏ)' = (f, ∂f/∂y ẏ + ∂f/∂p ṗ)`, with the parameters `(p, ṗ)`.
@@ -121,6 +140,8 @@ final class TracedEquation: Equation {
     if jacobian { _ = try jacobianSource() }
     try events?.prepare(pullback: pullback)
   }
+  /// The Jacobian's pattern, once that has been prepared.
+  var knownPattern: SparsityPattern? { made.withLock { $0.jacobian?.pattern } }
   var hasEvents: Bool { events != nil }
   func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions? {
     events?.functions(parameters: parameters)
@@ -165,6 +186,7 @@ private final class TracedFunctions<L: Lane> {
         rate.run()
       },
       pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
+      jacobianPattern: equation.knownPattern,
       failure: { rate.failure ?? self.pullback?.failure })
   }
 
@@ -208,7 +230,7 @@ private final class TracedFunctions<L: Lane> {
       guard let source = try? equation.jacobianSource() else {
         preconditionFailure("the equation was not prepared")
       }
-      let program = ResidentProgram<L>(source, width: width, isFixed: [false, false, true])
+      let program = ResidentProgram<L>(source.source, width: width, isFixed: [false, false, true])
       program.inputs[2] = parameters!
       program.load()
       jacobian = program
