@@ -1,6 +1,9 @@
 import Foundation
 import Lanes
 
+/// Threads that share a batch; asking the system takes longer than a short solution.
+let threadCount = ProcessInfo.processInfo.activeProcessorCount
+
 /// Solves batches of trajectories, and takes cotangents back through them, on all cores.
 struct BatchSolver: Sendable {
   let equation: any Equation
@@ -26,7 +29,7 @@ struct BatchSolver: Sendable {
 
   /// Divides rows among threads.
   private func forChunks(_ rows: Int, _ body: @Sendable (Range<Int>) -> Void) {
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = threadCount
     let usesLanes = laneTableau(rows: rows) != nil
     let chunks = usesLanes ? max(1, min(threads, rows / 16)) : min(rows, threads * 4)
     parallelFor(count: chunks, threads: threads, makeContext: { 0 }) { _, index in
@@ -115,7 +118,7 @@ struct BatchSolver: Sendable {
     copies: [StepRecord]?
   ) {
     let shared = Shared(value: (outputs, records, copies))
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = threadCount
     let chunks = min(rows.count, threads * 4)
     parallelFor(count: chunks, threads: threads, makeContext: { 0 }) { _, index in
       let (outputs, records, copies) = shared.value

@@ -181,28 +181,76 @@ final class ExplicitKernel<L: Lane> {
     into target: UnsafeMutablePointer<L>
   ) {
     let first = terms + range.lowerBound
-    let count = range.count
+    // Up to seven terms are kept in registers; of longer sums the rest is added in a loop.
+    switch range.count {
+    case 0: combine(onto: base, into: target) { _ in L.zero }
+    case 1:
+      let a = Summand(first[0], arrays)
+      combine(onto: base, into: target) { a.product($0) }
+    case 2:
+      let (a, b) = (Summand(first[0], arrays), Summand(first[1], arrays))
+      combine(onto: base, into: target) { b.added(to: a.product($0), $0) }
+    case 3:
+      let (a, b, c) = (Summand(first[0], arrays), Summand(first[1], arrays), Summand(first[2], arrays))
+      combine(onto: base, into: target) { c.added(to: b.added(to: a.product($0), $0), $0) }
+    default:
+      let (a, b) = (Summand(first[0], arrays), Summand(first[1], arrays))
+      let (c, d) = (Summand(first[2], arrays), Summand(first[3], arrays))
+      let count = range.count
+      combine(onto: base, into: target) { i in
+        // Two sums, as one would wait for its own additions.
+        var left = b.added(to: a.product(i), i)
+        var right = d.added(to: c.product(i), i)
+        var k = 4
+        while k &+ 1 < count {
+          left = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, left)
+          right = L.multiplyAdd(arrays[first[k &+ 1].offset &+ i], scalar: first[k &+ 1].weight, right)
+          k = k &+ 2
+        }
+        if k < count { left = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, left) }
+        return left + right
+      }
+    }
+  }
+  @inline(__always)
+  private func combine(
+    onto base: UnsafeMutablePointer<L>?, into target: UnsafeMutablePointer<L>, _ sum: (Int) -> L
+  ) {
     var i = 0
+    if width == 1 {
+      let h = step[0]
+      if let base {
+        while i < size {
+          target[i] = L.multiplyAdd(sum(i), h, base[i])
+          i = i &+ 1
+        }
+      } else {
+        while i < size {
+          target[i] = sum(i) * h
+          i = i &+ 1
+        }
+      }
+      return
+    }
     while i < size {
       var w = 0
       while w < width {
-        var sum = L.zero
-        var k = 0
-        while k &+ 1 < count {
-          sum = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, sum)
-          sum = L.multiplyAdd(arrays[first[k &+ 1].offset &+ i], scalar: first[k &+ 1].weight, sum)
-          k = k &+ 2
-        }
-        if k < count { sum = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, sum) }
-        if let base {
-          target[i] = L.multiplyAdd(sum, step[w], base[i])
-        } else {
-          target[i] = sum * step[w]
-        }
+        target[i] = base.map { L.multiplyAdd(sum(i), step[w], $0[i]) } ?? sum(i) * step[w]
         i = i &+ 1
         w = w &+ 1
       }
     }
+  }
+  /// A weighted array of a sum.
+  private struct Summand {
+    let array: UnsafeMutablePointer<L>
+    let weight: L.Scalar
+    @inline(__always) init(_ term: Term, _ arrays: UnsafeMutablePointer<L>) {
+      array = arrays + term.offset
+      weight = term.weight
+    }
+    @inline(__always) func product(_ i: Int) -> L { L.multiply(array[i], scalar: weight) }
+    @inline(__always) func added(to sum: L, _ i: Int) -> L { L.multiplyAdd(array[i], scalar: weight, sum) }
   }
 
   /// The root mean square of the error estimate's components, each in units of its tolerance.

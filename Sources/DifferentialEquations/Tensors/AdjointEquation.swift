@@ -1,4 +1,3 @@
-import Foundation
 import Lanes
 
 /// The continuous adjoint: with λ the cotangent of the state, λ' = −(∂f/∂y)ᵀ λ, and the parameters' cotangent grows backwards in time by
@@ -50,7 +49,7 @@ struct AdjointEquation: Sendable {
             let shared = Shared(
               value: (initial.baseAddress!, parameters.baseAddress!, failures.baseAddress!, records))
             parallelFor(
-              count: data.rows, threads: ProcessInfo.processInfo.activeProcessorCount, makeContext: { 0 }
+              count: data.rows, threads: threadCount, makeContext: { 0 }
             ) { _, row in
               let (initial, parameters, failures, records) = shared.value
               var failure = solve(

@@ -1,5 +1,4 @@
 import Autodiff
-import Foundation
 import Lanes
 import Synchronization
 
