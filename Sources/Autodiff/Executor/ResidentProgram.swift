@@ -36,6 +36,10 @@ package final class ResidentProgram<L: Lane> {
   package private(set) var failure: TensorError?
 
   private let source: ResidentSource
+  /// The scalar form's lists, here so that a run counts no references; empty if there is none.
+  private let isScalar: Bool
+  private let instructions: UnsafeBufferPointer<Instruction>
+  private let stores: UnsafeBufferPointer<RegisterProgram.Store>
   private let memory: UnsafeMutablePointer<L>
   private let table: UnsafeMutablePointer<UnsafeMutablePointer<L>>
   /// Loads of the inputs that stay, then of those that move.
@@ -47,6 +51,9 @@ package final class ResidentProgram<L: Lane> {
     precondition(L.self == SIMD8<Double>.self || (L.self == Double.self && width == 1))
     self.source = source
     self.width = width
+    isScalar = source.registers != nil
+    instructions = source.registers?.instructions ?? UnsafeBufferPointer(start: nil, count: 0)
+    stores = source.registers?.stores ?? UnsafeBufferPointer(start: nil, count: 0)
     let registerCount = max(source.registers?.registerCount ?? 0, 1)
     memory = UnsafeMutableRawPointer.allocate(
       byteCount: registerCount * width * MemoryLayout<L>.stride, alignment: 64
@@ -100,21 +107,20 @@ package final class ResidentProgram<L: Lane> {
   @specialized(where L == Double)
   @specialized(where L == SIMD8<Double>)
   package func run() {
-    guard let registers = source.registers else {
+    if !isScalar {
       runArrays()
       return
     }
     load(fixedCount..<loads.count)
     if L.self == Double.self {
-      runSingle(registers.instructions, UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Double.self))
+      runSingle(instructions, UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Double.self))
     } else {
       runGroups(
-        registers.instructions,
+        instructions,
         GroupRegisters(
           table: UnsafeMutableRawPointer(table).assumingMemoryBound(
             to: UnsafeMutablePointer<SIMD8<Double>>.self)), width)
     }
-    let stores = registers.stores
     var k = 0
     while k < stores.count {
       let store = stores[k]

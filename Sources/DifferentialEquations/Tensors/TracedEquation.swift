@@ -176,13 +176,14 @@ private final class TracedFunctions<L: Lane> {
 
   var functions: RateFunctions<L> {
     let rate = rate
+    let (inputs, outputs) = (rate.inputs, rate.outputs)
     return RateFunctions(
       stateCount: equation.stateCount, parameterCount: equation.parameterCount, width: width,
       phaseCount: equation.phaseCount, bind: { self.bind($0) },
       rate: { time, state, result in
-        rate.inputs[0] = time
-        rate.inputs[1] = state
-        rate.outputs[0] = result
+        inputs[0] = time
+        inputs[1] = state
+        outputs[0] = result
         rate.run()
       },
       pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
