@@ -4,33 +4,19 @@ import Foundation
 
 /// The programs that are run in turn with ours; nil where Peers/setup.sh has not prepared them.
 struct Peers {
-  private let python: Peer?
-  private let script: String
+  private let diffrax: Script?
   private let cvodes: Peer?
 
   init(python: String, folder: String) {
-    self.python = Peer(python)
-    script = "\(folder)/equations_diffrax.py"
+    diffrax = Peer(python).map { Script(python: $0, path: "\(folder)/equations_diffrax.py") }
     cvodes = Peer("\(folder)/.build/equations_cvodes")
   }
 
   func run(_ problem: String) throws -> [Peer.Line] {
-    let diffrax = try python?.run([script, problem]) ?? []
+    let lines = try diffrax?.run(problem) ?? []
     let isStiff = problem == "robertson" || problem == "brusselator"
-    return diffrax + (isStiff ? try cvodes?.run([problem]) ?? [] : [])
+    return lines + (isStiff ? try cvodes?.run([problem]) ?? [] : [])
   }
-}
-
-private func repeatedly(_ count: Int, _ body: () throws -> Void) rethrows -> [Double] {
-  [
-    try nanoseconds(per: count, clock: .wall) {
-      for _ in 0..<count { try body() }
-    }
-  ]
-}
-
-private func add(_ lines: [Peer.Line], to timings: inout [String: Timing]) {
-  for line in lines { timings[line.name, default: Timing()].samples += [line.min, line.median] }
 }
 
 /// The solution of one trajectory and its gradient by each method, in turn with the peers.
@@ -48,18 +34,18 @@ func measureSingle(
   let slopes = problem.gradients.map { method in
     (method, jit(grad(problem.loss(method))))
   }
-  var peerTimings: [String: Timing] = [:]
+  var results = PeerResults()
   let timings = try interleave(
     rounds: rounds,
     [
-      { try repeatedly(problem.repetitions) { consume(try solution(point)) } },
+      { [try repeatedly(problem.repetitions, clock: .thread) { try solution(point) }] },
       {
-        add(try peers.run(problem.name), to: &peerTimings)
+        results.append(try peers.run(problem.name))
         return []
       },
     ]
       + slopes.map { _, slope in
-        { try repeatedly(problem.repetitions) { consume(try slope(point)) } }
+        { [try repeatedly(problem.repetitions, clock: .thread) { try slope(point) }] }
       })
   report.add("solution", timings[0])
   for (index, (method, _)) in slopes.enumerated() {
@@ -68,18 +54,15 @@ func measureSingle(
     report.compare(
       "value and gradient over solution, \(method.rawValue)", timing, over: timings[0], .atMost(4))
   }
-  for (name, timing) in peerTimings.sorted(by: { $0.key < $1.key }) { report.add(name, timing) }
   let best = timings[2...].min { $0.minimum < $1.minimum } ?? timings[0]
-  for name in Set(peerTimings.keys.compactMap { $0.split(separator: " ").first.map(String.init) }).sorted() {
-    let isBarred = name == "diffrax"
-    if let peer = peerTimings["\(name) \(problem.name)"] {
-      report.compare(
-        "\(name) over ours, solution", peer, over: timings[0], isBarred ? forward.map { .atLeast($0) } : nil)
-    }
-    if let peer = peerTimings["\(name) \(problem.name) gradient"] {
-      report.compare(
-        "\(name) over ours, gradient", peer, over: best, isBarred ? gradient.map { .atLeast($0) } : nil)
-    }
+  for peer in ["diffrax", "cvodes"] {
+    let isBarred = peer == "diffrax"
+    results.report("\(peer) \(problem.name)", report)
+    results.report("\(peer) \(problem.name) gradient", report)
+    results.compare(
+      "\(peer) \(problem.name)", over: timings[0], report, isBarred ? forward.map { .atLeast($0) } : nil)
+    results.compare(
+      "\(peer) \(problem.name) gradient", over: best, report, isBarred ? gradient.map { .atLeast($0) } : nil)
   }
 }
 
@@ -99,7 +82,7 @@ func measureBatch(_ peers: Peers, rounds: Int, _ report: Report) throws {
   let native = NativeEquation(NativeLorenz())
   let parameters = problem.parameters.values
   let weights = (0..<count).flatMap { _ in [1.0, 2.0, 3.0] }
-  var peerTimings: [String: Timing] = [:]
+  var results = PeerResults()
   func perTrajectory(_ body: () throws -> Void) rethrows -> [Double] {
     [try nanoseconds(per: count, clock: .wall, body)]
   }
@@ -124,23 +107,23 @@ func measureBatch(_ peers: Peers, rounds: Int, _ report: Report) throws {
         }
       },
       {
-        add(try peers.run("batch"), to: &peerTimings)
+        results.append(try peers.run("batch"))
         return []
       },
     ])
   for (name, timing) in zip(["traced", "traced, with gradient", "native", "native, with gradient"], timings) {
     report.add(name, timing)
   }
-  for (name, timing) in peerTimings.sorted(by: { $0.key < $1.key }) { report.add(name, timing) }
+  results.report("diffrax lorenz batch", report)
+  results.report("diffrax lorenz batch gradient", report)
   report.compare("value and gradient over solution, traced", timings[1], over: timings[0], .atMost(4))
   report.compare("value and gradient over solution, native", timings[3], over: timings[2], .atMost(4))
-  if let peer = peerTimings["diffrax lorenz batch"] {
-    report.compare("diffrax over ours, solution, traced", peer, over: timings[0])
-    report.compare("diffrax over ours, solution, native", peer, over: timings[2])
-  }
-  if let peer = peerTimings["diffrax lorenz batch gradient"] {
-    report.compare("diffrax over ours, gradient, traced", peer, over: timings[1], .atLeast(15))
-    report.compare("diffrax over ours, gradient, native", peer, over: timings[3], .atLeast(30))
+  for (name, solution, gradient, bar) in [
+    ("traced", timings[0], timings[1], 15.0), ("native", timings[2], timings[3], 30),
+  ] {
+    report.heading("lorenz batch, \(name)")
+    results.compare("diffrax lorenz batch", over: solution, report, nil)
+    results.compare("diffrax lorenz batch gradient", over: gradient, report, .atLeast(bar))
   }
 }
 
