@@ -15,7 +15,7 @@ struct CostateCommand: ParsableCommand {
     subcommands: [
       InfoCommand.self, EvaluateCommand.self, SimulateCommand.self, DerivativesCommand.self,
       GradientCommand.self,
-      ForwardKinematicsCommand.self, JacobianCommand.self,
+      ForwardKinematicsCommand.self, JacobianCommand.self, QuadraticProgramCommand.self,
       DemoCommand.self, BenchCommand.self,
     ])
 
