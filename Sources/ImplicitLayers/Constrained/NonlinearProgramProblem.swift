@@ -1,0 +1,59 @@
+/// A nonlinear program in numbers: minimise f(x) subject to sides lower ≤ c(x) ≤ upper (equal ones are equations) and bounds.
+struct NonlinearProgramProblem {
+  var variableCount: Int
+  /// Rows of c, the equations h(x) = 0 first.
+  var rowCount: Int
+  var equationCount: Int
+  var lower: [Double]
+  var upper: [Double]
+  var lowerBounds: [Double]
+  var upperBounds: [Double]
+  /// x to f and c.
+  var values: ([Double]) throws -> (objective: Double, rows: [Double])
+  /// x, and λ, to ∇f, the row-major Jacobian of c, and ∇²(f + λ · c).
+  var derivatives: ([Double], [Double]) throws -> (gradient: [Double], jacobian: [Double], hessian: [Double])
+}
+
+/// How a nonlinear program is solved.
+public struct NonlinearProgramOptions: Sendable, Hashable {
+  /// Largest violation of the optimality conditions, the objective and each row scaled so that their first gradients are at most 100.
+  public var tolerance = 1e-9
+  /// The most iterations.
+  public var maximumIterations = 500
+  /// Sides at least this large stand for none.
+  public var infinity = 1e20
+  /// The first barrier parameter.
+  public var firstBarrier = 0.1
+
+  /// The defaults.
+  public init() {}
+}
+
+/// What solving a nonlinear program gave.
+public struct NonlinearProgramSolution: Sendable {
+  /// How it ended. ``SolverStatus/infeasible`` is local: no direction lowers the violation.
+  public var status: SolverStatus
+  /// The point; the last one where there is no solution.
+  public var x: [Double]
+  /// f(x).
+  public var objective: Double
+  /// The multipliers of the equations h(x) = 0.
+  public var equalityMultipliers: [Double]
+  /// The multipliers of the inequalities: positive where the upper side holds.
+  public var inequalityMultipliers: [Double]
+  /// The multipliers of the bounds, likewise.
+  public var boundMultipliers: [Double]
+  /// Steps taken.
+  public var iterations: Int
+  /// Evaluations of the functions.
+  public var evaluations: Int
+  /// The largest violation of a constraint.
+  public var primalResidual: Double
+  /// The largest component of ∇f + Jhᵀ y + Jgᵀ z + w.
+  public var dualResidual: Double
+  /// The largest of min(multiplier, slack).
+  public var complementarityResidual: Double
+  /// The smallest over all sides of the larger of slack and multiplier: near zero, strict complementarity fails and the derivative does not
+  /// exist. Infinite without inequalities.
+  public var complementarityMargin: Double
+}
