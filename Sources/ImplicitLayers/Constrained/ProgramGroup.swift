@@ -55,13 +55,7 @@ final class ProgramGroup<L: Lane>: @unchecked Sendable where L.Scalar == Double 
     core.initialize()
     var outcome = core.solve(options)
     hasBarrier = options.barrier > 0
-    if options.polishes, !hasBarrier {
-      var isConverged = L(0.0) .== L(0.0)
-      for lane in 0..<L.laneCount { isConverged[lane: lane] = outcome.status[lane] == .converged }
-      let isPolished = core.polish(isConverged)
-      for lane in 0..<L.laneCount { outcome.isPolished[lane] = isPolished[lane: lane] }
-      outcome.residuals = core.residuals()
-    }
+    core.polish(&outcome, options)
     self.outcome = outcome
     margins = nil
   }
@@ -77,20 +71,11 @@ final class ProgramGroup<L: Lane>: @unchecked Sendable where L.Scalar == Double 
     storeRows(core.product, count: count, lanes: lanes, into: multipliers, stride: count)
   }
 
-  /// Factors for derivatives, once.
-  private func prepare() -> RegularityMargins<L> {
-    if let margins { return margins }
-    _ = core.prepareDerivative(hasBarrier: hasBarrier)
-    let found = core.regularity()
-    margins = found
-    return found
-  }
-
   /// Which of the lanes' constraints are moved by which side.
   func storeShares(upper: UnsafeMutablePointer<Double>, lower: UnsafeMutablePointer<Double>, lanes: Int) {
     lock.lock()
     defer { lock.unlock() }
-    _ = prepare()
+    core.prepareDerivative(hasBarrier: hasBarrier)
     storeRows(core.shareUpper, count: core.count, lanes: lanes, into: upper, stride: core.count)
     storeRows(core.shareLower, count: core.count, lanes: lanes, into: lower, stride: core.count)
   }
@@ -98,7 +83,8 @@ final class ProgramGroup<L: Lane>: @unchecked Sendable where L.Scalar == Double 
   func regularity(lane: Int) -> QuadraticProgramRegularity {
     lock.lock()
     defer { lock.unlock() }
-    let margins = prepare()
+    let margins = self.margins ?? core.regularity()
+    self.margins = margins
     return QuadraticProgramRegularity(
       complementarity: hasBarrier ? .infinity : margins.complementarity[lane: lane],
       independence: margins.independence[lane: lane], curvature: margins.curvature[lane: lane],
@@ -116,7 +102,6 @@ final class ProgramGroup<L: Lane>: @unchecked Sendable where L.Scalar == Double 
   ) -> [Double] {
     lock.lock()
     defer { lock.unlock() }
-    _ = prepare()
     let (n, count) = (core.n, core.count)
     if first == 0 {
       loadRows(x, stride: n, count: n, lanes: lanes, into: core.residualX)

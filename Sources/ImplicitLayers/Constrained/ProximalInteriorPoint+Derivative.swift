@@ -26,21 +26,18 @@ struct RegularityMargins<L: Lane> {
 }
 
 extension ProximalInteriorPoint {
-  /// Makes the system ready at the present point and factors it.
-  func prepareDerivative(hasBarrier: Bool) -> L.Mask {
-    factorizeWithSmallTerms {
-      for k in 0..<count { setShares(k, hasBarrier: hasBarrier) }
-    }
-  }
-  @inline(__always)
-  private func setShares(_ k: Int, hasBarrier: Bool) {
-    let (zero, one) = (L(0.0), L(1.0))
+  /// Makes the system ready at the present point and factors it, unless polishing has.
+  func prepareDerivative(hasBarrier: Bool) {
+    if hasActiveFactor { return }
     guard hasBarrier else {
-      let (up, down) = active(k)
-      (shareUpper[k], shareLower[k], compliance[k]) = (up, down, zero)
-      weights[k] = L.maximum(up, down) / delta
+      _ = factorizeActive()
       return
     }
+    _ = factorizeWithSmallTerms { for k in 0..<count { setShares(k) } }
+  }
+  @inline(__always)
+  private func setShares(_ k: Int) {
+    let (zero, one) = (L(0.0), L(1.0))
     let up = hasUpper[k] * upperMultiplier[k] / upperSlack[k]
     let down = hasLower[k] * lowerMultiplier[k] / lowerSlack[k]
     let sum = up + down
@@ -74,13 +71,13 @@ extension ProximalInteriorPoint {
       var error = zero
       for i in 0..<n { error = L.maximum(error, residualX[i].magnitude) }
       for k in 0..<count { error = L.maximum(error, residualUpper[k].magnitude) }
-      if (error .<= 1e-15 * size).allTrue || (round > 2 && !(error .< 0.5 * best).anyTrue) || round == 11 {
+      if (error .<= 1e-14 * size).allTrue || (round > 2 && !(error .< 0.5 * best).anyTrue) || round == 11 {
         return error / size
       }
       best = L.minimum(best, error)
       for i in 0..<n { reducedX[i] = residualX[i] + weights[m &+ i] * residualUpper[m &+ i] }
       reducedRows.update(from: residualUpper, count: m)
-      solveReduced(steps: 1)
+      solveReduced(steps: 0)
       for i in 0..<n {
         center[i] += stepX[i]
         upperCenter[m &+ i] += weights[m &+ i] * (stepX[i] - residualUpper[m &+ i])
@@ -121,7 +118,7 @@ extension ProximalInteriorPoint {
     for i in 0..<n { reducedX[i] = L(next()) }
     var largest = normalize(reducedX, n)
     reducedRows.update(repeating: zero, count: m)
-    for _ in 0..<8 where n > 0 {
+    for _ in 0..<5 where n > 0 {
       stepX.update(from: reducedX, count: n)
       netStep.update(repeating: zero, count: m)
       matrices.solve(stepX, netStep)
@@ -133,7 +130,7 @@ extension ProximalInteriorPoint {
     for k in 0..<count { product[k] = L(next()).replacing(with: zero, where: weights[k] .== zero) }
     largest = normalize(product, count)
     let hasRows = largest .> zero
-    for _ in 0..<8 where hasRows.anyTrue {
+    for _ in 0..<5 where hasRows.anyTrue {
       for i in 0..<n { stepX[i] = weights[m &+ i] * product[m &+ i] }
       netStep.update(from: product, count: m)
       matrices.solve(stepX, netStep)

@@ -12,12 +12,15 @@ extension ProximalInteriorPoint {
 
   /// Factors the system of the constraints that are active, as equations, with small proximal terms.
   func factorizeActive() -> L.Mask {
-    factorizeWithSmallTerms {
+    let isSafe = factorizeWithSmallTerms {
       for k in 0..<count {
         let (up, down) = active(k)
+        (shareUpper[k], shareLower[k], compliance[k]) = (up, down, L(0.0))
         weights[k] = L.maximum(up, down) / delta
       }
     }
+    hasActiveFactor = true
+    return isSafe
   }
   /// Factors with proximal terms as small as rounding permits.
   func factorizeWithSmallTerms(_ setWeights: () -> Void) -> L.Mask {
@@ -29,6 +32,24 @@ extension ProximalInteriorPoint {
     delta = L(1e-6).replacing(with: delta, where: isSafe)
     setWeights()
     return factorizeWeights()
+  }
+
+  /// Polishes the lanes that have converged, or have stalled: those converge if that brings them within the tolerances.
+  func polish(_ outcome: inout Outcome, _ options: QuadraticProgramOptions) {
+    guard options.polishes, options.barrier == 0 else { return }
+    var isWanted = L(1.0) .== L(0.0)
+    for lane in 0..<L.laneCount {
+      isWanted[lane: lane] = outcome.status[lane] == .converged || outcome.status[lane] == .stalled
+    }
+    guard isWanted.anyTrue else { return }
+    let isTaken = polish(isWanted)
+    guard isTaken.anyTrue else { return }
+    outcome.residuals = residuals()
+    let areSmall = outcome.residuals.areSmall(options)
+    for lane in 0..<L.laneCount where isTaken[lane: lane] {
+      outcome.isPolished[lane] = true
+      if areSmall[lane: lane] { outcome.status[lane] = .converged }
+    }
   }
 
   /// Solves once more with the active constraints as equations, and takes the result where it is better.

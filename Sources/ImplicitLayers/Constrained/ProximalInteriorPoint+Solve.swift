@@ -12,6 +12,20 @@ struct ProgramResiduals<L: Lane> {
   var primalScale = L(0.0)
   var dualScale = L(0.0)
   var gapScale = L(0.0)
+
+  func primalLimit(_ options: QuadraticProgramOptions) -> L {
+    primalScale * options.relativeTolerance + options.absoluteTolerance
+  }
+  func dualLimit(_ options: QuadraticProgramOptions) -> L {
+    dualScale * options.relativeTolerance + options.absoluteTolerance
+  }
+  func gapLimit(_ options: QuadraticProgramOptions) -> L {
+    gapScale * options.relativeTolerance + options.absoluteTolerance
+  }
+  /// Whether all are within their limits.
+  func areSmall(_ options: QuadraticProgramOptions) -> L.Mask {
+    (primal .<= primalLimit(options)) .& (dual .<= dualLimit(options)) .& (gap .<= gapLimit(options))
+  }
 }
 
 extension ProximalInteriorPoint {
@@ -39,6 +53,8 @@ extension ProximalInteriorPoint {
     var lastDual = L(.infinity)
     var slow = L(0.0)
     evaluateIterate()
+    var isShared = L(1.0) .== L(0.0)
+    var (growths, late) = (L(0.0), L(0.0))
     let barrier = objectiveScale * options.barrier
     let hasBarrier = options.barrier > 0
     var mu = complementarity(primal: one, dual: one, moved: false) / divisor
@@ -110,6 +126,9 @@ extension ProximalInteriorPoint {
         for i in 0..<n { center[i] = center[i].replacing(with: x[i], where: movesDown) }
         delta = L.maximum(floor, delta * (1.0 - select(movesUp, rate, rate * 0.666)))
         rho = L.maximum(floor, rho * (1.0 - select(movesDown, rate, rate * 0.666)))
+        let hasGrown = (lastDual .< found.dual) .& (dualLimit .< found.dual)
+        growths += L(0.0).replacing(with: L(1.0), where: hasGrown)
+        if !isCareful { isShared = hasGrown .| (L(4.0) .<= growths) }
         lastPrimal = found.primal
         lastDual = found.dual
       }
@@ -127,13 +146,14 @@ extension ProximalInteriorPoint {
         targetUpper[k] = -(upperSlack[k] * upperMultiplier[k])
         targetLower[k] = -(lowerSlack[k] * lowerMultiplier[k])
       }
-      solveStep(refinements: 3)
+      solveStep(refinements: 3, tolerance: isCareful ? 1e-13 : 1e-9)
       var (primal, dual) = longestSteps()
       primal = L.minimum(primal, one)
       dual = L.minimum(dual, one)
       let affine = complementarity(primal: primal, dual: dual, moved: true) / divisor
       let ratio = (affine / L.maximum(mu, L(1e-300))).clamped(L(0.0), one)
-      let goal = L.maximum(ratio * ratio * ratio * mu, barrier)
+      // Products that fall to nothing before residuals do would freeze the active set.
+      let goal = L.maximum(ratio * ratio * ratio * mu, L.maximum(barrier, L(1e-13)))
       if hasSides.anyTrue {
         // Near the point that a barrier asks for the predictor, which aims at zero, says nothing about curvature.
         let order = L(1.0).replacing(with: L(0.0), where: (goal .<= barrier) .& (L(0.0) .< barrier))
@@ -143,11 +163,16 @@ extension ProximalInteriorPoint {
           targetLower[k] =
             goal - lowerSlack[k] * lowerMultiplier[k] - order * stepLowerSlack[k] * stepLower[k]
         }
-        solveStep(refinements: 5)
+        solveStep(refinements: 5, tolerance: isCareful ? 1e-13 : 1e-12)
         (primal, dual) = longestSteps()
         let reach = L(0.995)
         primal = L.minimum(primal * reach, one)
         dual = L.minimum(dual * reach, one)
+        // Lengths of their own for the two leave (α_primal − α_dual) Q Δx in the dual residual, and can cycle: where it has grown they are
+        // one, and where it grows again and again they stay so.
+        let both = L.minimum(primal, dual)
+        primal = primal.replacing(with: both, where: isShared)
+        dual = dual.replacing(with: both, where: isShared)
       }
       var sum = L(0.0)
       for i in 0..<n { sum += stepX[i] * 0.0 }
@@ -161,7 +186,10 @@ extension ProximalInteriorPoint {
       primal = primal.replacing(with: L(0.0), where: .!isRunning)
       dual = dual.replacing(with: L(0.0), where: .!isRunning)
       slow = (slow + 1.0).replacing(with: L(0.0), where: L(1e-6) .< L.maximum(primal, dual))
-      finish(isRunning .& (L(15.0) .<= slow), .stalled, iteration, &outcome, &isRunning)
+      // Products of slacks and multipliers are at rounding, and residuals are not where they should be: only polishing can help.
+      late = late + select(hasSides .& (mu .< L(1e-12)), L(1.0), L(0.0))
+      finish(
+        isRunning .& ((L(15.0) .<= slow) .| (L(25.0) .<= late)), .stalled, iteration, &outcome, &isRunning)
       take(primal, dual, isRunning)
       evaluateIterate()
     }

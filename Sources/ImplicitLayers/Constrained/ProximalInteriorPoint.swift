@@ -43,6 +43,11 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
 
   var rho = L(0.0)
   var delta = L(0.0)
+  /// Whether systems are solved as exactly as rounding permits, and step lengths always differ: slower, and for programs on which the usual
+  /// way stalls.
+  var isCareful = false
+  /// The last factor is that of the active set, whose shares are known.
+  var hasActiveFactor = false
 
   init(_ matrices: Matrices) {
     self.matrices = matrices
@@ -154,16 +159,19 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     return factorizeWeights()
   }
   func factorizeWeights() -> L.Mask {
+    hasActiveFactor = false
     for i in 0..<n { diagonal[i] = rho + weights[m &+ i] }
     return matrices.factorize(diagonal: diagonal, weights: weights)
   }
 
-  /// Solves [Q + diag, Cᵀ; C, −1/w] (stepX, netStep) = (reducedX, reducedRows), refined.
-  func solveReduced(steps: Int) {
+  /// Solves [Q + diag, Cᵀ; C, −1/w] (stepX, netStep) = (reducedX, reducedRows), refined until the residual is small beside the right-hand
+  /// side.
+  func solveReduced(steps: Int, tolerance: Double = 1e-13) {
     let (stepX, netStep) = (stepX, netStep)
     stepX.update(from: reducedX, count: n)
     netStep.update(from: reducedRows, count: m)
     matrices.solve(stepX, netStep)
+    if steps == 0 { return }
     var before = L(.infinity)
     for round in 0...steps {
       matrices.multiplyQuadratic(stepX, into: errorX)
@@ -190,7 +198,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
         for i in 0..<n { stepX[i] -= refineX[i].replacing(with: L(0.0), where: .!isWorse) }
         for k in 0..<m { netStep[k] -= refineRows[k].replacing(with: L(0.0), where: .!isWorse) }
       }
-      if round == steps || ((error .<= 1e-13 * size) .| isWorse).allTrue { return }
+      if round == steps || ((error .<= tolerance * size) .| isWorse).allTrue { return }
       before = error
       refineX.update(from: errorX, count: n)
       refineRows.update(from: errorRows, count: m)
@@ -210,7 +218,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   ///
   /// With w = s/z + δ: C Δx − w Δz = r − t/z for upper sides, where t is the target, and −C Δx − w Δz = r − t/z for lower ones. Net of both,
   /// Δν = d C Δx − g d with d = Σ 1/w.
-  func solveStep(refinements: Int) {
+  func solveStep(refinements: Int, tolerance: Double) {
     var k = 0
     while k < count {
       let (zu, zl, su, sl) = (upperMultiplier[k], lowerMultiplier[k], upperSlack[k], lowerSlack[k])
@@ -228,7 +236,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     for k in 0..<m {
       reducedRows[k] = (netStep[k] / weights[k]).replacing(with: L(0.0), where: weights[k] .== L(0.0))
     }
-    solveReduced(steps: refinements)
+    solveReduced(steps: refinements, tolerance: tolerance)
     multiplyConstraints(stepX, into: stepValues)
     for i in 0..<n { netStep[m &+ i] = weights[m &+ i] * stepX[i] - product[m &+ i] }
     k = 0

@@ -102,7 +102,7 @@ extension QuadraticProgramSolver {
     }
     func measure<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> QuadraticProgramRegularity
     where M.L == Double {
-      _ = core.prepareDerivative(hasBarrier: options.barrier > 0)
+      core.prepareDerivative(hasBarrier: options.barrier > 0)
       let margins = core.regularity()
       return QuadraticProgramRegularity(
         complementarity: options.barrier > 0 ? .infinity : margins.complementarity,

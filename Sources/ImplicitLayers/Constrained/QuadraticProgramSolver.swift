@@ -110,13 +110,18 @@ public final class QuadraticProgramSolver {
     } else {
       core.initialize()
     }
-    let outcome = core.solve(options, isCancelled: isCancelled)
-    var residuals = outcome.residuals
-    var isPolished = false
-    if options.polishes, options.barrier == 0, outcome.status[0] == .converged {
-      isPolished = core.polish(true)
-      if isPolished { residuals = core.residuals() }
+    core.isCareful = false
+    var outcome = core.solve(options, isCancelled: isCancelled)
+    core.polish(&outcome, options)
+    if outcome.status[0] == .stalled || outcome.status[0] == .nonFinite {
+      let steps = outcome.iterations[0]
+      core.isCareful = true
+      core.initialize()
+      outcome = core.solve(options, isCancelled: isCancelled)
+      core.polish(&outcome, options)
+      outcome.iterations[0] += steps
     }
+    let (residuals, isPolished) = (outcome.residuals, outcome.isPolished[0])
     hasSolution = outcome.status[0] == .converged
     wasPolished = isPolished
     regularityOfSolution = nil
