@@ -31,7 +31,7 @@ final class InterpolatedTrajectory {
       stepper.state.update(from: record.states + row * record.stateCount, count: record.stateCount)
       stepper.time.pointee = start
       stepper.step.pointee = end - start
-      stepper.replay(outputs: true)
+      stepper.replay(all: true)
     }
     if time == end {
       target.update(from: stepper.result, count: record.stateCount)

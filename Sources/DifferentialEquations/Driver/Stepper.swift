@@ -33,8 +33,9 @@ class Stepper {
   /// The solution at a place of the step (0 its start, 1 its end).
   func output(at place: Double, into target: UnsafeMutablePointer<Double>) {}
 
-  /// Makes the step again from `time`, `step` and `state`.
-  func replay(outputs: Bool) {}
+  /// Makes the step again from `time`, `step` and `state`, as far as the reverse sweep needs it, or with all that outputs and the result
+  /// need.
+  func replay(all: Bool) {}
   /// Forgets the cotangents of the last step's outputs.
   func clearOutputs() {}
   /// Adds the cotangent of an output within the step.
@@ -99,7 +100,7 @@ final class ExplicitStepper: Stepper {
     kernel.interpolate(into: target)
   }
 
-  override func replay(outputs: Bool) { kernel.replay(includingExtraStages: outputs) }
+  override func replay(all: Bool) { kernel.replay(all: all) }
   override func clearOutputs() { kernel.clearOutputs() }
   override func addOutput(
     _ cotangent: UnsafePointer<Double>, at place: Double, to stateCotangent: UnsafeMutablePointer<Double>

@@ -41,8 +41,9 @@ final class TrajectoryAdjoint {
         var first = output
         while first >= 0 && (outputTimes[first] - time) * direction > 0 { first -= 1 }
         let inside = (first + 1..<output + 1).contains { outputTimes[$0] != end }
-        stepper.replay(outputs: inside)
-        if jump >= 0 && record.jumps[jump].row == row + 1 {
+        let isJump = jump >= 0 && record.jumps[jump].row == row + 1
+        stepper.replay(all: inside || isJump)
+        if isJump {
           events!.pullback(record.jumps[jump].event, end, stepper.result, cotangent, parameters)
           jump -= 1
         }
@@ -86,7 +87,7 @@ final class TrajectoryAdjoint {
       for c in 0..<n { stepper.state[c] = states[place + c] }
       stepper.time.pointee = record.times[row]
       stepper.step.pointee = record.times[row + 1] - record.times[row]
-      stepper.replay(outputs: false)
+      stepper.replay(all: true)
       if jump <= lastJump, record.jumps[jump].row == row + 1 {
         states.withUnsafeMutableBufferPointer {
           events!.jump(

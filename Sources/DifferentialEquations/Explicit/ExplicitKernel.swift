@@ -140,12 +140,14 @@ final class ExplicitKernel<L: Lane> {
   func begin() { functions.rate(time, state, rates) }
 
   /// All stages of a step but the first, and with them the result.
+  func advance() { advance(to: stageCount) }
+  /// Some of them.
   @specialized(where L == Double)
   @specialized(where L == SIMD8<Double>)
-  func advance() {
+  func advance(to end: Int) {
     let rate = functions.rate
     var stage = 1
-    while stage < stageCount {
+    while stage < end {
       evaluate(stage, rate)
       stage = stage &+ 1
     }
@@ -357,12 +359,12 @@ final class ExplicitKernel<L: Lane> {
   //   k̄_l = h Σ_{j>l} a_jl Ȳ_j,  Ȳ_l = (∂f/∂y)ᵀ k̄_l (and the result's own for the last stage),  ȳ = Σ_j Ȳ_j.
   // An output at y + h Σ_j b_j(θ) k_j with cotangent ū adds h b_j(θ) ū to k̄_j and ū to ȳ.
 
-  /// Makes the stages again from `time`, `step` and `state`.
-  func replay(includingExtraStages: Bool) {
+  /// Makes the stages again from `time`, `step` and `state`: those that the reverse sweep needs, or all.
+  func replay(all: Bool) {
     stageStates.update(from: state, count: size)
     begin()
-    advance()
-    if includingExtraStages { advanceExtraStages() }
+    advance(to: all ? stageCount : stageCount - 1)
+    if all { advanceExtraStages() }
   }
 
   /// Forgets the outputs of the last step.

@@ -559,7 +559,7 @@ final class LaneSolver {
           if (nextOutput[lane] - times[0]) * step[lane] > 0 { hasInside = true }
         }
       }
-      kernel.replay(includingExtraStages: hasInside)
+      kernel.replay(all: hasInside)
       if hasInside {
         kernel.clearOutputs()
         arena.rate.update(repeating: L(0.0), count: n * width)

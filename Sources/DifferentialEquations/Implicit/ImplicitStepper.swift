@@ -299,7 +299,7 @@ final class ImplicitStepper: Stepper {
   //   w_l − h Σ_j a_jl J_jᵀ w_j = r_l + h Σ_j a_jl s_j,   Ȳ_j = J_jᵀ w_j + s_j,
   // with the Jacobians at the solved stages.
 
-  override func replay(outputs: Bool) {
+  override func replay(all: Bool) {
     begin()
     _ = attempt()
   }

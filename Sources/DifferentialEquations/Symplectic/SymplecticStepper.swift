@@ -124,10 +124,10 @@ final class SymplecticStepper: Stepper {
 
   // MARK: Reverse
 
-  override func replay(outputs: Bool) {
-    if outputs { begin() }
+  override func replay(all: Bool) {
+    if all { begin() }
     move()
-    if outputs { prepareOutputs() }
+    if all { prepareOutputs() }
   }
   override func clearOutputs() {
     startRateCotangent.update(repeating: 0, count: n)
