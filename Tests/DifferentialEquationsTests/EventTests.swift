@@ -130,3 +130,29 @@ import Testing
     #expect(end[0, 3].scalar == 20)
   }
 }
+
+extension EventTests {
+  // The continuous extension between bounces, and the list of them.
+  @Test func trajectory() throws {
+    let solution = try Self.ball.trajectory(
+      from: [1.3, 0.4], parameters: [9.81, 0.8], times: [2.0],
+      options: SolverOptions(relativeTolerance: 1e-9, absoluteTolerance: 1e-11))
+    #expect(solution.events[0].map(\.index) == [0, 0])
+    let fall = (0.4 + (0.16 + 2 * 9.81 * 1.3).squareRoot()) / 9.81
+    #expect(abs(solution.events[0][0].time - fall) < 1e-12)
+    for time in stride(from: 0.0, through: 2, by: 0.05) {
+      let expected = Self.exact(1.3, 0.4, 9.81, 0.8, time).y
+      let found = try solution.state(at: time)
+      #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-10 })
+    }
+    #expect(throws: DifferentialEquationError.self) { _ = try solution.state(at: 2.1) }
+    #expect(solution.statistics[0].acceptedSteps > 2)
+    let (states, parameters) = try solution.pullback([1, 0])
+    let gradient = try grad { (x: [Tensor]) in
+      try Self.ball.solve(
+        from: x[0], parameters: x[1], times: [2.0],
+        options: SolverOptions(relativeTolerance: 1e-9, absoluteTolerance: 1e-11))[0, 0]
+    }([[1.3, 0.4], [9.81, 0.8]])
+    #expect(states == gradient[0].values && parameters == gradient[1].values)
+  }
+}

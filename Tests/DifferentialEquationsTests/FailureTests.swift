@@ -134,3 +134,19 @@ private struct Explosion: VectorField {
     #expect(found == expected)
   }
 }
+
+extension FailureTests {
+  // The part of a traced equation's solution that there is, and its gradient's refusal.
+  @Test func partialTrajectory() throws {
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in y * y * p }
+    let solution = try equation.trajectory(
+      from: [1.0], parameters: [1.0], times: [0.5, 2.0], allowsFailures: true)
+    #expect(
+      solution.failures.first?.reason == .stepUnderflow || solution.failures.first?.reason == .nonFiniteRate)
+    #expect(abs(solution.state(time: 0)[0] - 2) < 1e-4 && solution.state(time: 1)[0].isNaN)
+    #expect(abs(try solution.state(at: 0.75)[0] - 4) < 1e-3)
+    #expect(throws: DifferentialEquationError.self) {
+      _ = try equation.trajectory(from: [1.0], parameters: [1.0], times: [2.0])
+    }
+  }
+}

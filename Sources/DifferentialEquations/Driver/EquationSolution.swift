@@ -13,6 +13,16 @@ public struct EquationSolution: Sendable {
   public let failures: [DifferentialEquationError]
   /// Where each trajectory ended.
   public let endTimes: [Double]
+  /// The events of each trajectory, in order.
+  public let events: [[Event]]
+
+  /// An event that happened.
+  public struct Event: Sendable, Hashable {
+    /// When.
+    public let time: Double
+    /// Which of the equation's events.
+    public let index: Int
+  }
 
   let records: [StepRecord]?
   let problem: EquationData
@@ -25,6 +35,35 @@ public struct EquationSolution: Sendable {
   }
 }
 
+extension EquationSolution {
+  /// The state at any time that the solution reached, by the continuous extension of the method's steps.
+  ///
+  /// At the time of an event it is the state before.
+  /// - Throws: ``DifferentialEquationError`` if the solution has no record, if that does not hold all states
+  ///   (``SolverOptions/checkpoints``), or if the time lies outside.
+  /// - Complexity: one step for each call.
+  public func state(trajectory: Int = 0, at time: Double) throws(DifferentialEquationError) -> [Double] {
+    func refuse(_ message: String) -> DifferentialEquationError { .init(.argument, message: message) }
+    guard let records, records.indices.contains(trajectory) else {
+      throw refuse("the solution has no record of trajectory \(trajectory) (keepsRecord)")
+    }
+    guard records[trajectory].stride == 1 else {
+      throw refuse("the record does not hold all states (checkpoints)")
+    }
+    let ends = [problem.startTimes[trajectory], endTimes[trajectory]].sorted()
+    guard time >= ends[0] && time <= ends[1] else {
+      throw refuse("time \(time) lies outside of [\(ends[0]), \(ends[1])]")
+    }
+    var result = [Double](repeating: 0, count: stateCount)
+    problem.withProblem(solver.equation) { problem in
+      let stepper = solver.stepper()
+      stepper.functions.bind(problem.parameters(of: trajectory))
+      InterpolatedTrajectory(stepper, records[trajectory]).state(at: time, into: &result)
+    }
+    return result
+  }
+}
+
 /// The arrays of a batch, owned.
 struct EquationData: Sendable {
   var initialStates: [Double]
@@ -33,6 +72,8 @@ struct EquationData: Sendable {
   var outputTimes: [Double]
   var rows: Int
   var blocks: Int
+  /// Parameters at the front of each block that the caller knows nothing of.
+  var hiddenParameters = 0
 
   func withProblem<Result>(_ equation: any Equation, _ body: (BatchProblem) -> Result) -> Result {
     initialStates.withUnsafeBufferPointer { states in
@@ -102,7 +143,9 @@ extension Equation {
     if !allowsFailures, let failure = failures.first { throw failure }
     return EquationSolution(
       stateCount: stateCount, timeCount: m, states: states, statistics: outcomes.map(\.statistics),
-      failures: failures, endTimes: outcomes.map(\.endTime), records: records, problem: data, solver: solver)
+      failures: failures, endTimes: outcomes.map(\.endTime),
+      events: outcomes.map { $0.events.map { EquationSolution.Event(time: $0.time, index: $0.event) } },
+      records: records, problem: data, solver: solver)
   }
 }
 
@@ -167,7 +210,9 @@ extension EquationSolution {
       }
     }
     parameters.removeLast()
-    return (initial, summed(parameters, rows: rows, blocks: problem.blocks, width: p))
+    let sums = summed(parameters, rows: rows, blocks: problem.blocks, width: p)
+    let hidden = problem.hiddenParameters
+    return (initial, sums.indices.filter { $0 % p >= hidden }.map { sums[$0] })
   }
 }
 

@@ -147,6 +147,28 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
     }
   }
 
+  /// The solution of one trajectory as numbers, with what it took, its events and its continuous extension.
+  ///
+  /// - Parameters:
+  ///   - allowsFailures: what there is of a solution that fails is returned instead of an error.
+  /// - Returns: a solution whose states are the numbers of the state's tensors, one tensor after the other.
+  /// - Throws: ``DifferentialEquationError``; `TensorError` for shapes that do not fit; what the right-hand side throws.
+  public func trajectory(
+    from initialState: State, parameters: Parameters, startTime: Double = 0, times: [Double],
+    options: SolverOptions = SolverOptions(), allowsFailures: Bool = false
+  ) throws -> EquationSolution {
+    let problem = try withTensorErrors {
+      try flat(initialState, parameters, Tensor(startTime), options)
+    }
+    try problem.equation.prepare(pullback: true, jacobian: options.method.isImplicit)
+    return try problem.equation.solution(
+      EquationData(
+        initialStates: try problem.state.denseValue("trajectory").values(Double.self),
+        parameters: try problem.parameters.denseValue("trajectory").values(Double.self),
+        startTimes: [startTime], outputTimes: times, rows: 1, blocks: 1, hiddenParameters: 1),
+      options, keepsRecord: true, allowsFailures: allowsFailures)
+  }
+
   /// A problem on flat vectors.
   private struct FlatProblem {
     var equation: TracedEquation
