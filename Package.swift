@@ -83,6 +83,9 @@ let package = Package(
       name: "TrainPerceptron", dependencies: ["Autodiff", "Learning", "TextFigures"],
       path: "Examples/TrainPerceptron", swiftSettings: settings),
     .executableTarget(
+      name: "LotkaVolterra", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
+      path: "Examples/LotkaVolterra", swiftSettings: settings),
+    .executableTarget(
       name: "CartpolePolicy", dependencies: ["Costate", "TextFigures"], path: "Examples/CartpolePolicy",
       swiftSettings: settings),
 
