@@ -117,8 +117,11 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
   ///
   /// Both are differentiable: the time by the derivative of the event's function along the solution.
   /// - Parameters:
-  ///   - initialState: as for ``solve(from:parameters:startTime:times:options:gradient:)``, and so are the others.
+  ///   - initialState: at the initial time.
+  ///   - parameters: of the right-hand side.
+  ///   - startTime: a scalar.
   ///   - latestTime: the event must happen before it.
+  ///   - options: method, tolerances and limits.
   /// - Throws: `TensorError`, also if the event does not happen. The equation must have one terminal event.
   public func solveToEvent(
     from initialState: State, parameters: Parameters, startTime: Tensor = 0.0, latestTime: Double,
@@ -150,6 +153,11 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
   /// The solution of one trajectory as numbers, with what it took, its events and its continuous extension.
   ///
   /// - Parameters:
+  ///   - initialState: at the initial time.
+  ///   - parameters: of the right-hand side.
+  ///   - startTime: of the solution.
+  ///   - times: of output; the last is the end.
+  ///   - options: method, tolerances and limits.
   ///   - allowsFailures: what there is of a solution that fails is returned instead of an error.
   /// - Returns: a solution whose states are the numbers of the state's tensors, one tensor after the other.
   /// - Throws: ``DifferentialEquationError``; `TensorError` for shapes that do not fit; what the right-hand side throws.
