@@ -110,7 +110,9 @@ let package = Package(
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "DifferentialEquationsTests",
-      dependencies: ["DifferentialEquations", "LinearSolvers", "LinearAlgebra", "Autodiff", "TestSupport"],
+      dependencies: [
+        "DifferentialEquations", "LinearSolvers", "LinearAlgebra", "Autodiff", "Lanes", "TestSupport",
+      ],
       resources: [.copy("Fixtures")], swiftSettings: settings),
     .testTarget(
       name: "LearningTests", dependencies: ["Learning", "Autodiff", "TestSupport"], swiftSettings: settings),

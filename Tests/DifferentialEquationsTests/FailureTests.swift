@@ -58,6 +58,14 @@ private struct Explosion: VectorField {
     #expect(error.reason == .nonFiniteRate)
     #expect(abs(error.time - 1) < 1e-6)
     #expect(error.component == 1)
+    // With fixed steps too.
+    let fixed = try #require(
+      Self.failure {
+        _ = try equation.solve(
+          from: initial, parameters: [-1], times: [2],
+          options: SolverOptions(method: .rungeKutta4, fixedStep: 1.0 / 64))
+      })
+    #expect(fixed.reason == .nonFiniteRate && fixed.component == 1 && abs(fixed.time - 1) < 0.05)
     let start = try #require(
       Self.failure { _ = try equation.solve(from: [0, .infinity], parameters: [1], times: [2]) })
     #expect(start.reason == .nonFiniteRate && start.time == 0 && start.component == 1)

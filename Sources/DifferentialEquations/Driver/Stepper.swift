@@ -84,10 +84,7 @@ final class ExplicitStepper: Stepper {
     }
     return areFinite(UnsafePointer(kernel.result), count: stateCount) ? 0 : .nan
   }
-  override func worstComponent() -> Int {
-    hasEstimate
-      ? kernel.worstComponent() : (0..<stateCount).first { !kernel.result[$0].isFinite } ?? 0
-  }
+  override func worstComponent() -> Int { kernel.worstComponent() }
   override func accept() {
     kernel.state.update(from: kernel.result, count: stateCount)
     kernel.rates.update(

@@ -299,6 +299,7 @@ final class ExplicitKernel<L: Lane> {
     var (worst, place) = (-1.0, 0)
     for c in 0..<stateCount {
       let i = c * width + w
+      if !result[i][lane: lane].isFinite { return c }
       let scale =
         max(Double(state[i][lane: lane].magnitude), Double(result[i][lane: lane].magnitude))
         * relativeTolerance + tolerances[c]

@@ -247,8 +247,7 @@ final class LaneSolver {
       guard let reason else { return }
       var failure = DifferentialEquationError(
         reason, time: time[lane], step: Int(attempts[lane]),
-        component: kernel.tableau.embeddedOrder > 0
-          ? kernel.worstComponent(group: lane / 8, lane: lane % 8) : nil,
+        component: kernel.worstComponent(group: lane / 8, lane: lane % 8),
         message: kernel.functions.failure().map { "\($0)" } ?? "")
       failure.trajectory = row
       outcomes[row].failure = failure
@@ -309,6 +308,12 @@ final class LaneSolver {
           factor = L.maximum(factor, L(control.smallestFactor))
           arena.size[w] = kernel.step[w].magnitude * factor
           arena.limit[w] = one.replacing(with: largest, where: isAccepted)
+        } else {
+          var c = 0
+          while c < n {
+            isAccepted = isAccepted .& kernel.result[c &* width &+ w].isFinite
+            c = c &+ 1
+          }
         }
         // The accepted lanes go on from the step's end.
         let new = arena.newTime[w]
@@ -334,20 +339,23 @@ final class LaneSolver {
           }
         }
         let isOver = isAccepted .& (kernel.time[w] .== arena.end[w])
-        let isLost =
+        var isLost =
           isActive
           .& ((arena.size[w] .< kernel.time[w].magnitude * TrajectorySolver.leastStep)
             .| (maximumSteps .<= arena.attempts[w]))
+        if !isAdaptive { isLost = isLost .| (isActive .& .!isAccepted) }
         if (isOver .| isLost).anyTrue {
           for k in 0..<8 where isOver[k] || isLost[k] {
             let lane = w &* 8 &+ k
-            let isFinite = !isAdaptive || kernel.errorNorm[w][k].isFinite
+            let isFinite = isAdaptive ? kernel.errorNorm[w][k].isFinite : isAccepted[k]
             finish(
               lane,
               isOver[k]
                 ? nil
-                : attempts[lane] >= Double(options.maximumSteps)
-                  ? .tooManySteps : isFinite ? .stepUnderflow : .nonFiniteRate)
+                : !isFinite && !isAdaptive
+                  ? .nonFiniteRate
+                  : attempts[lane] >= Double(options.maximumSteps)
+                    ? .tooManySteps : isFinite ? .stepUnderflow : .nonFiniteRate)
             refill(lane)
             isRefilled = true
           }
@@ -357,18 +365,6 @@ final class LaneSolver {
       if isRefilled {
         kernel.functions.bind(parameters)
         kernel.begin()
-      }
-    }
-    // Fixed steps are not watched.
-    if !isAdaptive {
-      for row in rows where outcomes[row].failure == nil {
-        let values = outputs + (row * m + m - 1) * n
-        if let component = (0..<n).first(where: { !values[$0].isFinite }) {
-          outcomes[row].failure = DifferentialEquationError(
-            .nonFiniteRate, time: outcomes[row].endTime, step: outcomes[row].statistics.acceptedSteps,
-            component: component)
-          outcomes[row].failure!.trajectory = row
-        }
       }
     }
   }
