@@ -148,8 +148,8 @@ import Testing
 
 extension ProblemTests {
   // A large sparse system, a diffusing reaction in two dimensions: the gradient of what is left along a direction.
-  @Test(arguments: [SolverMethod.kvaerno5, .radau5]) func sparseSystem(_ method: SolverMethod) throws {
-    let side = 8
+  @Test(arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5], [7, 17])
+  func sparseSystem(_ method: SolverMethod, _ side: Int) throws {
     let zeros = { Tensor.zeros([1, side]) }
     let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
       let u = y.reshaped([side, side])
@@ -165,10 +165,11 @@ extension ProblemTests {
     func gradients(_ options: SolverOptions) throws -> [Double] {
       try grad { (x: [Tensor]) in
         try equation.solve(from: x[0], parameters: x[1], endTime: 0.5, options: options).sum()
-      }([start, [20.0, 0.7]]).flatMap(\.values)
+      }([start, [10.0, 0.7]]).flatMap(\.values)
     }
     let (found, expected) = (try gradients(options), try gradients(explicit))
-    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-6 * max(abs($1), 1) })
+    let tolerance = method == .kvaerno3 ? 1e-4 : 1e-6
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < tolerance * max(abs($1), 1) })
     #expect(expected.map { abs($0) }.max()! > 1e-2)
   }
 }

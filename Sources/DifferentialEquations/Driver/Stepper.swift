@@ -8,6 +8,8 @@ class Stepper {
   var errorExponent: Int { 0 }
   /// Whether outputs between the ends of steps would be much less accurate than at these.
   var landsOnOutputs: Bool { false }
+  /// Whether a new step size costs more than what a slightly larger one gains.
+  var prefersEqualSteps: Bool { false }
   init(_ functions: RateFunctions<Double>) { self.functions = functions }
 
   /// The step's start, its size, and the state there.

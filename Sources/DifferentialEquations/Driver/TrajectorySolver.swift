@@ -143,6 +143,7 @@ final class TrajectorySolver {
         // After a refusal the step does not grow at once.
         factor = min(
           max(factor, control.smallestFactor), isRestarted && attempts > 1 ? 1 : control.largestFactor)
+        if stepper.prefersEqualSteps && factor >= 1 && factor < 1.2 { factor = 1 }
         isRestarted = false
         // A step that was cut short by an output says little about the next one.
         size =

@@ -19,6 +19,8 @@ final class ImplicitStepper: Stepper {
   private let inverses: [[Double]]
   /// The state of the matrices: the step that the factored ones belong to, and whether the Jacobian is that of this step's start.
   private var factoredStep = Double.nan
+  /// What Newton's corrections are multiplied with where the factors are those of another step size.
+  private var relaxation = 1.0
   private var hasJacobian = false
   private var isFresh = false
   private var convergesFast = false
@@ -26,6 +28,10 @@ final class ImplicitStepper: Stepper {
   private let none: UnsafeMutablePointer<Double>
 
   private static let iterationLimit = 12
+  /// Factors of systems of at least this size serve step sizes nearby too.
+  private static let reuseSize = 24
+  /// In the reverse sweep of systems of at least this size, refinement takes less time than another factorisation.
+  private static let refinementSize = 256
   /// Newton's corrections end below this part of the tolerances.
   private static let newtonTolerance = 1e-3
 
@@ -113,6 +119,7 @@ final class ImplicitStepper: Stepper {
   }
 
   override var errorExponent: Int { min(tableau.table.order, tableau.table.embeddedOrder) + 1 }
+  override var prefersEqualSteps: Bool { true }
   override var landsOnOutputs: Bool { tableau.landsOnOutputs }
   override var time: UnsafeMutablePointer<Double> { timeCell }
   override var step: UnsafeMutablePointer<Double> { stepCell }
@@ -151,7 +158,13 @@ final class ImplicitStepper: Stepper {
       isFresh = true
       factoredStep = .nan
     }
-    if factoredStep == h { return true }
+    let ratio = h / factoredStep
+    if ratio == 1 || (n >= Self.reuseSize && ratio > 0.75 && ratio < 1.35) {
+      // The mean of what is right for the parts that decay fast and those that do not.
+      relaxation = 2 / (1 + ratio)
+      return true
+    }
+    relaxation = 1
     // All blocks of diagonal methods have the same coefficient.
     let first = tableau.blocks[0].lowerBound
     let a = tableau.table.a
@@ -170,8 +183,8 @@ final class ImplicitStepper: Stepper {
 
   override func attempt() -> Double {
     let error = attemptOnce()
-    if error.isFinite || isFresh { return error }
-    // The Jacobian is an old one: once more with that of this step.
+    if error.isFinite || (isFresh && relaxation == 1) { return error }
+    // The Jacobian or its factors are old ones: once more with those of this step.
     hasJacobian = false
     return attemptOnce()
   }
@@ -228,12 +241,12 @@ final class ImplicitStepper: Stepper {
       blockMatrix.solve(residual)
       var size = 0.0
       for i in block {
-        for c in 0..<n { stageStates[i * n + c] += residual[(i - first) * n + c] }
-        size = max(size, norm(residual + (i - first) * n, start))
+        for c in 0..<n { stageStates[i * n + c] += relaxation * residual[(i - first) * n + c] }
+        size = max(size, relaxation * norm(residual + (i - first) * n, start))
       }
       if size.isNaN { return .nan }
       let ratio = size / last
-      if iteration > 0 && ratio > 0.2 { convergesFast = false }
+      if iteration > 0 && ratio > 0.3 { convergesFast = false }
       if size <= Self.newtonTolerance * 1e-3
         || (iteration > 0 && ratio < 1 && size * ratio / (1 - ratio) <= Self.newtonTolerance)
       {
@@ -300,7 +313,10 @@ final class ImplicitStepper: Stepper {
   // with the Jacobians at the solved stages.
 
   override func replay(all: Bool) {
-    begin()
+    // The matrices of the step replayed before, the next one in time, do well for this one too.
+    functions.rate(timeCell, start, rates)
+    isFresh = false
+    if !convergesFast { hasJacobian = false }
     _ = attempt()
   }
   override func clearOutputs() { outputCotangents.update(repeating: 0, count: stageCount * n) }
@@ -315,6 +331,56 @@ final class ImplicitStepper: Stepper {
       stateCotangent[c] += cotangent[c]
     }
   }
+  /// Solves the equations of a block's rate cotangents with the Jacobians at its stages.
+  private func solveTransposed(_ block: Range<Int>, _ h: Double) {
+    let first = block.lowerBound
+    let a = tableau.table.a
+    // The matrices are no longer those of steps.
+    factoredStep = .nan
+    hasJacobian = false
+    for j in block {
+      setJacobian(
+        timeCell.pointee + tableau.table.c[j] * h, stageStates + j * n,
+        jacobian + (j - first) * blockMatrix.entryCount)
+    }
+    // The matrix is the transposed of that of the stages' equations.
+    if blockMatrix.factor(jacobian, isShared: false, coefficient: { h * a[first + $0][first + $1] }) {
+      blockMatrix.solve(rateCotangents + first * n, transposed: true)
+    } else {
+      (rateCotangents + first * n).update(repeating: .nan, count: block.count * n)
+    }
+  }
+
+  /// As above for one stage of a large system, to rounding, with the factors that there are: iterative refinement with products with the
+  /// stage's own Jacobian, which are pullbacks.
+  /// - Returns: false, with nothing changed, if that does not converge.
+  private func refine(_ stage: Int, _ coefficient: Double) -> Bool {
+    guard hasJacobian, factoredStep.isFinite else { return false }
+    let target = rateCotangents + stage * n
+    let (solution, correction, product) = (trial, trial + n, constant)
+    func size(_ values: UnsafeMutablePointer<Double>) -> Double {
+      (0..<n).reduce(0) { max($0, values[$1].magnitude) }
+    }
+    let scale = size(target)
+    solution.update(repeating: 0, count: n)
+    correction.update(from: target, count: n)
+    var last = scale
+    stageTime.pointee = timeCell.pointee + tableau.table.c[stage] * stepCell.pointee
+    for _ in 0..<25 where scale > 0 {
+      blockMatrix.solve(correction, transposed: true)
+      for c in 0..<n { solution[c] += correction[c] }
+      functions.pullback(stageTime, stageStates + stage * n, solution, product, none)
+      for c in 0..<n { correction[c] = target[c] - solution[c] + coefficient * product[c] }
+      let rest = size(correction)
+      let isStalled = rest > 0.5 * last
+      last = rest
+      if rest <= 1e-14 * scale || isStalled { break }
+    }
+    guard last <= 1e-12 * scale else { return false }
+    target.update(from: solution, count: n)
+    return true
+  }
+
   override func reverse(
     _ cotangent: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>,
     outputs: UnsafeMutablePointer<Double>?
@@ -322,11 +388,7 @@ final class ImplicitStepper: Stepper {
     let h = stepCell.pointee
     let a = tableau.table.a
     stateCotangents.update(repeating: 0, count: stageCount * n)
-    // The matrices are about to be those of stages.
-    factoredStep = .nan
-    hasJacobian = false
     for block in tableau.blocks.reversed() {
-      let width = block.count * n
       let first = block.lowerBound
       for l in block {
         for c in 0..<n {
@@ -336,16 +398,8 @@ final class ImplicitStepper: Stepper {
           rateCotangents[l * n + c] = sum
         }
       }
-      for j in block {
-        setJacobian(
-          timeCell.pointee + tableau.table.c[j] * h, stageStates + j * n,
-          jacobian + (j - first) * blockMatrix.entryCount)
-      }
-      // The matrix is the transposed of that of the stages' equations.
-      if blockMatrix.factor(jacobian, isShared: false, coefficient: { h * a[first + $0][first + $1] }) {
-        blockMatrix.solve(rateCotangents + first * n, transposed: true)
-      } else {
-        (rateCotangents + first * n).update(repeating: .nan, count: width)
+      if block.count > 1 || n < Self.refinementSize || !refine(first, h * a[first][first]) {
+        solveTransposed(block, h)
       }
       for j in block {
         stageTime.pointee = timeCell.pointee + tableau.table.c[j] * h
