@@ -351,33 +351,45 @@ final class ImplicitStepper: Stepper {
     }
   }
 
-  /// As above for one stage of a large system, to rounding, with the factors that there are: iterative refinement with products with the
-  /// stage's own Jacobian, which are pullbacks.
+  /// As above for a large system, to rounding, with the factors that there are: iterative refinement with products with the stages' own
+  /// Jacobians, which are pullbacks.
   /// - Returns: false, with nothing changed, if that does not converge.
-  private func refine(_ stage: Int, _ coefficient: Double) -> Bool {
+  private func refine(_ block: Range<Int>, _ h: Double) -> Bool {
     guard hasJacobian, factoredStep.isFinite else { return false }
-    let target = rateCotangents + stage * n
-    let (solution, correction, product) = (trial, trial + n, constant)
+    let first = block.lowerBound
+    let count = block.count * n
+    let a = tableau.table.a
+    let target = rateCotangents + first * n
+    let (solution, correction, product) = (trial, residual, constant)
     func size(_ values: UnsafeMutablePointer<Double>) -> Double {
-      (0..<n).reduce(0) { max($0, values[$1].magnitude) }
+      (0..<count).reduce(0) { max($0, values[$1].magnitude) }
     }
     let scale = size(target)
-    solution.update(repeating: 0, count: n)
-    correction.update(from: target, count: n)
+    solution.update(repeating: 0, count: count)
+    correction.update(from: target, count: count)
     var last = scale
-    stageTime.pointee = timeCell.pointee + tableau.table.c[stage] * stepCell.pointee
     for _ in 0..<25 where scale > 0 {
       blockMatrix.solve(correction, transposed: true)
-      for c in 0..<n { solution[c] += correction[c] }
-      functions.pullback(stageTime, stageStates + stage * n, solution, product, none)
-      for c in 0..<n { correction[c] = target[c] - solution[c] + coefficient * product[c] }
+      for c in 0..<count { solution[c] += correction[c] }
+      for j in 0..<block.count {
+        stageTime.pointee = timeCell.pointee + tableau.table.c[first + j] * h
+        functions.pullback(
+          stageTime, stageStates + (first + j) * n, solution + j * n, product + j * n, none)
+      }
+      for l in 0..<block.count {
+        for c in 0..<n {
+          var sum = target[l * n + c] - solution[l * n + c]
+          for j in 0..<block.count { sum += h * a[first + j][first + l] * product[j * n + c] }
+          correction[l * n + c] = sum
+        }
+      }
       let rest = size(correction)
       let isStalled = rest > 0.5 * last
       last = rest
       if rest <= 1e-14 * scale || isStalled { break }
     }
     guard last <= 1e-12 * scale else { return false }
-    target.update(from: solution, count: n)
+    target.update(from: solution, count: count)
     return true
   }
 
@@ -389,7 +401,6 @@ final class ImplicitStepper: Stepper {
     let a = tableau.table.a
     stateCotangents.update(repeating: 0, count: stageCount * n)
     for block in tableau.blocks.reversed() {
-      let first = block.lowerBound
       for l in block {
         for c in 0..<n {
           var sum = outputs == nil ? 0 : outputCotangents[l * n + c]
@@ -398,9 +409,7 @@ final class ImplicitStepper: Stepper {
           rateCotangents[l * n + c] = sum
         }
       }
-      if block.count > 1 || n < Self.refinementSize || !refine(first, h * a[first][first]) {
-        solveTransposed(block, h)
-      }
+      if n < Self.refinementSize || !refine(block, h) { solveTransposed(block, h) }
       for j in block {
         stageTime.pointee = timeCell.pointee + tableau.table.c[j] * h
         functions.pullback(
