@@ -1,17 +1,18 @@
-"""Reference solutions of differential equations for the tests of DifferentialEquations.
+#!/usr/bin/env python3
+"""Writes Tests/DifferentialEquationsTests/Fixtures/equations.json: reference solutions of differential equations.
 
 Equations that are not stiff are solved by extrapolation of the explicit midpoint rule (Gragg, Bulirsch, Stoer) in extended precision,
-with a tolerance of 1e-15 a step; stiff ones by scipy's Radau with a tolerance of 1e-12. Needs numpy and scipy.
-
-    python Tools/write_equation_fixtures.py Tests/DifferentialEquationsTests/Fixtures
+with a tolerance of 1e-15 a step; stiff ones by scipy's Radau with a tolerance of 1e-12.
 """
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 from scipy.integrate import solve_ivp
+
+from fixture_io import TESTS
+
+OUTPUT = TESTS / "DifferentialEquationsTests/Fixtures/equations.json"
 
 L = np.longdouble
 
@@ -239,7 +240,7 @@ STIFF = {
 }
 
 
-def main(folder):
+def main():
     result = {"detest": {}, "stiff": {}}
     for name, (f, y0) in sorted(DETEST.items()):
         result["detest"][name] = {"initial": [float(v) for v in y0], "final": extrapolation(f, y0, 0, 20)}
@@ -251,7 +252,7 @@ def main(folder):
         solution = solve_ivp(f, (0, end), y0, method="Radau", rtol=1e-12, atol=1e-18)
         result["stiff"][name] = {"initial": list(map(float, y0)), "end": end, "final": solution.y[:, -1].tolist()}
         print(name, solution.status, solution.y[:, -1])
-    (Path(folder) / "equations.json").write_text(json.dumps(result, indent=1) + "\n")
+    OUTPUT.write_text(json.dumps(result, indent=1) + "\n")
 
 
-main(sys.argv[1])
+main()
