@@ -49,6 +49,33 @@ let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
     #expect(try laws.violations(of: f, at: Self.point + [0.1, [0.5, 0.9, 1.4]]) == [])
   }
 
+  // Forward mode and second derivatives of batches in lanes agree with trajectories by themselves.
+  @Test(arguments: [SolverMethod.tsitouras5, .dormandPrince8, .rungeKutta4], [1, 5, 40])
+  func batchesOfDerivatives(_ method: SolverMethod, _ count: Int) throws {
+    let equation = Self.oscillator(method)
+    let options = SolverOptions(
+      method: method, relativeTolerance: 1e-9, absoluteTolerance: 1e-9,
+      fixedStep: method.hasErrorEstimate ? nil : 0.01)
+    let f = { (x: [Tensor]) throws -> [Tensor] in
+      let y = { (x: [Tensor]) in
+        try equation.solve(from: x[0], parameters: x[1], times: [0.0, 0.21, 0.7, 1.3], options: options)
+      }
+      let direction: [Tensor] = [[0.3, -0.7], [0.2, 1.0]]
+      let product = try hvp({ (x: [Tensor]) in try square(y(x)).sum() }, at: x, along: direction)
+      return [try jvp(y, at: x, along: direction).tangent] + product
+    }
+    var random = SeededRandom(seed: 11)
+    let states = Tensor(random.uniform(-1, 1, count: 2 * count), shape: [count, 2])
+    let parameters = Tensor(random.uniform(0.5, 2, count: 2 * count), shape: [count, 2])
+    let batch = try vmap(f)([states, parameters])
+    for k in 0..<count {
+      for (a, b) in zip(batch, try f([states[k], parameters[k]])) {
+        let scale = max(b.values.map { abs($0) }.max()!, 1)
+        #expect(zip(a[k].values, b.values).allSatisfy { abs($0 - $1) < 1e-7 * scale })
+      }
+    }
+  }
+
   // The same backwards in time.
   @Test func backwardInTime() throws {
     let equation = Self.oscillator(.tsitouras5)

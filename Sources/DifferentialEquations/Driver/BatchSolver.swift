@@ -117,18 +117,31 @@ struct BatchSolver: Sendable {
     _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
     copies: [StepRecord]?
   ) {
-    let shared = Shared(value: (outputs, records, copies))
-    let threads = threadCount
-    let chunks = min(rows.count, threads * 4)
-    parallelFor(count: chunks, threads: threads, makeContext: { 0 }) { _, index in
+    let shared = Shared(value: (outputs, records, copies ?? []))
+    let hasCopies = copies != nil
+    let tableau = laneTableau(rows: rows.count)
+    forChunks(rows.count) { chunk in
       let (outputs, records, copies) = shared.value
+      if let tableau {
+        let functions = equation.groupFunctions(trajectories: chunk.count)
+        let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
+        records.withUnsafeBufferPointer { records in
+          copies.withUnsafeBufferPointer {
+            solver.replay(
+              problem, rows: chunk, records: records.baseAddress!, outputs: outputs,
+              copies: hasCopies ? $0.baseAddress : nil)
+          }
+        }
+        return
+      }
       let replay = TrajectoryReplay(stepper: stepper())
-      for row in rows.count * index / chunks..<rows.count * (index + 1) / chunks {
+      for row in chunk {
         replay.stepper.functions.bind(problem.parameters(of: row))
         replay.solve(
           records[row], from: problem.initialStates + row * problem.stateCount,
           outputTimes: problem.outputTimes(of: row),
-          outputs: outputs + row * problem.outputCount * problem.stateCount, copy: copies?[row],
+          outputs: outputs + row * problem.outputCount * problem.stateCount,
+          copy: hasCopies ? copies[row] : nil,
           events: equation.eventFunctions(parameters: problem.parameters(of: row)))
       }
     }

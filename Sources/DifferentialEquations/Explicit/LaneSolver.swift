@@ -367,7 +367,7 @@ final class LaneSolver {
   }
 
   /// Writes the outputs that the accepted lanes of a group have come past.
-  private func writeOutputs(
+  func writeOutputs(
     _ problem: BatchProblem, _ w: Int, _ accepted: L.Mask, _ outputs: UnsafeMutablePointer<Double>
   ) {
     let (rowOfLane, nextOutput) = (books.row, books.output)
