@@ -155,6 +155,7 @@ extension GradientTests {
       stack([p[0] * (y[1] - y[0] * y[0]) + cos(t), y[0] - p[1] * y[1] * y[1]])
     }
     var options = SolverOptions(method: method, relativeTolerance: 1e-8, absoluteTolerance: 1e-10)
+    options.checkpoints = 6
     func slope(_ options: SolverOptions, _ gradient: GradientMethod) throws -> [Double] {
       try grad { (x: [Tensor]) in
         let y = try equation.solve(
@@ -188,5 +189,45 @@ extension GradientTests {
       try equation.solve(from: x, parameters: [1.0, 0.1], endTime: 1, options: options)[0]
     }
     #expect(abs(try grad(f)([1.0, 0.0]) - (try grad(g)([1.0, 0.0]))).values.max()! < 1e-12)
+  }
+}
+
+extension GradientTests {
+  // Right-hand sides too large for scalar instructions work on arrays: alone, in lanes, and implicitly.
+  @Test(arguments: [SolverMethod.tsitouras5, .kvaerno3]) func largeRightHandSides(_ method: SolverMethod)
+    throws
+  {
+    let n = 120
+    var random = SeededRandom(seed: 5)
+    let weights = Tensor(random.uniform(-0.3, 0.3, count: n * n), shape: [n, n])
+    let network = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, w: Tensor) in
+      tanh(matmul(w, tanh(matmul(w, y)))) - y
+    }
+    let options = SolverOptions(method: method, relativeTolerance: 1e-7, absoluteTolerance: 1e-9)
+    let f = { (x: [Tensor]) in
+      try network.solve(from: x[0], parameters: x[1], times: [0.2, 0.5], options: options)
+    }
+    let count = method.isImplicit ? 1 : 4
+    let states = Tensor(random.uniform(-1, 1, count: n * count), shape: [count, n])
+    let point = [states[0], weights]
+    let direction = [
+      Tensor(random.uniform(-1, 1, count: n)), Tensor(random.uniform(-1, 1, count: n * n), shape: [n, n]),
+    ]
+    let weight = Tensor(random.uniform(-1, 1, count: 2 * n), shape: [2, n])
+    let tangent = try jvp(f, at: point, along: direction).tangent
+    let cotangents = try vjp(f, at: point).pullback(weight)
+    let forward = (tangent * weight).sum().scalar
+    let backward = zip(cotangents, direction).reduce(0) { $0 + ($1.0 * $1.1).sum().scalar }
+    #expect(abs(forward - backward) < 1e-9 * abs(forward) && abs(forward) > 1e-3)
+    if count > 1 {
+      let pull = { (x: [Tensor]) in try vjp(f, at: x).pullback(weight) }
+      let batch = try vmap(pull, inputAxes: [0, nil])([states, weights])
+      for k in 0..<count {
+        let alone = try pull([states[k], weights])
+        for (a, b) in zip(batch, alone) {
+          #expect(abs(a[k] - b).values.max()! < 1e-6 * abs(b).values.max()!)
+        }
+      }
+    }
   }
 }

@@ -82,7 +82,11 @@ struct EquationKernel: Hashable {
     }
     // Also for the value alone: with and without derivatives it shall be the same.
     if gradient == .forwardSensitivity { return try solveSensitivities(data) }
-    let solution = try solution(equation, data, keepsRecord: keepsTape && gradient != .backsolve)
+    // Interpolation needs the states of all steps.
+    var recording = options
+    if gradient == .continuousAdjoint { recording.checkpoints = nil }
+    let solution = try solution(
+      equation, data, keepsRecord: keepsTape && gradient != .backsolve, options: recording)
     let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
     let endTimes = DenseArray(solution.endTimes, shape: [rows])
     if endsAtEvent { data.outputTimes = solution.endTimes }
