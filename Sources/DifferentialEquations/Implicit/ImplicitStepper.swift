@@ -27,7 +27,7 @@ final class ImplicitStepper: Stepper {
   /// Scratch parameters for Jacobians from pullbacks.
   private let none: UnsafeMutablePointer<Double>
 
-  private static let iterationLimit = 12
+  private static let iterationLimit = 15
   /// Factors of systems of at least this size serve step sizes nearby too.
   private static let reuseSize = 24
   /// In the reverse sweep of systems of at least this size, refinement takes less time than another factorisation.
@@ -246,7 +246,7 @@ final class ImplicitStepper: Stepper {
       }
       if size.isNaN { return .nan }
       let ratio = size / last
-      if iteration > 0 && ratio > 0.3 { convergesFast = false }
+      if iteration > 0 && ratio > (n < Self.refinementSize ? 0.3 : 0.5) { convergesFast = false }
       if size <= Self.newtonTolerance * 1e-3
         || (iteration > 0 && ratio < 1 && size * ratio / (1 - ratio) <= Self.newtonTolerance)
       {
