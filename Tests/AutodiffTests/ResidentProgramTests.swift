@@ -1,0 +1,103 @@
+import Lanes
+import Testing
+
+@testable import Autodiff
+
+@Suite struct ResidentProgramTests {
+  /// From a scalar, a vector and parameters to a vector that takes the vector's place, and a sum.
+  private static func function(_ a: [Tensor]) -> [Tensor] {
+    let rest = a[2][1..<4]
+    return [sin(a[1]) * a[2][0] + a[0] * rest, (a[1] * rest).sum() + 2.0]
+  }
+  private static let types = [Tensor.zeros([]), Tensor.zeros([3]), Tensor.zeros([4])]
+
+  private static func expected(_ t: Double, _ y: [Double], _ p: [Double]) -> [Double] {
+    function([Tensor(t), Tensor(y), Tensor(p)]).flatMap(\.values)
+  }
+
+  private func check<L: Lane>(_ source: ResidentSource, _ type: L.Type, width: Int) where L.Scalar == Double {
+    let program = ResidentProgram<L>(source, width: width, isFixed: [false, false, true])
+    let lanes = L.laneCount * width
+    func memory(_ count: Int) -> UnsafeMutablePointer<L> {
+      UnsafeMutableRawPointer.allocate(byteCount: count * width * MemoryLayout<L>.stride, alignment: 64)
+        .bindMemory(to: L.self, capacity: count * width)
+    }
+    let (t, y, p, sum) = (memory(1), memory(3), memory(4), memory(1))
+    defer { for pointer in [t, y, p, sum] { UnsafeMutableRawPointer(pointer).deallocate() } }
+    func value(_ array: Int, _ element: Int, _ lane: Int, _ round: Int) -> Double {
+      let number: Int = (7 * array + 3 * element + lane + 5 * round) % 11
+      return Double(number) * 0.3 - 1
+    }
+    func fill(_ pointer: UnsafeMutablePointer<L>, _ array: Int, _ count: Int, _ round: Int) {
+      for e in 0..<count {
+        for w in 0..<width {
+          var group = L(0.0)
+          for k in 0..<L.laneCount { group[lane: k] = value(array, e, w * L.laneCount + k, round) }
+          pointer[e * width + w] = group
+        }
+      }
+    }
+    program.inputs[0] = UnsafePointer(t)
+    program.inputs[1] = UnsafePointer(y)
+    program.inputs[2] = UnsafePointer(p)
+    program.outputs[0] = y
+    program.outputs[1] = sum
+    fill(p, 2, 4, 0)
+    program.load()
+    for round in 0..<2 {
+      fill(t, 0, 1, round)
+      fill(y, 1, 3, round)
+      program.run()
+      for lane in 0..<lanes {
+        let state = (0..<3).map { value(1, $0, lane, round) }
+        let parameters = (0..<4).map { value(2, $0, lane, 0) }
+        let values = Self.expected(value(0, 0, lane, round), state, parameters)
+        let (w, k) = (lane / L.laneCount, lane % L.laneCount)
+        let found = (0..<3).map { y[$0 * width + w][lane: k] } + [sum[w][lane: k]]
+        #expect(zip(found, values).allSatisfy { abs($0 - $1) < 1e-14 * max(1, abs($1)) })
+      }
+    }
+    #expect(program.failure == nil)
+  }
+
+  @Test func scalarPrograms() throws {
+    let source = try ResidentSource(try stage({ Self.function($0) }, Self.types).program)
+    #expect(source.isScalar)
+    check(source, Double.self, width: 1)
+    for width in [1, 3] { check(source, SIMD8<Double>.self, width: width) }
+  }
+
+  // What is too large for scalar instructions: a product of large matrices that takes no part in the result.
+  @Test func programsOnArrays() throws {
+    let large = { (a: [Tensor]) -> [Tensor] in
+      let m = a[0].broadcast(to: [40, 40])
+      let zero = (matmul(matmul(m, m), m)).sum() * 0.0
+      let results = Self.function(a)
+      return [results[0] + zero, results[1] + zero]
+    }
+    let source = try ResidentSource(try stage(large, Self.types).program)
+    #expect(!source.isScalar)
+    check(source, Double.self, width: 1)
+    check(source, SIMD8<Double>.self, width: 2)
+  }
+
+  @Test func elementTypes() throws {
+    let program = try stage({ (a: [Tensor]) in [a[0] * 2.0] }, [Tensor.zeros([2], type: .float32)]).program
+    #expect(throws: TensorError.self) { try ResidentSource(program) }
+  }
+
+  // An operation that refuses its operands: results are NaN, and the error is kept.
+  @Test func failures() throws {
+    let source = try ResidentSource(
+      try stage({ (a: [Tensor]) in [inverse(a[0])] }, [Tensor.zeros([2, 2])]).program)
+    let program = ResidentProgram<Double>(source, isFixed: [false])
+    var matrix = [1.0, 2, 2, 4]
+    matrix.withUnsafeMutableBufferPointer {
+      program.inputs[0] = UnsafePointer($0.baseAddress!)
+      program.outputs[0] = $0.baseAddress!
+      program.run()
+    }
+    #expect(matrix.allSatisfy { $0.isNaN })
+    #expect(program.failure?.reason == .singular)
+  }
+}
