@@ -289,7 +289,8 @@ final class LaneSolver {
           let e = kernel.errorNorm[w]
           isAccepted = isActive .& (e .<= one)
           let safe = L.maximum(e, L(1e-20))
-          var factor = L.power(safe, L(-beta1 * exponent)) * control.safety
+          let logarithm = safe.naturalLogarithm
+          var factor = (logarithm * (-beta1 * exponent)).exponential * control.safety
           if usesHistory {
             factor = factor * L.power(arena.history[w], L(-beta2 * exponent))
             factor = factor * L.power(arena.olderHistory[w], L(-beta3 * exponent))
@@ -298,7 +299,7 @@ final class LaneSolver {
           }
           factor = L.minimum(factor, arena.limit[w])
           if (isActive .& .!isAccepted).anyTrue {
-            let refused = L.minimum(L.power(safe, L(-exponent)) * control.safety, L(0.95))
+            let refused = L.minimum((logarithm * -exponent).exponential * control.safety, L(0.95))
             factor = refused.replacing(with: factor, where: isAccepted)
             factor = factor.replacing(with: L(0.0), where: .!e.isFinite)
           }
