@@ -59,6 +59,28 @@ package func areFinite<L: Lane>(_ values: UnsafePointer<L>, count: Int) -> Bool 
   return ((sums.0 + sums.1) + (sums.2 + sums.3)).isFinite.allTrue
 }
 
+/// The same for numbers one after the other, eight at a time.
+package func areFinite(_ values: UnsafePointer<Double>, count: Int) -> Bool {
+  let raw = UnsafeRawPointer(values)
+  let zero = SIMD8<Double>(repeating: 0)
+  var sums = (zero, zero, zero, zero)
+  var k = 0
+  while k &+ 32 <= count {
+    let place = raw + k &* 8
+    sums.0 = SIMD8.multiplyAdd(place.loadUnaligned(as: SIMD8<Double>.self), zero, sums.0)
+    sums.1 = SIMD8.multiplyAdd((place + 64).loadUnaligned(as: SIMD8<Double>.self), zero, sums.1)
+    sums.2 = SIMD8.multiplyAdd((place + 128).loadUnaligned(as: SIMD8<Double>.self), zero, sums.2)
+    sums.3 = SIMD8.multiplyAdd((place + 192).loadUnaligned(as: SIMD8<Double>.self), zero, sums.3)
+    k = k &+ 32
+  }
+  var rest = 0.0
+  while k < count {
+    rest += values[k] * 0
+    k = k &+ 1
+  }
+  return rest.isFinite && ((sums.0 + sums.1) + (sums.2 + sums.3)).isFinite.allTrue
+}
+
 /// `rows[r * stride + c] = columns[c][r]` for all `r < count`: collects rows from columns that lie anywhere.
 @inline(__always)
 package func interleave(

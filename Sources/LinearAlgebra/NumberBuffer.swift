@@ -1,13 +1,21 @@
+import Lanes
+
 /// Memory of numbers that a factorisation owns, aligned to cache lines; written while it is made, and only read afterwards.
 package final class NumberBuffer: @unchecked Sendable {
   package let base: UnsafeMutablePointer<Double>
   package let count: Int
 
+  /// Longer ones come from a store of used memory, whose pages are mapped already.
+  private static let storedCount = 512
+
   /// Memory that is not yet set.
   package init(count: Int) {
     self.count = count
-    base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 8, alignment: 64)
-      .bindMemory(to: Double.self, capacity: max(count, 1))
+    let memory =
+      count < Self.storedCount
+      ? UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 8, alignment: 64)
+      : BufferStore.take(count * 8)
+    base = memory.bindMemory(to: Double.self, capacity: max(count, 1))
   }
   package convenience init(zeros count: Int) {
     self.init(count: count)
@@ -23,7 +31,10 @@ package final class NumberBuffer: @unchecked Sendable {
       if let source = $0.baseAddress { base.initialize(from: source, count: values.count) }
     }
   }
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
+  deinit {
+    let memory = UnsafeMutableRawPointer(base)
+    if count < Self.storedCount { memory.deallocate() } else { BufferStore.give(memory, count * 8) }
+  }
 
   package var values: [Double] { Array(UnsafeBufferPointer(start: base, count: count)) }
 }

@@ -29,6 +29,10 @@ func measureDense(_ chosen: [Int], _ jax: Script?, _ torch: Script?, rounds: Int
     for type in [ElementType.float64, .float32] {
       let (a, b) = (random([size, size], &generator, type: type), random([size], &generator, type: type))
       let count = calls[size] ?? 1
+      if size == 16, type == .float64 {
+        let call = try PlainGradient(a, b)
+        cases.append(("gradient 16 in plain memory", { try repeatedly(count) { try call() } }))
+      }
       cases.append(("value \(size) \(type)", { try repeatedly(count) { try value(a, b) } }))
       cases.append(("gradient \(size) \(type)", { try repeatedly(count) { try both(a, b) } }))
     }
@@ -52,6 +56,9 @@ func measureDense(_ chosen: [Int], _ jax: Script?, _ torch: Script?, rounds: Int
         results.report("torch \(name)", report)
       }
     }
+    if let plain = timings["gradient \(size) in plain memory"] {
+      report.add("gradient \(size) float64 by CompiledFunction", plain)
+    }
     let own = timings["gradient \(size) float64"]!
     let peers = ["jax", "torch"].compactMap { results["\($0) gradient \(size) float64"] }
     guard let fastest = peers.min(by: { $0.minimum < $1.minimum }) else { continue }
@@ -60,4 +67,31 @@ func measureDense(_ chosen: [Int], _ jax: Script?, _ torch: Script?, rounds: Int
       report.compare("the faster peer over ours, 16, float64", fastest, over: own, .atLeast(5))
     }
   }
+}
+
+/// Value and gradients as a function on plain memory, as solvers and programs in C call it.
+private final class PlainGradient {
+  private let function: CompiledFunction
+  private let inputs: [UnsafePointer<Double>]
+  private let outputs: [UnsafeMutablePointer<Double>]
+
+  init(_ a: Tensor, _ b: Tensor) throws {
+    let both = valueAndGrad(loss)
+    function = try CompiledFunction(
+      { x in
+        let result = try both(x[0], x[1])
+        return [result.value, result.gradient.0, result.gradient.1]
+      }, at: [a, b])
+    inputs = [a, b].map { tensor in
+      let memory = UnsafeMutablePointer<Double>.allocate(capacity: tensor.count)
+      memory.initialize(from: tensor.values, count: tensor.count)
+      return UnsafePointer(memory)
+    }
+    outputs = function.outputShapes.map { .allocate(capacity: $0.reduce(1, *)) }
+  }
+  deinit {
+    for memory in inputs { memory.deallocate() }
+    for memory in outputs { memory.deallocate() }
+  }
+  func callAsFunction() throws { try function(inputs: inputs, outputs: outputs) }
 }

@@ -7,7 +7,7 @@
 /// ```
 ///
 /// Small programs (see ``isScalar``) run without allocation, at a few nanoseconds per scalar operation, and over
-/// batches at the speed of the vector unit. Calls may come from several threads at once.
+/// batches at the speed of the vector unit; small ones around a dense linear solve make no arrays either. Calls may come from several threads at once.
 public final class CompiledFunction: Sendable {
   /// Shape of each input.
   public let inputShapes: [[Int]]
@@ -60,6 +60,11 @@ public final class CompiledFunction: Sendable {
       inputs.count == inputShapes.count && outputs.count == outputShapes.count && count >= 0,
       "CompiledFunction: \(inputs.count) inputs and \(outputs.count) outputs for a function of \(inputShapes.count) and "
         + "\(outputShapes.count)")
+    if count == 1, let plain = compiled.plain {
+      try plain.run(
+        input: { UnsafeMutableRawPointer(mutating: inputs[$0]) }, output: { UnsafeMutableRawPointer(outputs[$0]) })
+      return
+    }
     guard let registers = compiled.registers else {
       try evaluateArrays(count: count, inputs, outputs, isShared)
       return

@@ -1,20 +1,24 @@
-/// A program made ready to run many times: simplified, then either expanded to scalars (small programs) or fused into
-/// passes over arrays.
+/// A program made ready to run many times: simplified, then either expanded to scalars (small programs), laid out on plain memory
+/// (small ones with linear solves) or fused into passes over arrays.
 package final class CompiledProgram: Sendable {
   /// The simplified program. (Not the source: that one holds its compiled form.)
   package let program: Program
   /// The scalar form of a small program.
   let registers: RegisterProgram?
+  /// The form of a small program that has operations which are not expanded.
+  let plain: PlainPlan?
   private let plan: ExecutionPlan?
 
   package init(_ source: Program) {
-    program = source.simplified()
+    program = source.simplified().tellingUses()
     registers = ScalarExpansion.compile(program)
-    plan = registers == nil ? ExecutionPlan(program) : nil
+    plain = registers == nil ? PlainPlan(program) : nil
+    plan = registers == nil && plain == nil ? ExecutionPlan(program) : nil
   }
 
   package func run(_ arguments: [DenseArray]) throws(TensorError) -> [DenseArray] {
     if TensorContext.current.checksFinite { return try program.interpret(arguments) }
+    if let plain { return try plain.run(arguments) }
     guard let registers else { return try plan!.run(program, arguments) }
     let inputs = arguments.map { $0.contiguous() }
     let outputs = program.outputTypes.map { DenseArray(uninitialized: $0) }
@@ -23,6 +27,14 @@ package final class CompiledProgram: Sendable {
         inputs: inputs.map { $0.laneArray(stride: 0) }, outputs: outputs.map { $0.laneArray(stride: 0) })
     }
     return outputs
+  }
+
+  /// Runs where ``withFiniteChecks(_:)`` is known not to be asked for.
+  func runTensors(_ arguments: [DenseArray]) throws(TensorError) -> [Tensor] {
+    if let plain { return try plain.runTensors(arguments) }
+    var results: [Tensor] = []
+    for result in try run(arguments) { results.append(Tensor(result)) }
+    return results
   }
 
   /// Runs a program of one input and one output.

@@ -18,6 +18,8 @@ package struct MatrixProduct: Primitive {
     let result = DenseArray(uninitialized: a.elementType, [a.shape[0], a.shape[1], b.shape[2]])
     let size = a.shape[1] * a.shape[2] * b.shape[2]
     switch a.elementType {
+    case .float64 where a.shape[2] == 1 && b.strides[2] == 1: multiplyOuter(a, b, result, Double.self)
+    case .float32 where a.shape[2] == 1 && b.strides[2] == 1: multiplyOuter(a, b, result, Float.self)
     case .float64:
       if size <= 512 { multiply(a, b, result, Double.self) } else { multiplyBLAS(a, b, result, Double.self) }
     case .float32:
@@ -47,6 +49,24 @@ package struct MatrixProduct: Primitive {
           let factor = x[i &* aRow &+ l &* aColumn]
           for j in 0..<n { z[i &* n &+ j] += factor * y[l &* bRow &+ j &* bColumn] }
         }
+      }
+    }
+  }
+
+  /// Products of a column and a row of neighbouring elements.
+  @specialized(where T == Double)
+  @specialized(where T == Float)
+  private func multiplyOuter<T: Numeric & BitwiseCopyable>(
+    _ a: DenseArray, _ b: DenseArray, _ c: DenseArray, _ type: T.Type
+  ) {
+    let (m, n, row) = (a.shape[1], b.shape[2], a.strides[1])
+    for batch in 0..<a.shape[0] {
+      let x = a.pointer(T.self) + batch * a.strides[0]
+      let y = b.pointer(T.self) + batch * b.strides[0]
+      let z = c.pointer(T.self) + batch * m * n
+      for i in 0..<m {
+        let factor = x[i &* row]
+        for j in 0..<n { z[i &* n &+ j] = factor * y[j] }
       }
     }
   }

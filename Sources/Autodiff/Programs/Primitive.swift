@@ -39,6 +39,12 @@ package protocol Primitive: Hashable, Sendable {
   var zeroPattern: ZeroPattern { get }
 }
 
+/// A primitive that prepares something for others, which need not be kept if there is only one of these.
+package protocol PreparingPrimitive: Primitive {
+  /// The same for one use.
+  var usedOnce: any Primitive { get }
+}
+
 /// An operand of a primitive that is being transposed.
 package enum TransposeOperand {
   /// A coefficient.

@@ -57,15 +57,35 @@ public final class Program: Sendable {
   }
 
   /// The same operations with other outputs.
-  package init(_ program: Program, outputs: [Int32]) {
+  package convenience init(_ program: Program, outputs: [Int32]) {
+    self.init(program, outputs: outputs, equations: program.equations, primitives: program.primitives)
+  }
+  private init(_ program: Program, outputs: [Int32], equations: [Equation], primitives: [any Primitive]) {
     types = program.types
     inputs = program.inputs
     constants = program.constants
-    equations = program.equations
     operandList = program.operandList
-    primitives = program.primitives
     sites = program.sites
+    self.equations = equations
+    self.primitives = primitives
     self.outputs = outputs
+  }
+
+  /// The same program, whose primitives know if only one operation uses what they prepare.
+  func tellingUses() -> Program {
+    guard primitives.contains(where: { $0 is any PreparingPrimitive }) else { return self }
+    var uses = [Int](repeating: 0, count: types.count)
+    for id in operandList { uses[Int(id)] += 1 }
+    for id in outputs { uses[Int(id)] += 2 }
+    var (equations, primitives) = (equations, primitives)
+    for k in equations.indices {
+      guard let preparing = primitive(of: equations[k]) as? any PreparingPrimitive,
+        uses[Int(equations[k].firstResult)] == 1
+      else { continue }
+      equations[k].primitive = Int32(primitives.count)
+      primitives.append(preparing.usedOnce)
+    }
+    return Program(self, outputs: outputs, equations: equations, primitives: primitives)
   }
 
   /// Number of operations.

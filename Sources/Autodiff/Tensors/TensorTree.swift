@@ -26,6 +26,7 @@ extension TensorTree {
   /// All tensors, in order.
   public var leaves: [Tensor] {
     var result: [Tensor] = []
+    result.reserveCapacity(4)
     appendLeaves(to: &result)
     return result
   }

@@ -34,6 +34,7 @@ public func jit<Input: TensorTree, Output: TensorTree>(
       }
     }
     var structure: [TreeNode] = []
+    structure.reserveCapacity(arguments.count)
     try argument.appendStructure(to: &structure)
     let entry = try cache.entry(arguments, structure) {
       try withTensorErrors {
@@ -42,7 +43,7 @@ public func jit<Input: TensorTree, Output: TensorTree>(
       }
     }
     return try entry.output.replacing(
-      leaves: try entry.program.run(try arguments.map { try $0.denseValue("jit") }).map { Tensor($0) })
+      leaves: try entry.program.runTensors(try arguments.map { try $0.denseValue("jit") }))
   }
 }
 
@@ -103,18 +104,22 @@ private final class CompiledEntries: Sendable {
 
 /// Compiled programs by the types of their arguments.
 final class CompilationCache<Output>: Sendable {
-  struct Entry: @unchecked Sendable {
-    var types: [TensorType]
-    var structure: [TreeNode]
-    var program: CompiledProgram
+  final class Entry: @unchecked Sendable {
+    let types: [TensorType]
+    let structure: [TreeNode]
+    let program: CompiledProgram
     /// A template: its leaves are placeholders.
-    var output: Output
+    let output: Output
+
+    init(types: [TensorType], structure: [TreeNode], program: CompiledProgram, output: Output) {
+      (self.types, self.structure, self.program, self.output) = (types, structure, program, output)
+    }
 
     func matches(_ arguments: [Tensor], _ structure: [TreeNode]) -> Bool {
       guard types.count == arguments.count else { return false }
-      for (type, argument) in zip(types, arguments) {
-        guard case .dense(let array) = argument.representation, array.elementType == type.elementType,
-          array.shape == type.shape
+      for k in 0..<types.count {
+        guard case .dense(let array) = arguments[k].representation, array.elementType == types[k].elementType,
+          array.shape == types[k].shape
         else { return false }
       }
       return self.structure == structure

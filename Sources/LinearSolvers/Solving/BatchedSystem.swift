@@ -1,44 +1,77 @@
 import Autodiff
 import LinearAlgebra
+import Synchronization
 
 /// A batch of small dense systems, factored eight at a time. The numbers that stand for its systems are consecutive; the first is the
 /// object's own.
+///
+/// The systems are factored when they are solved for the first time: their factors are in the cache then.
 final class BatchedSystem: Sendable {
   /// Larger matrices are faster one by one, in LAPACK's blocks.
   static let largestSize = 64
-  let factorization: BatchedFactorization
+  let size: Int
+  let count: Int
+  /// Whether systems will be solved more than once.
+  private let keepsFactors: Bool
+  private let plan: SolvePlan
+  private let kind: BatchedFactorization.Kind
+  private let state: Mutex<State>
+
+  private enum State: Sendable {
+    case matrices(DenseArray)
+    case factors(BatchedFactorization)
+  }
 
   /// Nil if the systems are not small and dense, or so few that lanes would stay empty.
-  init?(_ plan: SolvePlan, _ parameters: [DenseArray], count: Int) throws {
+  init?(_ plan: SolvePlan, _ parameters: [DenseArray], count: Int, keepsFactors: Bool) {
     let node = plan.node
     guard case .dense = node.kind, !node.tags.isTriangular, node.isSquare, !plan.isLeastSquares,
       plan.inverse == nil,
       (1...Self.largestSize).contains(node.rows), count >= 4, plan.options.refinementSteps == 0
     else { return nil }
-    let kind: BatchedFactorization.Kind
     switch plan.options.method {
     case .automatic where node.isPositiveDefinite, .cholesky where node.isPositiveDefinite: kind = .cholesky
     case .automatic where !node.isSymmetric, .lu: kind = .lu
     default: return nil
     }
-    let matrices = parameters[0].pointer(Double.self)
-    guard areAllFinite(matrices, parameters[0].count) else {
-      let place = (0..<parameters[0].count).first { !matrices[$0].isFinite } ?? 0
-      let (system, element) = place.quotientAndRemainder(dividingBy: node.rows * node.rows)
-      throw tensorError(
-        LinearAlgebraError.nonFinite(
-          "element (\(element / node.rows), \(element % node.rows)) of the matrix (\(matrices[place]))"),
-        plan.name,
-        system: system)
+    self.plan = plan
+    self.keepsFactors = keepsFactors
+    size = node.rows
+    self.count = count
+    state = Mutex(.matrices(parameters[0]))
+  }
+
+  /// The factors, and with them the solutions for all systems.
+  private func factor(
+    _ matrices: DenseArray, solving systems: BatchedFactorization.RightHandSides?, keepsFactors: Bool = true
+  ) throws(TensorError) -> BatchedFactorization {
+    defer { withExtendedLifetime(matrices) {} }
+    do throws(BatchedFactorizationError) {
+      return try BatchedFactorization(
+        matrices.pointer(Double.self), size: size, count: count, kind: kind,
+        minimumReciprocalCondition: plan.options.minimumReciprocalCondition, solving: systems,
+        keepsFactors: keepsFactors)
+    } catch { throw tensorError(error.error, plan.name, system: error.system) }
+  }
+  func factorization() throws(TensorError) -> BatchedFactorization {
+    try state.withLock { state throws(TensorError) in
+      if case .matrices(let matrices) = state { state = .factors(try factor(matrices, solving: nil)) }
+      guard case .factors(let factors) = state else { preconditionFailure("matrices have just been factored") }
+      return factors
     }
-    do {
-      factorization = try withExtendedLifetime(parameters[0]) {
-        try BatchedFactorization(
-          matrices, size: node.rows, count: count, kind: kind,
-          minimumReciprocalCondition: plan.options.minimumReciprocalCondition)
+  }
+  /// X = A⁻¹ B or A⁻ᵀ B for every system: row-major matrices of so many columns, one after the other.
+  func solve(
+    _ b: UnsafePointer<Double>, into x: UnsafeMutablePointer<Double>, columns: Int, transposed: Bool
+  ) throws(TensorError) {
+    let right = BatchedFactorization.RightHandSides(b, into: x, columns: columns, transposed: transposed)
+    try state.withLock { state throws(TensorError) in
+      switch state {
+      case .matrices(let matrices):
+        let factors = try factor(matrices, solving: right, keepsFactors: keepsFactors)
+        if keepsFactors { state = .factors(factors) }
+      case .factors(let factors): factors.solve(b, into: x, columns: columns, transposed: transposed)
       }
-    } catch let error as BatchedFactorizationError {
-      throw tensorError(error.error, plan.name, system: error.system)
     }
   }
 
@@ -47,7 +80,7 @@ final class BatchedSystem: Sendable {
     for (first, object) in objects {
       guard let batch = object as? BatchedSystem else { continue }
       let place = Int(number &- first)
-      if (0..<batch.factorization.count).contains(place) { return Member(batch: batch, place: place) }
+      if (0..<batch.count).contains(place) { return Member(batch: batch, place: place) }
     }
     return nil
   }
@@ -60,10 +93,10 @@ final class BatchedSystem: Sendable {
     func solve(
       _ b: UnsafePointer<Double>, into x: UnsafeMutablePointer<Double>, count: Int, transposed: Bool,
       stopping: StoppingCriterion
-    ) -> [IterationReport] {
-      let size = batch.factorization.size
+    ) throws -> [IterationReport] {
+      let (size, factorization) = (batch.size, try batch.factorization())
       for k in 0..<count {
-        batch.factorization.solve(
+        factorization.solve(
           b + k * size, into: x + k * size, columns: 1, transposed: transposed, systems: place..<place + 1)
       }
       return []

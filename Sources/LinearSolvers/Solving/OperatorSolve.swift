@@ -1,4 +1,5 @@
 import Autodiff
+import Lanes
 import LinearAlgebra
 
 /// What solving with an operator is made of: its form, how it is solved, and the form of the user's preconditioner.
@@ -21,8 +22,12 @@ struct SolvePlan: Hashable, Sendable {
 
 /// Factors the operator, or makes its preconditioner: parameters of the operator, then of the user's preconditioner, to a number that
 /// stands for the result.
-struct PrepareSolve: HigherOrderPrimitive {
+struct PrepareSolve: HigherOrderPrimitive, PreparingPrimitive {
   let plan: SolvePlan
+  /// Whether one operation solves with the result, so that factors need not be kept.
+  var isUsedOnce = false
+
+  var usedOnce: any Primitive { PrepareSolve(plan: plan, isUsedOnce: true) }
 
   var name: String { "prepare" }
   var attributes: String { plan.label }
@@ -58,14 +63,10 @@ struct PrepareSolve: HigherOrderPrimitive {
       return [DenseArray([try prepare(arrays, system: nil)], shape: [], objects: objects)]
     }
     let count = operands[0].shape[0]
-    do {
-      if let batch = try BatchedSystem(plan, arrays, count: count) {
-        let first = PreparedNumbers.next(count)
-        return [
-          DenseArray((0..<count).map { first &+ Int32($0) }, shape: [count], objects: [first: batch])
-        ]
-      }
-    } catch { throw tensorError(error, plan.name) }
+    if let batch = BatchedSystem(plan, arrays, count: count, keepsFactors: !isUsedOnce) {
+      let first = PreparedNumbers.next(count)
+      return [DenseArray((0..<count).map { first &+ Int32($0) }, shape: [count], objects: [first: batch])]
+    }
     var numbers: [Int32] = []
     for k in 0..<count { numbers.append(try prepare(arrays.map { $0.row(k).contiguous() }, system: k)) }
     return [DenseArray(numbers, shape: [count], objects: objects)]
@@ -157,15 +158,14 @@ struct OperatorSolve: HigherOrderPrimitive {
     let numbers = handle.pointer(Int32.self)
     // A whole batch of small systems, in the order in which it was factored.
     if plan.isStacked, !reports, systems > 0, let batch = objects[numbers[0]] as? BatchedSystem,
-      batch.factorization.count == systems,
+      batch.count == systems,
       (0..<systems).allSatisfy({ numbers[$0] == numbers[0] &+ Int32($0) })
     {
       let source = b.pointer(Double.self)
-      guard areAllFinite(source, b.count) else {
-        throw tensorError(LinearAlgebraError.nonFinite("an element of the right-hand side"), name)
+      guard areFinite(source, count: b.count) else {
+        throw tensorError(LinearAlgebraError.nonFiniteRightSide, name)
       }
-      batch.factorization.solve(
-        source, into: x.pointer(Double.self), columns: columns, transposed: isTransposed)
+      try batch.solve(source, into: x.pointer(Double.self), columns: columns, transposed: isTransposed)
       withExtendedLifetime((handle, b)) {}
       return [try x.converted(to: types[0].elementType)]
     }
@@ -188,8 +188,8 @@ struct OperatorSolve: HigherOrderPrimitive {
       }
       let source = b.pointer(Double.self) + k * length * columns
       do {
-        guard areAllFinite(source, length * columns) else {
-          throw LinearAlgebraError.nonFinite("an element of the right-hand side")
+        guard areFinite(source, count: length * columns) else {
+          throw LinearAlgebraError.nonFiniteRightSide
         }
         if columns == 1 {
           right.base.update(from: source, count: length)
@@ -198,7 +198,7 @@ struct OperatorSolve: HigherOrderPrimitive {
         }
         if let guess {
           let start = guess.pointer(Double.self) + k * size * columns
-          guard areAllFinite(start, size * columns) else {
+          guard areFinite(start, count: size * columns) else {
             throw LinearAlgebraError.nonFinite("an element of the first guess")
           }
           transposeMatrix(start, rows: size, columns: columns, into: left.base)
@@ -209,9 +209,8 @@ struct OperatorSolve: HigherOrderPrimitive {
           right.base, into: left.base, count: columns, transposed: isTransposed, stopping: stopping)
         if !reports { for report in found { try report.requireConvergence() } }
         reportsOfAll += found.isEmpty ? [IterationReport?](repeating: nil, count: columns) : found
-        guard areAllFinite(left.base, size * columns) else {
-          throw LinearAlgebraError.nonFinite(
-            "an element of the solution, though the operator and the right-hand side are;")
+        guard areFinite(left.base, count: size * columns) else {
+          throw LinearAlgebraError.nonFiniteSolution
         }
       } catch { throw tensorError(error, name, system: system) }
       transposeMatrix(
@@ -361,8 +360,8 @@ struct RequireConvergence: Primitive {
   }
 }
 
-func areAllFinite(_ values: UnsafePointer<Double>, _ count: Int) -> Bool {
-  var sum = 0.0
-  for k in 0..<count { sum += values[k] * 0 }
-  return sum == 0
+extension LinearAlgebraError {
+  static let nonFiniteRightSide = nonFinite("an element of the right-hand side")
+  static let nonFiniteSolution = nonFinite(
+    "an element of the solution, though the operator and the right-hand side are;")
 }
