@@ -8,7 +8,7 @@ TOOLSET := --toolset native.json
 RELEASE := -c release $(TOOLSET)
 APT_PACKAGES := libqhull-dev libopenblas-dev liblapacke-dev zlib1g-dev libsuitesparse-dev
 BREW_PACKAGES := qhull openblas zlib suite-sparse
-DOCUMENTED := Lanes LinearAlgebra Autodiff LinearSolvers Learning RobotModels Kinematics RigidBody Simulation Costate
+DOCUMENTED := Lanes LinearAlgebra Autodiff LinearSolvers Learning RobotModels Kinematics RigidBody Simulation Costate DifferentialEquations ImplicitLayers
 DOCS_OUTPUT := .build/documentation
 SOURCES := Package.swift Sources Tests Examples
 

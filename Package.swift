@@ -36,12 +36,14 @@ let package = Package(
       name: "CSuiteSparse", providers: [.apt(["libsuitesparse-dev"]), .brew(["suite-sparse"])]),
     .target(name: "Lanes", dependencies: ["CLanes"], swiftSettings: settings),
     .target(
-      name: "LinearAlgebra", dependencies: ["CLanes", "Lanes", "COpenBLAS", "CSuiteSparse"], swiftSettings: settings),
+      name: "LinearAlgebra", dependencies: ["CLanes", "Lanes", "COpenBLAS", "CSuiteSparse"],
+      swiftSettings: settings),
     .target(
       name: "Autodiff", dependencies: ["Lanes", "LinearAlgebra", "COpenBLAS", "CZlib"],
       swiftSettings: settings),
     .target(
-      name: "LinearSolvers", dependencies: ["Autodiff", "LinearAlgebra", "Lanes", "COpenBLAS"], swiftSettings: settings
+      name: "LinearSolvers", dependencies: ["Autodiff", "LinearAlgebra", "Lanes", "COpenBLAS"],
+      swiftSettings: settings
     ),
     .target(
       name: "ImplicitLayers",

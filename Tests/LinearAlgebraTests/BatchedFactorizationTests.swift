@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test(
-    arguments: [(1, 9), (2, 8), (5, 19), (8, 3), (16, 33), (33, 10), (64, 5)],
+    arguments: [(1, 9), (2, 8), (5, 19), (8, 3), (16, 33), (33, 10), (64, 5), (64, 261), (130, 9)],
     [BatchedFactorization.Kind.lu, .cholesky])
   func solvesEachSystem(shape: (Int, Int), kind: BatchedFactorization.Kind) throws {
     let (n, count) = shape

@@ -62,7 +62,8 @@ public final class CompiledFunction: Sendable {
         + "\(outputShapes.count)")
     if count == 1, let plain = compiled.plain {
       try plain.run(
-        input: { UnsafeMutableRawPointer(mutating: inputs[$0]) }, output: { UnsafeMutableRawPointer(outputs[$0]) })
+        input: { UnsafeMutableRawPointer(mutating: inputs[$0]) },
+        output: { UnsafeMutableRawPointer(outputs[$0]) })
       return
     }
     guard let registers = compiled.registers else {

@@ -199,7 +199,9 @@ extension PlainPlan {
   private static func kernel(_ primitive: any Primitive, _ operands: [TensorType], _ results: [TensorType])
     -> PlainKernel?
   {
-    guard results.count == 1, (operands + results).allSatisfy({ $0.elementType == .float64 }) else { return nil }
+    guard results.count == 1, (operands + results).allSatisfy({ $0.elementType == .float64 }) else {
+      return nil
+    }
     let count = results[0].count
     switch primitive {
     case let operation as Unary where operation == .negate:

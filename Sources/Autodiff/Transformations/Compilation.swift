@@ -22,7 +22,7 @@ import Synchronization
 public func jit<Input: TensorTree, Output: TensorTree>(
   _ function: @escaping (Input) throws -> Output
 ) -> @Sendable (Input) throws -> Output {
-  let cache = CompilationCache<Output>()
+  let cache = CompilationCache()
   let function = TracedBody(function)
   return { (argument: Input) in
     let arguments = argument.leaves
@@ -39,10 +39,11 @@ public func jit<Input: TensorTree, Output: TensorTree>(
     let entry = try cache.entry(arguments, structure) {
       try withTensorErrors {
         let staged = try function.staged(argument)
-        return (CompiledProgram(staged.program), staged.output)
+        return (CompiledProgram(staged.program), Template(staged.output))
       }
     }
-    return try entry.output.replacing(
+    // The cache belongs to this function, so that all its templates are of this type.
+    return try unsafeDowncast(entry.template, to: Template<Output>.self).output.replacing(
       leaves: try entry.program.runTensors(try arguments.map { try $0.denseValue("jit") }))
   }
 }
@@ -102,17 +103,24 @@ private final class CompiledEntries: Sendable {
   }
 }
 
-/// Compiled programs by the types of their arguments.
-final class CompilationCache<Output>: Sendable {
-  final class Entry: @unchecked Sendable {
+/// A result of a compiled function whose leaves are placeholders.
+private final class Template<Output>: @unchecked Sendable {
+  let output: Output
+  init(_ output: Output) { self.output = output }
+}
+
+/// Compiled programs by the types of their arguments, with the template of their results. (Not generic: a call would look up types.)
+final class CompilationCache: Sendable {
+  final class Entry: Sendable {
     let types: [TensorType]
     let structure: [TreeNode]
     let program: CompiledProgram
-    /// A template: its leaves are placeholders.
-    let output: Output
+    let template: any AnyObject & Sendable
 
-    init(types: [TensorType], structure: [TreeNode], program: CompiledProgram, output: Output) {
-      (self.types, self.structure, self.program, self.output) = (types, structure, program, output)
+    init(
+      types: [TensorType], structure: [TreeNode], program: CompiledProgram, template: any AnyObject & Sendable
+    ) {
+      (self.types, self.structure, self.program, self.template) = (types, structure, program, template)
     }
 
     func matches(_ arguments: [Tensor], _ structure: [TreeNode]) -> Bool {
@@ -130,12 +138,14 @@ final class CompilationCache<Output>: Sendable {
   /// The entry for these arguments; made if there is none yet. Two tasks may make one at the same time; the first is
   /// kept.
   func entry(
-    _ arguments: [Tensor], _ structure: [TreeNode], make: () throws -> (CompiledProgram, Output)
+    _ arguments: [Tensor], _ structure: [TreeNode],
+    make: () throws -> (CompiledProgram, any AnyObject & Sendable)
   ) throws -> Entry {
     if let known = entries.withLock({ $0.first { $0.matches(arguments, structure) } }) { return known }
     for argument in arguments { if case .failed(let error) = argument.representation { throw error } }
-    let (program, output) = try make()
-    let entry = Entry(types: arguments.map(\.type), structure: structure, program: program, output: output)
+    let (program, template) = try make()
+    let entry = Entry(
+      types: arguments.map(\.type), structure: structure, program: program, template: template)
     entries.withLock { if !$0.contains(where: { $0.matches(arguments, structure) }) { $0.append(entry) } }
     return entry
   }

@@ -12,13 +12,13 @@ public final class SSORPreconditioner: Preconditioner {
       throw .argument("the relaxation of SSOR must lie between zero and two, not \(relaxation)")
     }
     var parts = try TriangularParts(matrix, "SSOR")
-    let diagonal = parts.upperDiagonal
+    let diagonal = parts.diagonal
     if let row = diagonal.firstIndex(of: 0) {
       throw .argument("SSOR divides by the diagonal; element \(row) is zero")
     }
     middle = diagonal.map { $0 * (2 - relaxation) / relaxation }
-    parts.upperDiagonal = diagonal.map { $0 / relaxation }
-    parts.lowerDiagonal = parts.upperDiagonal
+    parts.upperInverses = diagonal.map { relaxation / $0 }
+    parts.lowerInverses = parts.upperInverses
     self.parts = parts
   }
   /// y = M⁻¹ x.
@@ -87,7 +87,7 @@ public final class IncompleteLUPreconditioner: Preconditioner {
         throw .argument(
           "pivot \(i) of ILU(0) is \(pivot); use another preconditioner, or reorder the unknowns")
       }
-      parts.upperDiagonal[i] = pivot
+      parts.upperInverses[i] = 1 / pivot
     }
     self.parts = parts
   }
@@ -136,8 +136,9 @@ public final class IncompleteCholeskyPreconditioner: Preconditioner {
     guard dropTolerance ?? 0 >= 0 else { throw .argument("the drop tolerance must not be negative") }
     try matrix.requireSymmetric()
     let whole = try TriangularParts(matrix, "incomplete Cholesky")
-    if let row = whole.upperDiagonal.firstIndex(where: { !($0 > 0) }) {
-      throw .notPositiveDefinite("element \(row) of its diagonal is \(whole.upperDiagonal[row])")
+    let diagonal = whole.diagonal
+    if let row = diagonal.firstIndex(where: { !($0 > 0) }) {
+      throw .notPositiveDefinite("element \(row) of its diagonal is \(diagonal[row])")
     }
     var shift = 0.0
     while true {
@@ -289,7 +290,7 @@ extension TriangularParts {
     self.pattern = pattern
     self.values = values
     diagonalPlaces = (0..<diagonal.count).map { pattern.rowOffsets[$0 + 1] - 1 }
-    lowerDiagonal = diagonal
-    upperDiagonal = diagonal
+    upperInverses = diagonal.map { 1 / $0 }
+    lowerInverses = upperInverses
   }
 }

@@ -4,10 +4,12 @@ struct TriangularParts: Sendable {
   var values: [Double]
   /// The place of each row's diagonal element.
   let diagonalPlaces: [Int]
-  /// Diagonal of the lower half; ones if nil.
-  var lowerDiagonal: [Double]?
-  /// Diagonal of the upper half.
-  var upperDiagonal: [Double]
+  /// Reciprocals of the diagonal of the lower half, as each division would wait for the one before; ones if nil.
+  var lowerInverses: [Double]?
+  /// Reciprocals of the diagonal of the upper half.
+  var upperInverses: [Double]
+  /// The diagonal of the matrix.
+  var diagonal: [Double] { diagonalPlaces.map { values[$0] } }
 
   init(_ matrix: CompressedMatrix, _ method: String) throws(LinearAlgebraError) {
     guard matrix.rows == matrix.columns else {
@@ -25,7 +27,7 @@ struct TriangularParts: Sendable {
       places.append(place)
     }
     diagonalPlaces = places
-    upperDiagonal = places.map { matrix.values[$0] }
+    upperInverses = places.map { 1 / matrix.values[$0] }
   }
 
   private func visit(
@@ -45,6 +47,14 @@ struct TriangularParts: Sendable {
   }
   /// In place: y = L⁻¹ y or L⁻ᵀ y.
   func solveLower(_ y: UnsafeMutablePointer<Double>, transposed: Bool) {
+    guard let lowerInverses else { return solveLower(y, transposed: transposed, inverses: nil) }
+    lowerInverses.withUnsafeBufferPointer {
+      solveLower(y, transposed: transposed, inverses: $0.baseAddress)
+    }
+  }
+  private func solveLower(
+    _ y: UnsafeMutablePointer<Double>, transposed: Bool, inverses: UnsafePointer<Double>?
+  ) {
     let n = diagonalPlaces.count
     visit { offsets, columns, diagonals, values in
       if !transposed {
@@ -55,12 +65,14 @@ struct TriangularParts: Sendable {
             sum -= values[k] * y[Int(columns[k])]
             k = k &+ 1
           }
-          y[i] = lowerDiagonal.map { sum / $0[i] } ?? sum
+          if let inverses { sum *= inverses[i] }
+          y[i] = sum
         }
       } else {
         for i in (0..<n).reversed() {
-          if let lowerDiagonal { y[i] /= lowerDiagonal[i] }
-          let factor = y[i]
+          var factor = y[i]
+          if let inverses { factor *= inverses[i] }
+          y[i] = factor
           var k = offsets[i]
           while k < diagonals[i] {
             y[Int(columns[k])] -= values[k] * factor
@@ -82,11 +94,11 @@ struct TriangularParts: Sendable {
             sum -= values[k] * y[Int(columns[k])]
             k = k &+ 1
           }
-          y[i] = sum / upperDiagonal[i]
+          y[i] = sum * upperInverses[i]
         }
       } else {
         for i in 0..<n {
-          y[i] /= upperDiagonal[i]
+          y[i] *= upperInverses[i]
           let factor = y[i]
           var k = diagonals[i] &+ 1
           while k < offsets[i &+ 1] {

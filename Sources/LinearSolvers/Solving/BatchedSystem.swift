@@ -56,7 +56,9 @@ final class BatchedSystem: Sendable {
   func factorization() throws(TensorError) -> BatchedFactorization {
     try state.withLock { state throws(TensorError) in
       if case .matrices(let matrices) = state { state = .factors(try factor(matrices, solving: nil)) }
-      guard case .factors(let factors) = state else { preconditionFailure("matrices have just been factored") }
+      guard case .factors(let factors) = state else {
+        preconditionFailure("matrices have just been factored")
+      }
       return factors
     }
   }

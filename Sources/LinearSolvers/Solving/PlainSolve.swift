@@ -21,15 +21,17 @@ extension SolvePlan {
 extension PrepareSolve: PlainPrimitive {
   package func plainKernel(_ operands: [TensorType]) -> PlainKernel? {
     guard let n = plan.plainSize, operands[0].elementType == .float64 else { return nil }
-    let (name, limit) = (plan.name, plan.options.minimumReciprocalCondition)
+    let plan = plan
     return PlainKernel(byteCounts: [SmallLUFactorization.byteCount(n)]) {
       operands, results throws(TensorError) in
       let matrix = UnsafePointer(operands[0].assumingMemoryBound(to: Double.self))
       if SmallLUFactorization.factor(matrix, size: n, into: results[0]) { return }
       // Says what is wrong, unless it is only a wide range of pivots.
-      do throws(LinearAlgebraError) {
-        _ = try LUFactorization(matrix, size: n, minimumReciprocalCondition: limit)
-      } catch { throw tensorError(error, name) }
+      let copy = DenseArray(Array(UnsafeBufferPointer(start: matrix, count: n * n)), shape: [n, n])
+      do {
+        _ = try PreparedSystem(
+          NumericOperator(plan.node, [copy]), inverse: nil, plan.options, isLeastSquares: false)
+      } catch { throw tensorError(error, plan.name) }
     }
   }
 }
