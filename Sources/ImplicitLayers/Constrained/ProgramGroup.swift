@@ -159,7 +159,7 @@ final class SolvedPrograms: @unchecked Sendable {
   static let laneCount = 8
   let size: ProgramSize
   let count: Int
-  private var groups: Groups
+  private let groups: Groups
   /// Lane by lane.
   private(set) var statuses: [SolverStatus]
   private(set) var iterations: [Int]

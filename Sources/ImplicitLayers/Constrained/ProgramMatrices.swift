@@ -37,6 +37,9 @@ extension ProgramMatrices {
   var hasPositivePivots: L.Mask { L(0.0) .== L(0.0) }
 }
 
+/// Fresh memory costs more than much that is computed in it: blocks are kept for the next programs of the same size.
+private let laneMemoryPool = ArenaPool(limit: 64 << 20)
+
 /// Zeroed memory for lanes, aligned to cache lines.
 final class LaneMemory<L: Lane> {
   let base: UnsafeMutablePointer<L>
@@ -44,10 +47,12 @@ final class LaneMemory<L: Lane> {
   private var used = 0
   init(_ count: Int) {
     self.count = max(count, 1)
-    base = Arena.allocate(self.count * MemoryLayout<L>.stride).bindMemory(to: L.self, capacity: self.count)
+    let bytes = self.count * MemoryLayout<L>.stride
+    let memory = laneMemoryPool.take(bytes) ?? Arena.allocate(bytes)
+    base = memory.bindMemory(to: L.self, capacity: self.count)
     base.initialize(repeating: L(0.0), count: self.count)
   }
-  deinit { base.deallocate() }
+  deinit { laneMemoryPool.give(UnsafeMutableRawPointer(base), count * MemoryLayout<L>.stride) }
   /// The next so many.
   func take(_ count: Int) -> UnsafeMutablePointer<L> {
     defer { used += count }
