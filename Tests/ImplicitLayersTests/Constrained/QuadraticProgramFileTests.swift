@@ -1,4 +1,5 @@
 import ImplicitLayers
+import LinearAlgebra
 import TestSupport
 import Testing
 
