@@ -112,12 +112,11 @@ import Testing
         }
         if bytes.isEmpty { bytes = [0x0a] }
       }
-      do {
+      do throws(QuadraticProgramFileError) {
         let file = try QuadraticProgramFile(bytes: bytes)
-        #expect((try? file.program.validate()) != nil)
-      } catch let error as QuadraticProgramFileError {
-        #expect(error.line > 0 && error.column > 0 && !error.message.isEmpty)
-      } catch { Issue.record("\(error)") }
+        let isValid = (try? file.program.validate()) != nil
+        #expect(isValid)
+      } catch { #expect(error.line > 0 && error.column > 0 && !error.message.isEmpty) }
     }
   }
 }
