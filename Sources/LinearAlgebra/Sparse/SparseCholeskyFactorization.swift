@@ -168,37 +168,9 @@ public final class SparseCholeskyFactorization: Factorization, @unchecked Sendab
   public func reciprocalCondition() -> Double? {
     let n = rows
     if n == 0 { return nil }
-    let inverse = inverseOneNorm(self)
+    let inverse = estimatedOneNorm(size: n) { solve($0, into: $1, count: 1, transposed: $2) }
     return norm > 0 && inverse.isFinite ? 1 / (norm * inverse) : 0
   }
-}
-
-/// A lower bound of ‖A⁻¹‖₁, nearly always within a factor of three (Hager 1984).
-func inverseOneNorm(_ factor: SparseCholeskyFactorization) -> Double {
-  let n = factor.rows
-  let x = NumberBuffer(count: n)
-  let y = NumberBuffer(count: n)
-  let z = NumberBuffer(count: n)
-  for k in 0..<n { x.base[k] = 1 / Double(n) }
-  var estimate = 0.0
-  for _ in 0..<5 {
-    factor.solve(x.base, into: y.base, count: 1, transposed: false)
-    var sum = 0.0
-    for k in 0..<n { sum += y.base[k].magnitude }
-    if sum <= estimate { break }
-    estimate = sum
-    for k in 0..<n { y.base[k] = y.base[k] >= 0 ? 1 : -1 }
-    factor.solve(y.base, into: z.base, count: 1, transposed: true)
-    var (largest, product) = (0, 0.0)
-    for k in 0..<n {
-      product += z.base[k] * x.base[k]
-      if z.base[k].magnitude > z.base[largest].magnitude { largest = k }
-    }
-    if z.base[largest].magnitude <= product { break }
-    x.base.update(repeating: 0, count: n)
-    x.base[largest] = 1
-  }
-  return estimate
 }
 
 /// Order, elimination tree and counts of a symmetric pattern.

@@ -55,6 +55,7 @@ final class PreparedSystem: SolvableSystem {
       }
       base = try map.pseudoInverse(options)
     } else {
+      try map.requireTagsOfBands()
       base = try map.factorization(options)
     }
     factorization =
@@ -109,6 +110,20 @@ extension NumericOperator {
         parameters.count == 1
           ? "an element of the \(node.label) operator"
           : "an element of parameter \(k) of the \(node.label) operator")
+    }
+  }
+  /// Checks the tags of forms that are solved without a decomposition that would notice: symmetry, and that a diagonal is positive.
+  func requireTagsOfBands() throws {
+    guard node.isSymmetric else { return }
+    switch node.kind {
+    case .diagonal, .banded, .tridiagonal: break
+    default: return
+    }
+    guard let sparse = try sparseMatrix() else { return }
+    try sparse.requireSymmetric()
+    guard node.isPositiveDefinite else { return }
+    if let place = try diagonal().firstIndex(where: { !($0 > 0) }) {
+      throw LinearAlgebraError.notPositiveDefinite("element \(place) of its diagonal is not positive")
     }
   }
   /// Checks what a method assumes, where that costs no more than a product.
