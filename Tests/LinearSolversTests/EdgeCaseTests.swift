@@ -179,4 +179,34 @@ import Testing
         reason { try grad { (b: Tensor) in solve(a, b, options).sum() }(Tensor([bad, 1])) } == .nonFinite)
     }
   }
+
+  /// Functions that are not linear, whatever they do to zero.
+  @Test func functionsThatAreNotLinear() throws {
+    let functions: [(String, (Tensor) throws -> Tensor)] = [
+      ("abs", { abs($0) }), ("select", { select($0 .> 0.0, $0, 2.0 * $0) }),
+      ("maximum", { maximum($0, 0.0) }), ("quotient", { $0 / (1.0 + square($0).sum()) }),
+      ("product", { $0 * $0.sum() }), ("sine", { sin($0) }),
+    ]
+    for (name, function) in functions {
+      #expect(reason { try LinearOperator.function(columns: 2, function)([1, 2]) } != nil, "\(name)")
+    }
+  }
+
+  /// A million unknowns, solved and differentiated: x of the identity plus a Laplacian is one where b is one, away from the ends.
+  @Test func manyUnknowns() throws {
+    let n = 1_000_000
+    let beside = -Tensor.ones([n - 1])
+    let b = Tensor.ones([n])
+    for method in [LinearMethod.automatic, .conjugateGradients] {
+      let options = LinearSolveOptions(method: method)
+      let solution = { (d: Tensor) in
+        solve(.tridiagonal(lower: beside, diagonal: d, upper: beside, tags: .positiveDefinite), b, options)
+      }
+      let (x, pullback) = try vjp(solution, at: 3.0 * Tensor.ones([n]))
+      #expect(abs(x[n / 2].scalar - 1) < 1e-7)
+      // The cotangent of the diagonal is −λ x, where λ solves with a right-hand side of ones too.
+      let slope = try pullback(b)
+      #expect(abs(slope[n / 2].scalar + 1) < 1e-6)
+    }
+  }
 }

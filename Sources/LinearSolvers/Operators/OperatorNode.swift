@@ -128,6 +128,20 @@ final class FunctionMap: Hashable, Sendable {
 
   init(_ program: Program) throws {
     self.program = program
+    // A choice by the vector itself has a transpose for every choice, and is not linear.
+    var depends = [Bool](repeating: false, count: program.types.count)
+    if let vector = program.inputs.first { depends[Int(vector)] = true }
+    for equation in program.equations
+    where program.operands(of: equation).contains(where: { depends[Int($0)] }) {
+      for result in equation.results {
+        guard program.types[result].elementType.isFloatingPoint else {
+          throw TensorError(
+            .unsupportedDerivative, program.primitive(of: equation).name,
+            "gives \(program.types[result].elementType) that depends on the vector")
+        }
+        depends[result] = true
+      }
+    }
     transposedProgram = try program.transposedProgram(isLinear: program.inputs.indices.map { $0 == 0 })
   }
   static func == (a: FunctionMap, b: FunctionMap) -> Bool { a === b }
