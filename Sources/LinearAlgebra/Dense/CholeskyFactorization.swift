@@ -80,7 +80,10 @@ public final class SymmetricFactorization: Factorization {
     norm = oneNorm(factor.base, rows: size, columns: size)
     var pivots = [Int32](repeating: 0, count: size)
     let n = Int32(size)
-    let info = LAPACKE_dsytrf(LAPACK_COL_MAJOR, CChar(ascii: "L"), n, factor.base, max(n, 1), &pivots)
+    // LAPACKE hands an empty matrix on with a work space that LAPACK complains of.
+    let info =
+      size == 0
+      ? 0 : LAPACKE_dsytrf(LAPACK_COL_MAJOR, CChar(ascii: "L"), n, factor.base, max(n, 1), &pivots)
     self.pivots = pivots
     if info > 0 { throw .singular("pivot \(info - 1) of its LDLᵀ decomposition is zero") }
     // Blocks of two rows do not show how small they are.
