@@ -51,7 +51,7 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "DifferentialEquations",
-      dependencies: ["ImplicitLayers", "LinearSolvers", "Autodiff", "LinearAlgebra", "Lanes"],
+      dependencies: ["Autodiff", "LinearAlgebra", "Lanes"],
       swiftSettings: settings),
     .target(name: "Learning", dependencies: ["Autodiff"], swiftSettings: settings),
     .target(name: "RobotModels", dependencies: ["Lanes", "CQhull"], swiftSettings: settings),
