@@ -16,7 +16,7 @@ public struct NonlinearProgramTensors: Sendable {
 /// the sides and of whatever tensors the closures capture.
 ///
 /// The solution is a root of F(x, y, z, w) = (∇f + Jhᵀ y + Jgᵀ z + w; h; R(g, z); R(x, w)), where R(v, z) is v − upper if v + z lies above
-/// the upper side, v − lower if below the lower one, and −z between: by the implicit function theorem (``customRoot``) in forward and reverse
+/// the upper side, v − lower if below the lower one, and −z between: by the implicit function theorem (`customRoot` of `Autodiff`) in forward and reverse
 /// mode, of any order. The derivative with respect to the guess is zero. Under `vmap` the programs are solved one after the other.
 ///
 /// - Parameters:

@@ -93,7 +93,6 @@ public enum DegeneracyPolicy: Sendable, Hashable {
 
 extension QuadraticProgramSolver {
   /// What is known of the last solution's regularity.
-  /// - Parameter solution: where to look; the last one that this solver found.
   /// - Throws: ``QuadraticProgramError`` if there was no solution.
   public func regularity() throws(QuadraticProgramError) -> QuadraticProgramRegularity {
     if let known = regularityOfSolution { return known }
@@ -123,7 +122,10 @@ extension QuadraticProgramSolver {
   /// - Parameters:
   ///   - program: what was solved.
   ///   - solution: its solution.
-  ///   - x: the function's gradient with respect to x; the others likewise, zero if left out.
+  ///   - x: the function's gradient with respect to x.
+  ///   - equalityMultipliers: likewise with respect to these, zero if left out.
+  ///   - inequalityMultipliers: likewise.
+  ///   - boundMultipliers: likewise.
   ///   - policy: what to do where the derivative does not exist.
   /// - Throws: ``QuadraticProgramError`` if there is no derivative.
   /// - Complexity: one factorisation at the first call after a solve, then a few solves.
@@ -167,6 +169,11 @@ extension QuadraticProgramSolver {
   }
 
   /// How the last solution moves along a change of the data.
+  /// - Parameters:
+  ///   - program: what was solved.
+  ///   - solution: its solution.
+  ///   - change: of every datum.
+  ///   - policy: what to do where the derivative does not exist.
   /// - Returns: the derivatives of x and the multipliers.
   /// - Throws: ``QuadraticProgramError`` if there is no derivative.
   public func derivative(

@@ -26,7 +26,10 @@ public final class QuadraticProgramSolver {
   var regularityOfSolution: QuadraticProgramRegularity?
   let quadraticPattern, equalityPattern, inequalityPattern: SparsityPattern
 
-  /// - Parameter program: what has the structure; its numbers are not used yet.
+  /// - Parameters:
+  ///   - program: what has the structure; its numbers are not used yet.
+  ///   - storage: of the matrices.
+  ///   - options: tolerances and limits.
   /// - Throws: ``QuadraticProgramError`` if the program is malformed.
   public init(
     for program: QuadraticProgram, storage: Storage = .automatic, options: QuadraticProgramOptions = .init()
@@ -55,9 +58,10 @@ public final class QuadraticProgramSolver {
 
   /// Solves.
   /// - Parameters:
+  ///   - program: of the solver's structure.
   ///   - warmStart: a solution of a program nearby.
   ///   - isCancelled: asked in every iteration.
-  /// - Returns: the solution, whatever its status. ``solution(of:)`` throws instead.
+  /// - Returns: the solution, whatever its status. ``QuadraticProgram/solve(storage:options:)`` throws instead.
   /// - Throws: ``QuadraticProgramError`` if the program is malformed, has another structure, or is not convex.
   public func solve(
     _ program: QuadraticProgram, warmStart: QuadraticProgramSolution? = nil,
