@@ -25,6 +25,9 @@ public struct ReferenceModel: Decodable, Sendable {
   /// The files that the text names (base64).
   public var files: [String: String]?
 
+  /// Whether the model is in the file or in the package.
+  var isComplete: Bool { xml != nil || source.hasPrefix("Models/") }
+
   /// Loads the model; URDF is fused as MuJoCo does if `fusesStaticBodies`.
   public func load(fusesStaticBodies: Bool = false) throws -> Model {
     var options = ModelReadingOptions()
@@ -71,10 +74,7 @@ public struct ReferenceFile: Sendable, CustomTestStringConvertible {
     return urls.filter { $0.pathExtension == "json" }
       .sorted { $0.lastPathComponent < $1.lastPathComponent }
       .map(ReferenceFile.init)
-      .filter { file in
-        let name = file.testDescription
-        return robotModelFolder != nil || name.hasPrefix("variant_") || name.hasPrefix("Models_")
-      }
+      .filter { robotModelFolder != nil || (try? $0.decode(ReferenceModel.self))?.isComplete == true }
   }
 }
 

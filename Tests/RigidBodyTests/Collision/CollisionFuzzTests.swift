@@ -107,8 +107,9 @@ import Testing
       let movedCount = Self.points(one, move(pose1), two, move(pose2), cutoff, convex, again)
       let movedDepth = (0..<movedCount).map { again[$0].distance }.min() ?? cutoff
       let error = abs(movedDepth - depth)
-      // Four points may be a choice from more, by a measure that can be a tie.
-      if count < 4 || type1 == .plane { moved = max(moved, error) }
+      // Four points of faces with a mesh may be a choice from more, by a measure that can be a tie.
+      let isChoice = count == 4 && type1 != .plane && (type1 == .mesh || type2 == .mesh)
+      if !isChoice { moved = max(moved, error) }
       // Two of a kind, the other way round. Which of two faces is clipped depends on the order, and of parallel capsules
       // the ends of the first are tried first.
       guard type1 == type2, type1 != .box, type1 != .mesh, type1 != .capsule || count < 2 else { continue }
