@@ -262,7 +262,7 @@ func nextActivationAdjoint<L: Lane>(
 
 /// Adjoint of ``activationRate(_:control:activation:)``.
 @inline(__always)
-private func activationRateAdjoint<L: Lane>(
+func activationRateAdjoint<L: Lane>(
   _ a: UnsafePointer<KernelActuator<L.Scalar>>, rate: L, activationCotangent: inout L,
   controlCotangent: inout L
 ) {

@@ -156,6 +156,10 @@ private final class Evaluator {
       record.accelerations[i] += compensation[i]
     }
     limitActuatorForces(plan, record.accelerations)
+    if let constraints = scratch.constraints, constraints.hasBodyTransmissions {
+      constraints.addBodyTransmissions(
+        record, controls: stepInputs.controls, timestep: h, to: record.accelerations)
+    }
     let actuator = (0..<n).map { record.accelerations[$0] }
     let smooth = (0..<n).map { i in
       passive[i] + actuator[i] + (stepInputs.appliedForces?[i] ?? 0) + cartesian[i] - bias[i]

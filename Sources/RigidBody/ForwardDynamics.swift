@@ -113,6 +113,9 @@ func forwardDynamics<L: Lane>(
   addTendonForces(plan, record, to: tau)
 
   if let constraints = scratch.constraints {
+    if constraints.hasBodyTransmissions {
+      constraints.addBodyTransmissions(record, controls: inputs.controls, timestep: h, to: tau)
+    }
     constrain(plan, record, scratch, inputs, constraints, smoothForce: tau)
     guard plan.isImplicit else {
       copyValues(tau, record.constrainedAccelerations, n)

@@ -24,7 +24,10 @@ struct KernelActuator<Scalar: Sendable>: Sendable {
   /// Index in the activation vector, or -1.
   var activationAddress: Int32
   var dynamics: Dynamics
+  /// Whether it exerts no force on joints: it is switched off, or acts on a body through contacts (BodyTransmissions.swift).
   var isDisabled: Bool
+  /// Whether it is switched off; its activation then stays as it is.
+  var isOff: Bool
   /// Whether the force is the gain times the control, on one scalar joint, whatever the state: the most frequent actuator.
   var isMotor: Bool
   var actsEarly: Bool
@@ -74,12 +77,13 @@ extension KernelActuator where Scalar: BinaryFloatingPoint {
     case .filterExact: dynamics = .filterExact
     case .muscle, .user: dynamics = .none
     }
-    self.isDisabled = isDisabled
+    isOff = isDisabled
+    self.isDisabled = isDisabled || a.transmission == .body
     actsEarly = a.actsEarly
     hasAffineGain = a.gain == .affine
     hasAffineBias = a.bias == .affine
     isMotor =
-      transmission == .scalar && dynamics == .none && !isDisabled && !hasAffineGain && !hasAffineBias
+      transmission == .scalar && dynamics == .none && !self.isDisabled && !hasAffineGain && !hasAffineBias
     self.clampsControl = clampsControl && a.controlLimited
     clampsForce = a.forceLimited
     clampsActivation = a.activationLimited

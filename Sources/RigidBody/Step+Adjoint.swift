@@ -164,7 +164,7 @@ private func advanceActivationsAdjoint<L: Lane>(
     if address >= 0 {
       let next = activations[address]
       activations[address] = L(0.0)
-      let isOff = a.pointee.isDisabled
+      let isOff = a.pointee.isOff
       nextActivationAdjoint(
         a, activation: values[address], rate: isOff ? L(0.0) : rates[address], timestep: h, next: next,
         activationCotangent: &activations[address], rateCotangent: &rateCotangents[address],

@@ -143,7 +143,7 @@ func advanceActivations<L: Lane>(
     let a = plan.actuators.pointer(i)
     let address = Int(a.pointee.activationAddress)
     if address >= 0 && !plan.actuationDisabled {
-      let rate = a.pointee.isDisabled ? L(0.0) : rates[address]
+      let rate = a.pointee.isOff ? L(0.0) : rates[address]
       next[address] = nextActivation(a, activation: activations[address], rate: rate, timestep: h)
     }
     i += 1

@@ -50,7 +50,7 @@ extension MJCFReader {
     guard !["pid", "orientation", "dcmotor", "plugin"].contains(element.name) else {
       throw element.error(
         "\(element.label): actuators of type '\(element.name)' are not supported; supported are general, motor, "
-          + "position, velocity, intvelocity, damper and cylinder")
+          + "position, velocity, intvelocity, damper, cylinder and adhesion")
     }
     for name in ["input", "velrange", "ffrange"] where element.attribute(name) != nil {
       throw element.error(
@@ -73,6 +73,10 @@ extension MJCFReader {
     case "muscle": try readMuscle(element, &actuator)
     case "adhesion":
       element.overwrite(&actuator.gainParameters[0], with: try element.nonNegative("gain"))
+      guard actuator.controlRange.allSatisfy({ $0 >= 0 }) else {
+        throw element.error(
+          at: "ctrlrange", "the ctrlrange of \(element.label) goes below zero, but adhesion only pulls")
+      }
       actuator.controlLimited = .yes
       (actuator.gain, actuator.bias) = (.fixed, .none)
     default: break

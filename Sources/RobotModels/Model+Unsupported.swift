@@ -106,6 +106,28 @@ extension Model {
     }
   }
 
+  /// What of an actuator on a body is not simulated: its force is known when contacts are, after those of the joints.
+  private func bodyTransmissionParts(of actuator: Actuator) -> [String] {
+    var parts: [String] = []
+    func isAffine(_ parameters: [Double]) -> Bool { parameters.dropFirst().prefix(2).contains { $0 != 0 } }
+    if actuator.gain == .affine && isAffine(actuator.gainParameters)
+      || actuator.bias == .affine && isAffine(actuator.biasParameters)
+    {
+      parts.append("body transmission of a force that depends on length or velocity")
+    }
+    if joints.contains(where: { $0.actuatorForceLimited && $0.type.velocityCount == 1 }) {
+      parts.append("body transmission beside joints with limited actuator force")
+    }
+    let hasRigidPair = contactPairs.contains { pair in
+      let own = [pair.geom1, pair.geom2].map { geoms[$0].body }
+      let welds = own.map { bodies[$0].weldedTo }
+      return own.contains(actuator.target)
+        && (welds[0] == welds[1] || welds.allSatisfy { bodies[$0].joints.isEmpty })
+    }
+    if hasRigidPair { parts.append("body transmission through a contact pair of geoms that move as one") }
+    return parts
+  }
+
   /// What of an actuator is not simulated; empty if all is.
   package func unsupportedParts(of actuator: Actuator) -> [String] {
     var parts: [String] = []
@@ -118,7 +140,8 @@ extension Model {
       if tendon.wraps { parts.append("transmission by a tendon that wraps around geoms") }
     case .site:
       moved = joints(moving: [actuator.target, actuator.referenceSite].compactMap { $0 })
-    case .body, .sliderCrank: parts.append("\(actuator.transmission.rawValue) transmission")
+    case .body: parts += bodyTransmissionParts(of: actuator)
+    case .sliderCrank: parts.append("\(actuator.transmission.rawValue) transmission")
     }
     let limitsMimic = moved.contains { index in
       let joint = joints[index]

@@ -33,6 +33,17 @@ import Testing
     #expect(distance(three.2, (a * b).sum()) < 1e-15)
   }
 
+  /// Two tensors as the result may be two gradients, or a value and a gradient with their labels.
+  @Test func twoTensors() throws {
+    let f = { (x: Tensor, y: Tensor) in (x * x * y).sum() }
+    let (x, y) = try jit(grad(f))(a, b)
+    #expect(distance(x, 2.0 * a * b) < 1e-15 && distance(y, a * a) < 1e-15)
+    let inline = try jit(grad { (x: Tensor, y: Tensor) in (x * x * y).sum() })(a, b)
+    #expect(distance(inline.1, a * a) < 1e-15)
+    let both = try jit(valueAndGrad(f, argumentNumbers: [0]))(a, b)
+    #expect(distance(both.value, f(a, b)) < 1e-15 && distance(both.gradient[0], 2.0 * a * b) < 1e-15)
+  }
+
   /// Along a direction, backwards, and second order, for each number of arguments.
   @Test func atAPoint() throws {
     let two = { (x: Tensor, y: Tensor) in sin(x) * y * y }

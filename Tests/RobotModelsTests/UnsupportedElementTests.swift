@@ -97,7 +97,8 @@ import Testing
 
   @Test(arguments: [
     "<motor tendon=\"w\"/>", "<motor cranksite=\"s\" slidersite=\"w\" cranklength=\"1\"/>",
-    "<adhesion body=\"a\" ctrlrange=\"0 1\"/>", "<muscle joint=\"j\" lengthrange=\"0 1\"/>",
+    "<general body=\"a\" biastype=\"affine\" biasprm=\"0 0 -1\"/>",
+    "<muscle joint=\"j\" lengthrange=\"0 1\"/>",
     "<general joint=\"j\" gaintype=\"user\"/>", "<general joint=\"j\" dyntype=\"user\" actdim=\"2\"/>",
   ])
   func actuators(element: String) throws {
@@ -109,7 +110,7 @@ import Testing
     #expect(try Self.categories(body, rest(element)) == [.actuation])
     for simulated in [
       "<motor tendon=\"t\"/>", "<motor tendon=\"line\"/>", "<motor site=\"s\"/>",
-      "<motor site=\"s\" refsite=\"w\"/>",
+      "<motor site=\"s\" refsite=\"w\"/>", "<adhesion body=\"a\" ctrlrange=\"0 1\"/>",
     ] {
       #expect(try Self.categories(body, rest(simulated)).isEmpty)
     }

@@ -40,6 +40,9 @@ public func jit<A: TensorTree, B: TensorTree, Gradient: TensorTree>(
   }
 }
 /// Gradients of a function of two arguments, compiled.
+///
+/// Disfavoured, because a pair of tensors is also a `(value:gradient:)` to the compiler, and its labels are to be kept.
+@_disfavoredOverload
 public func jit<A: TensorTree, B: TensorTree>(
   _ function: @escaping (A, B) throws -> (A, B)
 ) -> @Sendable (A, B) throws -> (A, B) {

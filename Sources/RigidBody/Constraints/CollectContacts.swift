@@ -1,8 +1,8 @@
 import Kinematics
 import Lanes
 
-/// Finds each lane's contacts that exert force and puts them into slots: the k-th of a class into the k-th slot of that
-/// class (``KernelCandidate/slotClass``). Contacts of a lane are found in MuJoCo's order.
+/// Finds each lane's contacts that exert force (or that an actuator acts through) and puts them into slots: the k-th of a class into
+/// the k-th slot of that class (``KernelCandidate/slotClass``). Contacts of a lane are found in MuJoCo's order.
 @inline(__always)
 func collectContacts<L: Lane>(
   _ plan: ConstraintPlan<L.Scalar>, _ broadPhase: BroadPhase?, _ detector: ContactDetector?,
@@ -149,17 +149,21 @@ private func collideLanes<L: Lane>(
     Vector3(broadcasting: candidate.pointee.size2), cutoff: L(broadcasting: candidate.pointee.cutoff),
     into: memory.found)
   let margin = L(broadcasting: candidate.pointee.margin)
+  let range = L(broadcasting: candidate.pointee.range)
   var number = 0
   while number < PairKind.largestPointCount {
     let exists = L(Double(number)) .< counts
     if !exists.anyTrue { break }
-    let exertsForce = exists .& (memory.found[number].distance .< margin)
-    let offset = L.multiply(
-      (memory.found[number].distance - margin).magnitude, scalar: 1 / candidate.pointee.reach)
+    let counted = exists .& (memory.found[number].distance .< range)
+    var offset = (memory.found[number].distance - margin).magnitude
+    if candidate.pointee.range > candidate.pointee.margin {
+      offset = L.minimum(offset, (memory.found[number].distance - range).magnitude)
+    }
+    offset = L.multiply(offset, scalar: 1 / candidate.pointee.reach)
     memory.nearestSwitch = memory.nearestSwitch.replacing(
       with: L.minimum(memory.nearestSwitch, offset), where: exists)
-    if exertsForce.anyTrue {
-      addContact(candidate, index, Int32(truncatingIfNeeded: number), exertsForce, &memory)
+    if counted.anyTrue {
+      addContact(candidate, index, Int32(truncatingIfNeeded: number), counted, &memory)
     }
     number = number &+ 1
   }
@@ -294,7 +298,7 @@ private func collideEachLane<L: Lane>(
   let isNear =
     candidate.pointee.hasPlane
     ? offset.dot(pose1.pointee.axis) .<= reach : offset.normSquared .<= reach * reach
-  let margin = L(broadcasting: candidate.pointee.margin)
+  let range = L(broadcasting: candidate.pointee.range)
   var lane = 0
   while lane < L.laneCount {
     if isNear[lane: lane] {
@@ -304,7 +308,14 @@ private func collideEachLane<L: Lane>(
         let point = detector.points[number]
         let found = memory.found + number
         found.pointee.distance[lane: lane] = L.Scalar(point.distance)
-        if found.pointee.distance[lane: lane] < margin[lane: lane] {
+        let distance = found.pointee.distance[lane: lane]
+        var offset = (distance - candidate.pointee.margin).magnitude
+        if candidate.pointee.range > candidate.pointee.margin {
+          offset = min(offset, (distance - candidate.pointee.range).magnitude)
+        }
+        memory.nearestSwitch[lane: lane] = min(
+          memory.nearestSwitch[lane: lane], offset / candidate.pointee.reach)
+        if found.pointee.distance[lane: lane] < range[lane: lane] {
           found.pointee.position.set(point.position, lane: lane)
           found.pointee.normal.set(point.normal, lane: lane)
           found.pointee.tangent.set(point.tangent, lane: lane)

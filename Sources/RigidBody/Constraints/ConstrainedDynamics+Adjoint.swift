@@ -116,7 +116,15 @@ func constrainedDynamicsAdjoint<L: Lane>(
   engine.workspace.hessian.solve(scratch.lambda)
 
   memory.isTouched.update(repeating: false, count: plan.tree.linkCount)
+  if engine.hasBodyTransmissions && !engine.repeatsRecord {
+    setBodyTransmissionForces(engine, record, controls: inputs.controls, timestep: h)
+  }
   rowsAdjoint(engine, pass, plan, record, scratch, inputs, lambda: scratch.lambda, cotangents)
+  if engine.hasBodyTransmissions {
+    bodyTransmissionsAdjoint(
+      engine, record, controls: inputs.controls, timestep: h, slotChange: pass.memory.slotChange, cotangents,
+      timestepCotangent: &timestepCotangent)
+  }
   if plan.isImplicit { differenceAtRest(plan, record, scratch, memory, cotangents) }
   if plan.isImplicit || pass.rows.slotCount > 0 || engine.assembler.plan.linkEqualities.count > 0 {
     let sweep = ConstraintSweep(

@@ -103,6 +103,7 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
   let pattern: ConstraintPattern
   let collision: CollisionPlan
   let contacts: ContactPlan<Scalar>
+  let bodyTransmissions: BodyTransmissionPlan
   /// Rows of fixed place in MuJoCo's order; a world has those whose weight is not zero.
   let rows: [ConstraintRowSource]
 
@@ -133,7 +134,8 @@ final class ConstraintPlan<Scalar: LaneScalar>: Sendable {
   ) throws(RigidBodyError) {
     self.tree = tree
     collision = try CollisionPlan(model, skipsUnsupported: skipsUnsupported)
-    contacts = ContactPlan(model, tree, collision)
+    bodyTransmissions = BodyTransmissionPlan(model, collision)
+    contacts = ContactPlan(model, tree, collision, bodyTransmissions)
     var builder = ConstraintRowBuilder<Scalar>(model, tree)
     try builder.addRows()
     pattern = ConstraintPattern(
@@ -181,6 +183,8 @@ struct KernelCandidate<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
   var reach: Scalar
   var cutoff: Scalar
   var margin: Scalar
+  /// Contacts nearer than this have a slot: the margin, and with the gap where an actuator on a body acts through them.
+  var range: Scalar
   var size1: Constant3<Scalar>
   var size2: Constant3<Scalar>
   /// Approximate diagonal of J M⁻¹ Jᵀ of the row whose regulariser counts.
@@ -223,8 +227,13 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
   let geomPlace: ConstantBuffer<Int32>
   let hasConvexPairs: Bool
   let slotClassCount: Int
+  /// Whether there may be slots of contacts that exert no force, being no nearer than their margin.
+  let keepsGaps: Bool
 
-  init(_ model: Model, _ tree: KinematicTree<Scalar>, _ collision: CollisionPlan) {
+  init(
+    _ model: Model, _ tree: KinematicTree<Scalar>, _ collision: CollisionPlan,
+    _ bodyTransmissions: BodyTransmissionPlan
+  ) {
     let options = model.options
     let isElliptic = options.cone == .elliptic
     let ratio = max(smallestDivisor, options.impedanceRatio)
@@ -265,7 +274,7 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
     var hasConvexPairs = false
     var slotClasses: [[Int32]: Int32] = [:]
     candidates = ConstantBuffer(
-      collision.candidates.array.map { candidate in
+      collision.candidates.array.enumerated().map { index, candidate in
         let (g1, g2) = (Int(candidate.geom1), Int(candidate.geom2))
         let (body1, body2) = (model.geoms[g1].body, model.geoms[g2].body)
         let set = collision.parameters[Int(candidate.parameters)]
@@ -295,10 +304,12 @@ final class ContactPlan<Scalar: LaneScalar>: Sendable {
           slotClass: slotClass,
           hasPlane: r1 == .infinity, reach: Scalar(reach + lookout),
           cutoff: Scalar(candidate.cutoff + lookout), margin: Scalar(set.margin),
+          range: Scalar(bodyTransmissions.acts(through: index) ? candidate.cutoff : set.margin),
           size1: Constant3(model.geoms[g1].size), size2: Constant3(model.geoms[g2].size),
           diagonal: Scalar(isPyramid ? translation * (1 + set.friction[0] * set.friction[0]) : translation))
       })
     self.hasConvexPairs = hasConvexPairs
+    keepsGaps = candidates.array.contains { $0.range > $0.margin }
     slotClassCount = slotClasses.count
     let used = model.geoms.indices.filter { isUsed[$0] }
     let fixed = used.filter { tree.bodyLink[model.geoms[$0].body] == 0 }

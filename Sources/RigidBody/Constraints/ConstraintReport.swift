@@ -53,7 +53,9 @@ struct ConstraintReport: Sendable {
     var found: [(slot: Int, source: ContactSource)] = []
     for slot in 0..<assembler.system.slotCount {
       let source = assembler.contactSources[slot * L.laneCount + lane]
-      if source.candidate >= 0 { found.append((slot, source)) }
+      // Contacts in the gap have no rows.
+      let pressing = assembler.system.contactWeight[6 * slot][lane: lane] != 0
+      if source.candidate >= 0 && pressing { found.append((slot, source)) }
     }
     found.sort { ($0.source.candidate, $0.source.number) < ($1.source.candidate, $1.source.number) }
     for (slot, source) in found {

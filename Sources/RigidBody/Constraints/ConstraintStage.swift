@@ -31,6 +31,8 @@ class ConstraintStage<L: Lane> {
   /// `Jᵀ f`.
   final let constraintForce: UnsafeMutablePointer<L>
   final let smoothAccelerations: UnsafeMutablePointer<L>
+  /// Whether there are actuators on bodies, whose forces depend on contacts.
+  final let hasBodyTransmissions: Bool
   /// Lanes in which the solver did not converge since this was cleared.
   @exclusivity(unchecked) final var unconvergedLanes: UInt32 = 0
   /// Whether the next adjoint is at the record, and with the inputs, of the last one: it is then spared what does not depend on
@@ -40,7 +42,8 @@ class ConstraintStage<L: Lane> {
   @exclusivity(unchecked) final var kinkMargin = L(1.0)
   private var arena: Arena
 
-  init(_ plan: DynamicsPlan<L.Scalar>) {
+  init(_ plan: DynamicsPlan<L.Scalar>, hasBodyTransmissions: Bool) {
+    self.hasBodyTransmissions = hasBodyTransmissions
     let n = plan.velocityCount
     var measure = ArenaMeasure()
     measure.take(L.self, plan.pattern.entryCount)
@@ -55,6 +58,15 @@ class ConstraintStage<L: Lane> {
   /// Finds the accelerations at the record's positions, velocities, poses and directions, with the mass matrix and smooth
   /// accelerations in this object.
   func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
+    preconditionFailure("abstract")
+  }
+
+  /// Adds the forces of actuators on bodies to the smooth ones. The rows are then known to the next call of
+  /// ``solve(_:smoothForce:)``, which must be for the same record.
+  func addBodyTransmissions(
+    _ record: borrowing StepRecord<L>, controls: UnsafePointer<L>, timestep: L,
+    to smoothForce: UnsafeMutablePointer<L>
+  ) {
     preconditionFailure("abstract")
   }
 
@@ -115,6 +127,7 @@ extension Model {
     var model = self
     let flags: [(IgnoredFeatures, DisabledFeatures)] = [
       (.contact, .contact), (.limit, .limit), (.equality, .equality), (.frictionLoss, .frictionLoss),
+      (.actuation, .actuation),
     ]
     for (feature, flag) in flags where ignored.contains(feature) { model.options.disabled.insert(flag) }
     for index in model.tendons.indices
@@ -177,6 +190,9 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
   @exclusivity(unchecked) private var slotCapacity = 0
   unowned let dynamics: DynamicsPlan<L.Scalar>
   let adjointMemory: ConstraintAdjointMemory<L>
+  @exclusivity(unchecked) var bodyTransmissions: BodyTransmissionMemory<L>
+  /// Whether the assembler has the rows that ``solve(_:smoothForce:)`` is about to need.
+  @exclusivity(unchecked) private var isAssembled = false
   /// Whether gradients take contact points and frames for functions of the configuration.
   var includesGeometry: Bool { constraints.geometry == .exact }
   /// What each sparse row is.
@@ -193,8 +209,11 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     var measure = ArenaMeasure()
     measure.take(L.self, units)
     measure.take(L.self, sparse)
+    let bodyTransmissionCount = constraints.plan.bodyTransmissions.count
     arena = Arena(
-      byteCount: measure.byteCount + ConstraintAdjointMemory<L>.byteCount(plan, sparseRowCount: sparse))
+      byteCount: measure.byteCount + ConstraintAdjointMemory<L>.byteCount(plan, sparseRowCount: sparse)
+        + BodyTransmissionMemory<L>.byteCount(bodyTransmissionCount))
+    bodyTransmissions = BodyTransmissionMemory(bodyTransmissionCount, &arena)
     adjointMemory = ConstraintAdjointMemory(plan, sparseRowCount: sparse, &arena)
     dynamics = plan
     sparsePlaces = constraints.plan.sparsePlaces
@@ -204,23 +223,39 @@ final class ConstraintEngine<L: Lane>: ConstraintStage<L> where L.Scalar: LaneSc
     solution = ConstraintSolution(
       acceleration: dangling(), constraintForce: dangling(), unitForce: unitForce, sparseForce: sparseForce,
       contactForce: dangling())
-    super.init(plan)
+    super.init(plan, hasBodyTransmissions: bodyTransmissionCount > 0)
     reserve(slots: 1)
     solution.acceleration = accelerations
     solution.constraintForce = constraintForce
   }
 
+  deinit { bodyTransmissions.slotForce.deallocate() }
+
   @specialized(where L == Double)
   @specialized(where L == SIMD8<Double>)
   @specialized(where L == SIMD16<Float>)
   override func solve(_ record: borrowing StepRecord<L>, smoothForce: UnsafePointer<L>) {
-    let system = assemble(record)
+    let system = isAssembled ? assembler.system : assemble(record)
+    isAssembled = false
     solveConstraints(
       constraints.solver, workspace, system, massMatrix: massMatrix,
       smoothAcceleration: smoothAccelerations, smoothForce: smoothForce, solution, factorsHessian: false)
     for lane in 0..<L.laneCount where workspace.status[lane] != .converged {
       unconvergedLanes |= 1 << UInt32(lane)
     }
+  }
+
+  @specialized(where L == Double)
+  @specialized(where L == SIMD8<Double>)
+  @specialized(where L == SIMD16<Float>)
+  override func addBodyTransmissions(
+    _ record: borrowing StepRecord<L>, controls: UnsafePointer<L>, timestep: L,
+    to smoothForce: UnsafeMutablePointer<L>
+  ) {
+    _ = assemble(record)
+    isAssembled = true
+    setBodyTransmissionForces(self, record, controls: controls, timestep: timestep)
+    addBodyTransmissionForces(self, to: smoothForce)
   }
 
   /// The rows of a record's state.

@@ -88,6 +88,12 @@ private func slotAdjoint<L: Lane>(
       }
     }
   }
+  // What actuators on bodies add along the normal.
+  var pull = zero
+  if engine.hasBodyTransmissions {
+    pull = engine.bodyTransmissions.slotForce.base[s]
+    activity += pull.magnitude
+  }
   guard !(activity .== zero).allTrue else { return }
 
   let frame = detail.pointee.frame
@@ -99,7 +105,7 @@ private func slotAdjoint<L: Lane>(
   let isFrictional = dimension > 1
   let b = detail.pointee.frictionDamping
   let linear = (
-    dual: (f[0], isFrictional ? f[1] : zero, isFrictional ? f[2] : zero),
+    dual: (f[0] + pull, isFrictional ? f[1] : zero, isFrictional ? f[2] : zero),
     acceleration: (-g.0, -g.1, -g.2), velocity: (-(detail.pointee.damping * g.0), -(b * g.1), -(b * g.2))
   )
   let spin = (

@@ -164,7 +164,7 @@ private func setSupport<L: Lane>(
 
 /// Frame, parameters, friction and weights of a slot.
 ///
-/// - Returns: the lanes that have a contact.
+/// - Returns: the lanes that have a contact which exerts force.
 @inline(__always)
 private func setParameters<L: Lane>(
   _ plan: ConstraintPlan<L.Scalar>, _ memory: ConstraintMemory<L>, _ slot: Int
@@ -225,13 +225,14 @@ private func setParameters<L: Lane>(
   }
   detail.pointee.impedance = found.value
   detail.pointee.impedanceSlope = found.slope
-  let weight = L(0.0).replacing(with: rowWeight(found, diagonal: memory.diagonal.base[slot]), where: lanes)
+  let pressing = tables.keepsGaps ? lanes .& (detail.pointee.distance .< detail.pointee.margin) : lanes
+  let weight = L(0.0).replacing(with: rowWeight(found, diagonal: memory.diagonal.base[slot]), where: pressing)
   var d = 0
   while d < 6 {
     weights[d] = weights[d] * weight
     d = d &+ 1
   }
-  return lanes
+  return pressing
 }
 
 @inline(__always)
