@@ -48,7 +48,11 @@ public enum ImplicitLayerError: Error, Sendable, Hashable, CustomStringConvertib
 
   /// The error as one of an operation on tensors.
   func tensorError(_ operation: String, place: String = "") -> TensorError {
-    TensorError(reason, operation, place + description)
+    // The text may begin with the operation's name already, as the error does.
+    let text = description
+    let named = operation + ": "
+    return TensorError(
+      reason, operation, place + (text.hasPrefix(named) ? String(text.dropFirst(named.count)) : text))
   }
 
   /// What an error of the modules below means to the caller of a layer.

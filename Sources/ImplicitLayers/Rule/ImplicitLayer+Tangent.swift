@@ -1,0 +1,124 @@
+import Autodiff
+import LinearSolvers
+
+// The implicit function theorem. Where F(x(w), w) = 0 for all w near the given one, differentiation along ẇ gives F_x ẋ + F_w ẇ = 0. F_w ẇ is one
+// forward derivative of the traced residual. F_x is an operator of the linear-solve module, whose solve is linear in the right-hand side
+// and is differentiated with respect to the operator's own numbers: transposing gives the adjoint equation F_xᵀ λ = x̄, w̄ = −F_wᵀ λ, and
+// differentiating again gives all higher orders, with x itself a function of w.
+extension ImplicitLayer {
+  /// The unknowns' tangents at a solution.
+  /// - Parameter status: of a solve that reports: tangents of a point that is no solution are an error.
+  func tangent(at root: [Tensor], parameters: [Tensor], moving: [Tensor?], status: Tensor?) throws -> [Tensor]
+  {
+    let (_, moved) = try residual.forwardMode(root + parameters, root.map { _ in nil } + moving)
+    let zeros = unknownTypes.map { Tensor.zeros($0.shape, type: $0.elementType) }
+    guard moved.contains(where: { $0 != nil }) else { return zeros }
+    let flat = FlatResidual(program: residual, unknownTypes: unknownTypes, parameters: parameters)
+    guard flat.count > 0 else { return zeros }
+    let right = flat.joined(zip(moved, zeros).map { $0 ?? $1 })
+    let x = flat.joined(root)
+    var result: Tensor
+    switch differentiation.method {
+    case .implicit:
+      result = try implicitTangent(flat, x, right, status)
+    case .series(let terms, let damping):
+      let scale = damping * seriesScale
+      let first = right * scale
+      // v ← v + λ F_x v.
+      result = try forLoop(terms - 1, initial: [first, first]) { _, state in
+        let term = state[0] + (try jvp(flat.callAsFunction, at: x, along: state[0]).tangent) * scale
+        return [term, state[1] + term]
+      }[1]
+      if let status { result = try bindOrThrow(RequireSolution(layer: self), [status, result])[0] }
+    case .unrolled, .truncated:
+      throw TensorError(.unsupportedDerivative, name, "an unrolled solve is differentiated step by step")
+    }
+    return flat.separated(result)
+  }
+
+  private func implicitTangent(_ flat: FlatResidual, _ x: Tensor, _ right: Tensor, _ status: Tensor?) throws
+    -> Tensor
+  {
+    let structure = try structure(flat, x)
+    let matrix = try jacobianOperator(flat, x, structure)
+    var options = differentiation.linearSolve
+    if structure == .matrixFree, !options.method.isIteration {
+      options.method = tags.contains(.symmetric) ? .minres : .gmres()
+    }
+    let prepared = try PreparedOperator(matrix, options)
+    let tangent = -(try prepared.solve(right))
+    let checks = status.map { [$0] } ?? []
+    if differentiation.checksSolution, structure != .matrixFree {
+      let measures = try regularity(flat.constant, stopGradient(x), prepared, structure)
+      return try bindOrThrow(RequireRegularRoot(layer: self), checks + measures + [tangent])[0]
+    }
+    guard let status else { return tangent }
+    return try bindOrThrow(RequireSolution(layer: self), [status, tangent])[0]
+  }
+
+  /// The structure that the Jacobian is given.
+  private func structure(_ flat: FlatResidual, _ x: Tensor) throws -> JacobianStructure {
+    guard differentiation.jacobian == .automatic else { return differentiation.jacobian }
+    let n = flat.count
+    if n <= 64 { return .dense }
+    let pattern = try jacobianSparsity(of: flat.callAsFunction, at: x)
+    if pattern.entryCount <= n * n / 10 { return .sparse }
+    return n <= 2048 ? .dense : .matrixFree
+  }
+
+  private func jacobianOperator(_ flat: FlatResidual, _ x: Tensor, _ structure: JacobianStructure) throws
+    -> LinearOperator
+  {
+    switch structure {
+    case .automatic, .dense:
+      return .dense(try jacobian(flat.callAsFunction, mode: .forward)(x), tags: tags)
+    case .sparse:
+      let matrix = try sparseJacobian(flat.callAsFunction)(x)
+      return .sparse(matrix.pattern, values: matrix.values, tags: tags)
+    case .matrixFree: return try .jacobian(of: flat.callAsFunction, at: x, tags: tags)
+    case .diagonal:
+      return .diagonal(
+        try jvp(flat.callAsFunction, at: x, along: Tensor.ones(x.shape, type: x.elementType)).tangent)
+    }
+  }
+
+  /// How far the point is from a root, relative to 1 + ‖x‖∞, and how much of the Jacobian changes over that distance.
+  ///
+  /// A matrix that rounding left invertible can stand for a singular one: where x² = 0 is solved to x = 10⁻⁸, F_x = 2·10⁻⁸ has an inverse that
+  /// means nothing. What tells is Newton's step d = −F_x⁻¹ F and c = F_x⁻¹ (F_x(x + d) − F_x(x)) d / ‖d‖, half the number h of Kantorovich's theorem:
+  /// at a simple root it is of the order of ‖d‖, at a double root ½ however close x is. A step of the size of rounding along F_x⁻¹ 1, which is
+  /// nearly the null direction of a nearly singular F_x, is added for solvers that end exactly where F vanishes in floating point.
+  private func regularity(
+    _ flat: FlatResidual, _ x: Tensor, _ prepared: PreparedOperator, _ structure: JacobianStructure
+  ) throws -> [Tensor] {
+    let ones = Tensor.ones(x.shape, type: x.elementType)
+    let steps = stopGradient(try prepared.solve(stack([try flat(x), ones], axis: 1)))
+    let (newton, other) = (steps[.all, 0], steps[.all, 1])
+    let size = 1.0 + abs(x).max()
+    let rounding = x.elementType == .float32 ? 1.2e-7 : 2.3e-16
+    let probe = rounding * size * (other / maximum(abs(other).max(), 1e-30)) - newton
+    let distance = abs(newton).max() / size
+    let change: Tensor
+    if structure == .diagonal {
+      let there = try jvp(flat.callAsFunction, at: x + probe, along: ones).tangent
+      let here = try jvp(flat.callAsFunction, at: x, along: ones).tangent
+      change = (there - here) / here
+    } else {
+      let direction = probe / maximum(abs(probe).max(), 1e-30)
+      let there = try jvp(flat.callAsFunction, at: x + probe, along: direction).tangent
+      let here = try jvp(flat.callAsFunction, at: x, along: direction).tangent
+      change = try prepared.solve(there - here)
+    }
+    return [distance, abs(change).max()].map { stopGradient($0.converted(to: .float64)) }
+  }
+}
+
+extension LinearMethod {
+  /// Whether the method only multiplies with the operator.
+  var isIteration: Bool {
+    switch self {
+    case .conjugateGradients, .minres, .bicgstab, .gmres, .fgmres: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Autodiff
+
+/// The tangents, if the solve that they belong to found a solution: operands are the status and the tangents, of which it is the
+/// identity.
+struct RequireSolution: Primitive {
+  let layer: ImplicitLayer
+  var name: String { layer.name }
+
+  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[1]] }
+  func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    try layer.requireSolved(operands[0])
+    return [operands[1]]
+  }
+  func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
+    let result = try bindOrThrow(self, primals)
+    return (result, [try tangents[1].map { try bindOrThrow(self, [primals[0], $0])[0] }])
+  }
+  func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    guard let c = cotangents[0], let status = operands[0].known else { return [nil, nil] }
+    return [nil, try bindOrThrow(self, [status, c])[0]]
+  }
+  func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
+    results: [Tensor], isBatched: [Bool]
+  ) { (try bindOrThrow(self, [operands[0], operands[1].batched(isBatched[1], size)]), [true]) }
+}
+
+/// The tangents, if the point that they belong to is a root with a regular Jacobian. Operands: the status if the layer reports one, the
+/// relative length of Newton's step, the relative change of the Jacobian over it, and the tangents, of which it is the identity.
+struct RequireRegularRoot: Primitive {
+  /// At simple roots the change is about the relative error of the derivative; at a double root it is one half.
+  static let largestChange = 0.05
+  let layer: ImplicitLayer
+  var name: String { layer.name }
+
+  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[operands.count - 1]] }
+  func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    let first = layer.reports ? 1 : 0
+    if layer.reports { try layer.requireSolved(operands[0]) }
+    let steps = operands[first].values(Double.self)
+    let changes = operands[first + 1].values(Double.self)
+    let count = max(steps.count, changes.count)
+    for k in 0..<count {
+      let error = layer.regularityError(
+        step: steps[steps.count == 1 ? 0 : k], change: changes[changes.count == 1 ? 0 : k])
+      if let error { throw error.tensorError(name, place: count > 1 ? "element \(k) of the batch: " : "") }
+    }
+    return [operands[operands.count - 1]]
+  }
+  func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
+    let result = try bindOrThrow(self, primals)
+    return (result, [try tangents.last!.map { try bindOrThrow(self, primals.dropLast() + [$0])[0] }])
+  }
+  func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    let known = operands.dropLast().compactMap(\.known)
+    let none = operands.dropLast().map { _ in nil as Tensor? }
+    guard let c = cotangents[0], known.count == operands.count - 1 else { return none + [nil] }
+    return none + [try bindOrThrow(self, known + [c])[0]]
+  }
+  func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
+    results: [Tensor], isBatched: [Bool]
+  ) {
+    let last = operands.count - 1
+    let results = try bindOrThrow(
+      self, operands.dropLast() + [operands[last].batched(isBatched[last], size)])
+    return (results, [true])
+  }
+}
+
+extension ImplicitLayer {
+  fileprivate func requireSolved(_ status: DenseArray) throws(TensorError) {
+    let all = status.values(Int32.self)
+    guard let place = all.firstIndex(where: { $0 != SolverStatus.converged.rawValue }) else { return }
+    let found = SolverStatus(rawValue: all[place]).map { "\($0)" } ?? "\(all[place])"
+    let element = all.count > 1 ? "element \(place) of the batch: " : ""
+    throw TensorError(
+      all[place] == SolverStatus.degenerate.rawValue ? .singular : .notConverged, name,
+      element + "the derivative of a solution that was not found: \(found)")
+  }
+
+  /// Why a point with these measures has no derivative; nil if it has one.
+  func regularityError(step: Double, change: Double) -> ImplicitLayerError? {
+    guard step.isFinite, change.isFinite else {
+      return .nonFinite(
+        "the residual or its Jacobian is not finite at the solution, or at a step of the size of rounding from it"
+      )
+    }
+    if change > RequireRegularRoot.largestChange {
+      return .singularJacobian(
+        "the Jacobian of the residual is singular at the solution, or so nearly that its inverse means nothing: "
+          + "it changes by the fraction \(change) of itself over Newton's step of relative length \(step). "
+          + "Two roots that meet, a flat minimum or a kink have no derivative; a solver that stopped far from the root "
+          + "looks the same")
+    }
+    if step > differentiation.largestNewtonStep {
+      return .notSolved(
+        .stalled,
+        "the point that the solver returned is no root of the residual: Newton's step from it has the relative "
+          + "length \(step). Solve more accurately, or allow larger steps (largestNewtonStep)")
+    }
+    return nil
+  }
+}
