@@ -57,7 +57,8 @@ struct LevenbergParameter {
       length = scaledNorm(d, scale)
       let before = excess
       excess = length - radius
-      if excess.magnitude <= 0.1 * radius || (lower == 0 && excess <= before && before < 0) || iteration == 10 {
+      if excess.magnitude <= 0.1 * radius || (lower == 0 && excess <= before && before < 0) || iteration == 10
+      {
         break
       }
       for k in 0..<n { weights[k] = scale[qr.order[k]] * (scale[qr.order[k]] * d[qr.order[k]] / length) }

@@ -1,0 +1,182 @@
+/// Newton's method and its relatives for F(x) = 0, with a backtracking line search on ‖F‖₂.
+///
+/// - Newton: a new Jacobian in every iteration.
+/// - Chord: the Jacobian is kept as long as ‖F‖ falls at least by half in each step.
+/// - Broyden: the Jacobian of the first point, corrected by rank one in each step so that it explains the last change of F (Broyden 1965, his
+///   first method), and evaluated anew where a step fails.
+///
+/// Where the Jacobian is singular a damped step, (Jᵀ J + μ I) d = −Jᵀ F, is made instead of Newton's.
+struct NewtonCore {
+  enum Kind {
+    case newton
+    case chord
+    case broyden
+  }
+  var kind: Kind
+  var searches: Bool
+  var tolerance: Double
+  var structure: JacobianStructure
+  var bounds: BoxBounds?
+  var control: SolveControl
+
+  func run(_ function: VectorFunction, from start: [Double]) throws -> CoreResult {
+    let n = function.n
+    var x = start
+    bounds?.clamp(&x)
+    var recorder = SolveRecorder(control)
+    var (value, trialValue, d, trial, change) = (zeros(n), zeros(n), zeros(n), zeros(n), zeros(n))
+    let system = NewtonSystem(function, try NewtonSystem.form(structure, function.programs))
+    var broyden = BroydenUpdates()
+    // Whether there is a factor, and whether it belongs to x.
+    var (hasFactor, isFresh, lastStep) = (false, false, 0.0)
+    try function.value(x, into: &value)
+    var size = norm2(value)
+    // Without a line search iterates may get worse on the way.
+    var best = (x: x, measure: size.isFinite ? normInfinity(value) : .infinity)
+    func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
+      recorder.result(
+        status, best.x, function, measure: best.measure, value: best.measure, details)
+    }
+    guard size.isFinite else {
+      _ = recorder.record(0, function, measure: .infinity, value: .infinity, step: 0)
+      return finish(.nonFinite, "the residual is not finite at the initial point")
+    }
+    for iteration in 0... {
+      let measure = normInfinity(value)
+      if measure < best.measure { best = (x, measure) }
+      guard recorder.record(iteration, function, measure: measure, value: measure, step: lastStep) else {
+        return finish(.cancelled)
+      }
+      if measure <= tolerance { return finish(.converged) }
+      if recorder.isExhausted { return finish(.iterationLimit) }
+      // A step, first from an old Jacobian where the method keeps it.
+      while true {
+        if !hasFactor {
+          broyden.reset()
+          hasFactor = try system.factor(at: x, into: &value)
+          isFresh = true
+        }
+        let isNewton = hasFactor ? try broyden.solve(system, value, into: &d) : false
+        if isNewton {
+          for k in 0..<n { d[k] = -d[k] }
+          // As accurate as x can be written.
+          if isFresh, normInfinity(d) <= 4 * Double.ulpOfOne * normInfinity(x) { return finish(.converged) }
+        } else if !isFresh {
+          hasFactor = false
+          continue
+        } else if !dampedStep(system, value, into: &d) {
+          return finish(.stalled, "the Jacobian is singular or not finite there")
+        }
+        if let t = try search(function, x, d, size, &trial, &trialValue) {
+          set(&change, trial, plus: -1, x)
+          lastStep = norm2(change)
+          let newSize = norm2(trialValue)
+          let contraction = newSize / size
+          switch kind {
+          case .newton: hasFactor = false
+          case .chord: hasFactor = isNewton && contraction <= 0.5
+          case .broyden:
+            hasFactor = isNewton && t >= 0.1 && contraction <= 0.95
+            if hasFactor { hasFactor = try broyden.update(system, step: change, from: value, to: trialValue) }
+          }
+          x = trial
+          value = trialValue
+          size = newSize
+          isFresh = false
+          break
+        }
+        guard isFresh else {
+          hasFactor = false
+          continue
+        }
+        // No decrease along Newton's direction: rounding, if the step is short.
+        if isNewton, normInfinity(d) <= 1e-10 * (1e-10 + normInfinity(x)) { return finish(.converged) }
+        return finish(
+          areFinite(trialValue) ? .stalled : .nonFinite, "no step along Newton's direction makes ‖F‖ smaller")
+      }
+    }
+    fatalError("the loop has no end of its own")
+  }
+
+  /// The length t of a step along d at which ‖F‖ has fallen enough, with the point in `trial`; nil if there is none. Without a search the first t
+  /// at which F is finite.
+  private func search(
+    _ function: VectorFunction, _ x: [Double], _ d: [Double], _ size: Double, _ trial: inout [Double],
+    _ value: inout [Double]
+  ) throws -> Double? {
+    var t = 1.0
+    while t > 1e-12 {
+      set(&trial, x, plus: t, d)
+      bounds?.clamp(&trial)
+      try function.value(trial, into: &value)
+      let new = norm2(value)
+      if new.isFinite {
+        if !searches || new <= (1 - 1e-4 * t) * size { return t }
+        // The minimum of the parabola through ‖F‖² at 0 and t with slope −2 ‖F‖² at 0, kept inside of [t/10, t/2].
+        let (a, b) = (size * size, new * new)
+        let minimum = a * t * t / (b - a + 2 * a * t)
+        t = minimum.isFinite ? min(max(minimum, 0.1 * t), 0.5 * t) : 0.5 * t
+      } else {
+        t *= 0.25
+      }
+      if control.cancellation?.isCancelled == true { return nil }
+    }
+    return nil
+  }
+
+  /// −(Jᵀ J + μ I)⁻¹ Jᵀ F, with μ small beside J.
+  private func dampedStep(_ system: NewtonSystem, _ value: [Double], into d: inout [Double]) -> Bool {
+    guard let jacobian = system.denseJacobian, areFinite(jacobian) else { return false }
+    let n = value.count
+    var qr = PivotedFactorization(rows: n, columns: n)
+    qr.factorize(jacobian)
+    guard let largest = qr.columnNorms.max(), largest > 0 else { return false }
+    var projected = value
+    qr.applyTransposedQ(&projected)
+    var gradient = zeros(n)
+    multiply(jacobian, rows: n, columns: n, value, into: &gradient, transposed: true)
+    // In a region of the size that a step has if the curvature is a hundredth of the largest.
+    var parameter = LevenbergParameter()
+    let radius = max(norm2(gradient) / (1e-4 * largest * largest), 1e-300)
+    _ = parameter.step(
+      qr, projected, scale: [Double](repeating: 1, count: n), radius: radius, into: &d)
+    return areFinite(d) && norm2(d) > 0
+  }
+}
+
+/// The corrections of Broyden's method: B⁻¹ after k steps, as the first factor and 2 k vectors.
+///
+/// With B s = s-direction and the Sherman–Morrison formula, B₊⁻¹ = B⁻¹ + (s − B⁻¹ y) sᵀ B⁻¹ / (sᵀ B⁻¹ y). In the form B₊⁻¹ = (I + u vᵀ) B⁻¹ with
+/// u = s − B⁻¹ y and v = s / (sᵀ B⁻¹ y), only u and v are kept.
+private struct BroydenUpdates {
+  private var left: [[Double]] = []
+  private var right: [[Double]] = []
+
+  mutating func reset() {
+    left.removeAll(keepingCapacity: true)
+    right.removeAll(keepingCapacity: true)
+  }
+  /// d = B⁻¹ b.
+  func solve(_ system: NewtonSystem, _ b: [Double], into d: inout [Double]) throws -> Bool {
+    guard try system.solve(b, into: &d) else { return false }
+    for (u, v) in zip(left, right) { add(dot(v, d), u, to: &d) }
+    return areFinite(d)
+  }
+  /// - Returns: false if the correction would make B singular, or there are too many.
+  mutating func update(_ system: NewtonSystem, step s: [Double], from old: [Double], to new: [Double]) throws
+    -> Bool
+  {
+    guard left.count < 2 * s.count + 10 else { return false }
+    var y = new
+    add(-1, old, to: &y)
+    var image = zeros(s.count)
+    guard try solve(system, y, into: &image) else { return false }
+    let denominator = dot(s, image)
+    guard denominator.magnitude > 1e-10 * norm2(s) * norm2(image) else { return false }
+    var u = s
+    add(-1, image, to: &u)
+    left.append(u)
+    right.append(s.map { $0 / denominator })
+    return true
+  }
+}

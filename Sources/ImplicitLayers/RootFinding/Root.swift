@@ -1,0 +1,244 @@
+public import Autodiff
+import LinearAlgebra
+
+/// How a system of equations is solved.
+public enum RootMethod: Sendable, Hashable {
+  /// Powell's dogleg up to 64 unknowns, else Newton's method.
+  case automatic
+  /// Newton's method, with a backtracking line search on ‖F‖ unless that is turned off.
+  case newton(lineSearch: Bool = true)
+  /// Newton's method that keeps its Jacobian as long as the residual falls at least by half in each step.
+  case chord
+  /// Broyden's first method: a Jacobian at the first point, corrected by rank one in each step.
+  case broyden
+  /// Powell's dogleg in a trust region.
+  case dogleg
+  /// Levenberg and Marquardt's method with Moré's trust region. Its Jacobian may be singular on the way.
+  case levenbergMarquardt
+}
+
+/// Everything that decides how a system of equations is solved and differentiated.
+public struct RootOptions: Sendable {
+  /// The method.
+  public var method: RootMethod
+  /// The largest residual, ‖F‖∞, that counts as zero. Where rounding keeps the residual above it, a point from which Newton's step is
+  /// shorter than 1e-10 of it is a solution too. If left out 1e-12, or 1e-5 for unknowns of float32.
+  public var tolerance: Double?
+  /// How the solver handles the Jacobian. Sparse and matrix-free ones are for Newton's method and the chord method.
+  public var jacobian: JacobianStructure
+  /// Limits and observation.
+  public var control: SolveControl
+  /// How the solution is differentiated.
+  public var differentiation: ImplicitDifferentiation
+
+  /// Options; what is left out has the value written here.
+  public init(
+    method: RootMethod = .automatic, tolerance: Double? = nil, jacobian: JacobianStructure = .automatic,
+    control: SolveControl = SolveControl(), differentiation: ImplicitDifferentiation = .implicit
+  ) {
+    self.method = method
+    self.tolerance = tolerance
+    self.jacobian = jacobian
+    self.control = control
+    self.differentiation = differentiation
+  }
+}
+
+/// A root of a residual: F(x) = 0 for as many equations as unknowns.
+///
+/// ```swift
+/// let x = try root({ x in x * x - w }, guess: 1.0)         // √w, differentiable in w
+/// ```
+///
+/// The solver runs on compiled functions of the traced residual and of its Jacobian; its steps are not recorded. Derivatives are those of
+/// the implicit function theorem (``ImplicitDifferentiation``) with respect to all tensors that the residual captures and to the bounds; with
+/// respect to the guess they are zero. Of several roots the one that is found is differentiated. In the unrolled modes, which are for
+/// ``RootMethod/newton(lineSearch:)`` without a line search, the result is the last iterate, and the guess has its derivative.
+///
+/// - Parameters:
+///   - residual: F, of the unknowns' shapes. Tensors that it captures may be differentiated.
+///   - guess: where the solver starts.
+///   - lower: the least values of the unknowns, of their shapes; nil for none. Steps are cut off at the bounds, and a root is looked for inside.
+///   - upper: the greatest values.
+///   - options: method, tolerances, differentiation.
+/// - Returns: the root.
+/// - Throws: ``ImplicitLayerError`` if no root is found, or shapes do not fit; `TensorError` for mistakes in the residual. Taking the derivative:
+///   an error if the Jacobian is singular at the root.
+/// - Complexity: each iteration one evaluation of the residual and of its Jacobian, and O(n³) for dense ones.
+public func root<Unknown: TensorTree>(
+  _ residual: (Unknown) throws -> Unknown, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
+  options: RootOptions = RootOptions()
+) throws -> Unknown {
+  if let iterations = options.differentiation.recordedIterations {
+    guard lower == nil, upper == nil else {
+      throw ImplicitLayerError.argument("root: unrolled steps know no bounds")
+    }
+    return try unrolledNewton(residual, guess, options, iterations)
+  }
+  let call = try RootCall(residual, guess, lower, upper, options, reports: false, traceLength: 0)
+  return try guess.replacing(leaves: call.run())
+}
+
+/// A root, and what the solver did: a failure is a status and no error. Otherwise as ``root(_:guess:lower:upper:options:)``; a root whose
+/// Jacobian is singular has the status ``SolverStatus/degenerate``.
+/// - Parameter traceLength: how many residual norms are returned.
+public func rootWithReport<Unknown: TensorTree>(
+  _ residual: (Unknown) throws -> Unknown, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
+  options: RootOptions = RootOptions(), traceLength: Int = 0
+) throws -> ImplicitSolution<Unknown> {
+  let call = try RootCall(residual, guess, lower, upper, options, reports: true, traceLength: traceLength)
+  return try ImplicitSolution(guess, try call.run())
+}
+
+/// A call whose arguments fit together.
+private struct RootCall {
+  let layer: ImplicitLayer
+  let staged: StagedFunction
+
+  init<Unknown: TensorTree>(
+    _ residual: (Unknown) throws -> Unknown, _ guess: Unknown, _ lower: Unknown?, _ upper: Unknown?,
+    _ options: RootOptions, reports: Bool, traceLength: Int
+  ) throws {
+    let name = "root"
+    try options.differentiation.check()
+    guard options.differentiation.recordedIterations == nil else {
+      throw ImplicitLayerError.argument("\(name): an unrolled solve has no report")
+    }
+    let bounds = try BoundTensors(name, guess.leaves, lower?.leaves, upper?.leaves)
+    staged = try StagedFunction(name, guess: guess, explicit: bounds.leaves) { x, _ in try residual(x).leaves
+    }
+    try staged.requireResidual(name)
+    let unknownCount = staged.guess.count
+    let isSingle = staged.unknownTypes.contains { $0.elementType == .float32 }
+    layer = ImplicitLayer(
+      name: name, residual: staged.program, unknownCount: unknownCount,
+      solver: RootSolver(
+        programs: VectorPrograms(staged.program, unknowns: unknownCount), options: options,
+        tolerance: options.tolerance ?? (isSingle ? 1e-5 : 1e-12), boundCount: bounds.leaves.count,
+        checksRegularity: reports),
+      differentiation: options.differentiation, reports: reports, traceLength: traceLength)
+  }
+  func run() throws -> [Tensor] {
+    try layer.call(guess: staged.guess, parameters: staged.parameters, settings: [])
+  }
+}
+
+/// Bounds of unknowns as explicit parameters: lower ones, then upper ones; both or none.
+struct BoundTensors {
+  let leaves: [Tensor]
+
+  init(_ name: String, _ unknowns: [Tensor], _ lower: [Tensor]?, _ upper: [Tensor]?) throws {
+    guard lower != nil || upper != nil else {
+      leaves = []
+      return
+    }
+    func complete(_ given: [Tensor]?, _ value: Double, _ what: String) throws -> [Tensor] {
+      guard let given else {
+        return unknowns.map { Tensor(repeating: value, shape: $0.shape, type: $0.elementType) }
+      }
+      guard given.map(\.shape) == unknowns.map(\.shape) else {
+        throw ImplicitLayerError.shape(
+          "\(name): \(what) bounds of shapes \(given.map(\.shape)) for unknowns of shapes \(unknowns.map(\.shape))"
+        )
+      }
+      return zip(given, unknowns).map { $0.converted(to: $1.elementType) }
+    }
+    leaves = try complete(lower, -.infinity, "lower") + complete(upper, .infinity, "upper")
+  }
+  /// The bounds in numbers, from the first parameters.
+  static func numbers(_ parameters: [DenseArray], count: Int, _ name: String) throws -> BoxBounds? {
+    guard count > 0 else { return nil }
+    let bounds = BoxBounds(
+      lower: try Unknowns.vector(Array(parameters.prefix(count / 2))),
+      upper: try Unknowns.vector(Array(parameters[(count / 2)..<count])))
+    for k in bounds.lower.indices {
+      guard bounds.lower[k] <= bounds.upper[k], bounds.lower[k] < .infinity, bounds.upper[k] > -.infinity
+      else {
+        throw ImplicitLayerError.argument(
+          "\(name): the bounds of unknown \(k), [\(bounds.lower[k]), \(bounds.upper[k])], leave nothing")
+      }
+    }
+    return bounds
+  }
+}
+
+/// The solvers of systems on numbers.
+private struct RootSolver: NativeSolver {
+  let programs: VectorPrograms
+  let options: RootOptions
+  let tolerance: Double
+  let boundCount: Int
+  let checksRegularity: Bool
+
+  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
+    let function = try VectorFunction(programs, parameters: parameters)
+    let bounds = try BoundTensors.numbers(parameters, count: boundCount, "root")
+    let start = try Unknowns.vector(guess)
+    var result: CoreResult
+    func newton(_ kind: NewtonCore.Kind, searches: Bool = true) throws -> CoreResult {
+      try NewtonCore(
+        kind: kind, searches: searches, tolerance: tolerance, structure: options.jacobian, bounds: bounds,
+        control: options.control
+      ).run(function, from: start)
+    }
+    func region(_ step: LeastSquaresCore.Step) throws -> CoreResult {
+      guard options.jacobian == .automatic || options.jacobian == .dense else {
+        throw ImplicitLayerError.argument(
+          "root: the dogleg and Levenberg and Marquardt's method need a dense Jacobian; choose Newton's method"
+        )
+      }
+      return try LeastSquaresCore(
+        step: step, goal: .root(tolerance: tolerance), bounds: bounds, control: options.control
+      ).run(function, from: start)
+    }
+    switch options.method {
+    case .automatic:
+      let isSmall =
+        programs.unknownCount <= 64 && (options.jacobian == .automatic || options.jacobian == .dense)
+      result = isSmall ? try region(.dogleg) : try newton(.newton)
+    case .newton(let searches): result = try newton(.newton, searches: searches)
+    case .chord: result = try newton(.chord)
+    case .broyden:
+      guard case .dense = try NewtonSystem.form(options.jacobian, programs) else {
+        throw ImplicitLayerError.argument("root: Broyden's method starts from a dense Jacobian; choose it")
+      }
+      result = try newton(.broyden)
+    case .dogleg: result = try region(.dogleg)
+    case .levenbergMarquardt: result = try region(.levenbergMarquardt)
+    }
+    if checksRegularity, result.report.status == .converged, programs.unknownCount <= 512,
+      try !isRegular(function, result.x)
+    {
+      result.report.status = .degenerate
+    }
+    return NativeSolution(
+      unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
+      details: result.details)
+  }
+}
+
+/// Whether the Jacobian is regular at a root in the sense of the derivative's check (`ImplicitLayer.regularity`).
+func isRegular(_ function: VectorFunction, _ x: [Double]) throws -> Bool {
+  let n = function.n
+  if n == 0 { return true }
+  var (value, jacobian) = (zeros(n), zeros(n * n))
+  try function.valueAndJacobian(x, into: &value, &jacobian)
+  guard areFinite(jacobian), let factor = try? LUFactorization(jacobian, size: n) else { return false }
+  var (newton, other, change) = (zeros(n), zeros(n), zeros(n))
+  factor.solve(value, into: &newton, count: 1, transposed: false)
+  factor.solve([Double](repeating: 1, count: n), into: &other, count: 1, transposed: false)
+  let (size, otherSize) = (1 + normInfinity(x), max(normInfinity(other), 1e-30))
+  var probe = newton.map { -$0 }
+  for k in 0..<n { probe[k] += Double.ulpOfOne * size * (other[k] / otherSize) }
+  let length = max(normInfinity(probe), 1e-30)
+  var (there, direction) = (x, probe)
+  add(1, probe, to: &there)
+  for k in 0..<n { direction[k] /= length }
+  var (moved, held) = (zeros(n), zeros(n))
+  try function.pushforward(there, direction, into: &moved)
+  try function.pushforward(x, direction, into: &held)
+  add(-1, held, to: &moved)
+  guard areFinite(moved) else { return false }
+  factor.solve(moved, into: &change, count: 1, transposed: false)
+  return normInfinity(change) <= RequireRegularRoot.largestChange
+}
