@@ -1,0 +1,146 @@
+public import Autodiff
+
+/// How a bracketed root is found.
+public enum BracketMethod: Sendable, Hashable {
+  /// Interpolate, truncate, project (Oliveira and Takahashi 2020): superlinear, and never more than one evaluation above bisection.
+  case itp
+  /// Brent's method (1973): inverse quadratic interpolation, secants and bisection.
+  case brent
+  /// Halving.
+  case bisection
+}
+
+/// Everything that decides how scalar equations in brackets are solved and differentiated.
+public struct BracketOptions: Sendable {
+  /// The method.
+  public var method: BracketMethod
+  /// The bracket is narrowed to this fraction of max(|lower|, |upper|), but not below four units in the last place.
+  public var tolerance: Double
+  /// Limits and observation.
+  public var control: SolveControl
+  /// How the solution is differentiated.
+  public var differentiation: ImplicitDifferentiation
+
+  /// Options; what is left out has the value written here.
+  public init(
+    method: BracketMethod = .itp, tolerance: Double = 0, control: SolveControl = SolveControl(),
+    differentiation: ImplicitDifferentiation = ImplicitDifferentiation(jacobian: .diagonal)
+  ) {
+    self.method = method
+    self.tolerance = tolerance
+    self.control = control
+    self.differentiation = differentiation
+  }
+}
+
+/// The roots of many scalar equations at once, each inside of its bracket: f acts on every element by itself and has opposite signs at the two ends.
+///
+/// ```swift
+/// // Kepler's equation for an array of mean anomalies.
+/// let e = try bracketedRoot({ e in e - 0.3 * sin(e) - m }, lower: m - 1.0, upper: m + 1.0)
+/// ```
+///
+/// All equations are evaluated in one call of the compiled function, in lanes; so are those of a batch (`vmap`). Derivatives with respect to what f captures are those of the implicit function
+/// theorem; with respect to the bracket they are zero.
+///
+/// - Parameters:
+///   - function: f, element by element; that elements do not depend on others' unknowns is checked by its traced program.
+///   - lower: the lower ends.
+///   - upper: the upper ends; the two are broadcast.
+///   - options: method, tolerances, differentiation.
+/// - Throws: ``ImplicitLayerError`` if a bracket holds no change of sign, or a jump instead of a root.
+public func bracketedRoot(
+  _ function: (Tensor) throws -> Tensor, lower: Tensor, upper: Tensor,
+  options: BracketOptions = BracketOptions()
+) throws -> Tensor {
+  try bracketedCall(function, lower, upper, options, reports: false)[0]
+}
+
+/// Bracketed roots, and what the solver did; see ``bracketedRoot(_:lower:upper:options:)``.
+public func bracketedRootWithReport(
+  _ function: (Tensor) throws -> Tensor, lower: Tensor, upper: Tensor,
+  options: BracketOptions = BracketOptions()
+) throws -> ImplicitSolution<Tensor> {
+  try ImplicitSolution(lower, try bracketedCall(function, lower, upper, options, reports: true))
+}
+
+private func bracketedCall(
+  _ function: (Tensor) throws -> Tensor, _ lower: Tensor, _ upper: Tensor, _ options: BracketOptions,
+  reports: Bool
+) throws -> [Tensor] {
+  let name = "bracketedRoot"
+  try options.differentiation.check()
+  guard options.differentiation.recordedIterations == nil else {
+    throw ImplicitLayerError.unsupportedDerivative("\(name): comparisons have no derivative to be unrolled")
+  }
+  let zero = (lower + upper) * 0.0
+  let (a, b) = (lower + zero, upper + zero)
+  for end in [a, b] { if let error = end.failure { throw error } }
+  let staged = try StagedFunction(name, guess: a) { x, _ in [try function(x)] }
+  try staged.requireResidual(name)
+  let programs = VectorPrograms(staged.program, unknowns: 1)
+  if a.count > 1 {
+    let pattern = try programs.pattern()
+    if let place = zip(pattern.rowIndices, pattern.columnIndices).first(where: { $0 != $1 }) {
+      throw ImplicitLayerError.argument(
+        "\(name): element \(place.0) of the function depends on unknown \(place.1), or may do so; equations must be independent "
+          + "(vmap the scalar equation where the program cannot tell)")
+    }
+  }
+  let layer = ImplicitLayer(
+    name: name, residual: staged.program, unknownCount: 1,
+    solver: BracketSolver(programs: programs, batched: CompiledProgram(staged.program), options: options),
+    differentiation: options.differentiation, reports: reports)
+  return try layer.call(
+    guess: [stopGradient(a)], parameters: staged.parameters, settings: [stopGradient(a), stopGradient(b)])
+}
+
+private struct BracketSolver: NativeSolver {
+  let programs: VectorPrograms
+  let batched: CompiledProgram
+  let options: BracketOptions
+
+  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
+    let function = try VectorFunction(programs, parameters: parameters)
+    let search = BracketSearch(
+      method: options.method, tolerance: options.tolerance, control: options.control)
+    let result = try search.run(
+      try Unknowns.vector([settings[0]]), try Unknowns.vector([settings[1]])
+    ) { x, value in try function.value(x, into: &value) }
+    return try solution(result, 0..<programs.unknownCount)
+  }
+
+  func solveBatch(_ operands: [DenseArray], isBatched: [Bool], size: Int, parameterCount: Int) throws
+    -> [NativeSolution]?
+  {
+    let n = programs.unknownCount
+    let type = programs.unknownTypes[0]
+    func all(_ place: Int) throws -> [Double] {
+      let values = try Unknowns.vector([operands[place]])
+      return isBatched[place] ? values : (0..<size).flatMap { _ in values }
+    }
+    let parameters = Array(operands[1..<1 + parameterCount])
+    let flags = [true] + isBatched[1..<1 + parameterCount]
+    let search = BracketSearch(
+      method: options.method, tolerance: options.tolerance, control: options.control)
+    let result = try search.run(try all(1 + parameterCount), try all(2 + parameterCount)) { x, value in
+      let array = try DenseArray(x, shape: [size] + type.shape).converted(to: type.elementType)
+      let results = try batched.run([array] + parameters, isBatched: Array(flags), size: size)
+      value = try Unknowns.vector(results)
+    }
+    return try (0..<size).map { try solution(result, $0 * n..<($0 + 1) * n) }
+  }
+
+  private func solution(_ result: BracketSearch.Result, _ range: Range<Int>) throws -> NativeSolution {
+    let failed = range.first { result.status[$0] != .converged }
+    let status = failed.map { result.status[$0] } ?? .converged
+    let measure = range.map { result.values[$0].magnitude }.max() ?? 0
+    let report = SolveReport(
+      status: status, iterations: result.iterations, evaluations: result.evaluations,
+      derivativeEvaluations: 0, measure: measure, value: measure, trace: [])
+    let details = failed.map { "equation \($0 - range.lowerBound): \(result.details[$0] ?? "")" } ?? ""
+    return NativeSolution(
+      unknowns: try Unknowns.leaves(Array(result.x[range]), programs.unknownTypes), report: report,
+      details: details)
+  }
+}
