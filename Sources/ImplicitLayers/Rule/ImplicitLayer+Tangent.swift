@@ -16,11 +16,16 @@ extension ImplicitLayer {
     let flat = FlatResidual(program: residual, unknownTypes: unknownTypes, parameters: parameters)
     guard flat.count > 0 else { return zeros }
     let right = flat.joined(zip(moved, zeros).map { $0 ?? $1 })
-    let x = flat.joined(root)
-    var result: Tensor
+    // What failed is said before its singular Jacobian is.
+    func requireSolution(_ tensor: Tensor) throws -> Tensor {
+      guard let status else { return tensor }
+      return try bindOrThrow(RequireSolution(layer: self), [status, tensor])[0]
+    }
+    let x = try requireSolution(flat.joined(root))
+    let result: Tensor
     switch differentiation.method {
     case .implicit:
-      result = try implicitTangent(flat, x, right, status)
+      result = try implicitTangent(flat, x, right)
     case .series(let terms, let damping):
       let scale = damping * seriesScale
       let first = right * scale
@@ -29,16 +34,13 @@ extension ImplicitLayer {
         let term = state[0] + (try jvp(flat.callAsFunction, at: x, along: state[0]).tangent) * scale
         return [term, state[1] + term]
       }[1]
-      if let status { result = try bindOrThrow(RequireSolution(layer: self), [status, result])[0] }
     case .unrolled, .truncated:
       throw TensorError(.unsupportedDerivative, name, "an unrolled solve is differentiated step by step")
     }
-    return flat.separated(result)
+    return flat.separated(try requireSolution(result))
   }
 
-  private func implicitTangent(_ flat: FlatResidual, _ x: Tensor, _ right: Tensor, _ status: Tensor?) throws
-    -> Tensor
-  {
+  private func implicitTangent(_ flat: FlatResidual, _ x: Tensor, _ right: Tensor) throws -> Tensor {
     let structure = try structure(flat, x)
     let matrix = try jacobianOperator(flat, x, structure)
     var options = differentiation.linearSolve
@@ -47,13 +49,9 @@ extension ImplicitLayer {
     }
     let prepared = try PreparedOperator(matrix, options)
     let tangent = -(try prepared.solve(right))
-    let checks = status.map { [$0] } ?? []
-    if differentiation.checksSolution, structure != .matrixFree {
-      let measures = try regularity(flat.constant, stopGradient(x), prepared, structure)
-      return try bindOrThrow(RequireRegularRoot(layer: self), checks + measures + [tangent])[0]
-    }
-    guard let status else { return tangent }
-    return try bindOrThrow(RequireSolution(layer: self), [status, tangent])[0]
+    guard differentiation.checksSolution, structure != .matrixFree else { return tangent }
+    let measures = try regularity(flat.constant, stopGradient(x), prepared, structure)
+    return try bindOrThrow(RequireRegularRoot(layer: self), measures + [tangent])[0]
   }
 
   /// The structure that the Jacobian is given.

@@ -1,7 +1,7 @@
 import Autodiff
 
-/// The tangents, if the solve that they belong to found a solution: operands are the status and the tangents, of which it is the
-/// identity.
+/// The point or its tangents, if the solve that they belong to found a solution: operands are the status and the numbers, of which it is
+/// the identity.
 struct RequireSolution: Primitive {
   let layer: ImplicitLayer
   var name: String { layer.name }
@@ -24,45 +24,41 @@ struct RequireSolution: Primitive {
   ) { (try bindOrThrow(self, [operands[0], operands[1].batched(isBatched[1], size)]), [true]) }
 }
 
-/// The tangents, if the point that they belong to is a root with a regular Jacobian. Operands: the status if the layer reports one, the
-/// relative length of Newton's step, the relative change of the Jacobian over it, and the tangents, of which it is the identity.
+/// The tangents, if the point that they belong to is a root with a regular Jacobian. Operands: the relative length of Newton's step, the
+/// relative change of the Jacobian over it, and the tangents, of which it is the identity.
 struct RequireRegularRoot: Primitive {
   /// At simple roots the change is about the relative error of the derivative; at a double root it is one half.
   static let largestChange = 0.05
   let layer: ImplicitLayer
   var name: String { layer.name }
 
-  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[operands.count - 1]] }
+  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[2]] }
   func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
-    let first = layer.reports ? 1 : 0
-    if layer.reports { try layer.requireSolved(operands[0]) }
-    let steps = operands[first].values(Double.self)
-    let changes = operands[first + 1].values(Double.self)
+    let (steps, changes) = (operands[0].values(Double.self), operands[1].values(Double.self))
     let count = max(steps.count, changes.count)
     for k in 0..<count {
       let error = layer.regularityError(
         step: steps[steps.count == 1 ? 0 : k], change: changes[changes.count == 1 ? 0 : k])
       if let error { throw error.tensorError(name, place: count > 1 ? "element \(k) of the batch: " : "") }
     }
-    return [operands[operands.count - 1]]
+    return [operands[2]]
   }
   func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
     let result = try bindOrThrow(self, primals)
-    return (result, [try tangents.last!.map { try bindOrThrow(self, primals.dropLast() + [$0])[0] }])
+    return (result, [try tangents[2].map { try bindOrThrow(self, [primals[0], primals[1], $0])[0] }])
   }
   func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    let known = operands.dropLast().compactMap(\.known)
-    let none = operands.dropLast().map { _ in nil as Tensor? }
-    guard let c = cotangents[0], known.count == operands.count - 1 else { return none + [nil] }
-    return none + [try bindOrThrow(self, known + [c])[0]]
+    guard let c = cotangents[0], let step = operands[0].known, let change = operands[1].known else {
+      return [nil, nil, nil]
+    }
+    return [nil, nil, try bindOrThrow(self, [step, change, c])[0]]
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
   ) {
-    let last = operands.count - 1
-    let results = try bindOrThrow(
-      self, operands.dropLast() + [operands[last].batched(isBatched[last], size)])
-    return (results, [true])
+    (
+      try bindOrThrow(self, [operands[0], operands[1], operands[2].batched(isBatched[2], size)]), [true]
+    )
   }
 }
 
@@ -72,9 +68,11 @@ extension ImplicitLayer {
     guard let place = all.firstIndex(where: { $0 != SolverStatus.converged.rawValue }) else { return }
     let found = SolverStatus(rawValue: all[place]).map { "\($0)" } ?? "\(all[place])"
     let element = all.count > 1 ? "element \(place) of the batch: " : ""
+    let isDegenerate = all[place] == SolverStatus.degenerate.rawValue
     throw TensorError(
-      all[place] == SolverStatus.degenerate.rawValue ? .singular : .notConverged, name,
-      element + "the derivative of a solution that was not found: \(found)")
+      isDegenerate ? .singular : .notConverged, name,
+      element
+        + "\(isDegenerate ? "no derivative" : "the derivative of a solution that was not found"): \(found)")
   }
 
   /// Why a point with these measures has no derivative; nil if it has one.

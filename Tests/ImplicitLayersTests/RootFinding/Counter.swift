@@ -1,0 +1,9 @@
+import Synchronization
+
+/// Counts calls from any thread.
+final class Counter: Sendable {
+  private let count = Atomic<Int>(0)
+  var value: Int { count.load(ordering: .relaxed) }
+  func add() { count.add(1, ordering: .relaxed) }
+  func reset() { count.store(0, ordering: .relaxed) }
+}
