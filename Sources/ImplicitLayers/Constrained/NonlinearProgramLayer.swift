@@ -167,6 +167,7 @@ struct NonlinearProgramSolve: Primitive {
 
 /// The first operand, whose derivative exists only where the second keeps away from the other two.
 struct RequireComplementarity: Primitive {
+  var layer = "nonlinearProgram"
   var name: String { "complementarity" }
   func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[0]] }
   func evaluate(_ operands: [DenseArray]) -> [DenseArray] { [operands[0]] }
@@ -174,7 +175,11 @@ struct RequireComplementarity: Primitive {
     let result = try bindOrThrow(self, primals)[0]
     return (
       [result],
-      [try tangents[0].map { try bindOrThrow(ComplementaryTangent(), [$0] + primals.dropFirst())[0] }]
+      [
+        try tangents[0].map {
+          try bindOrThrow(ComplementaryTangent(layer: layer), [$0] + primals.dropFirst())[0]
+        }
+      ]
     )
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
@@ -186,6 +191,7 @@ struct RequireComplementarity: Primitive {
 
 /// The first operand, if the second keeps away from the third and fourth, the sides. Linear in the first.
 struct ComplementaryTangent: Primitive {
+  let layer: String
   var name: String { "complementarity" }
   func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[0]] }
   func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
@@ -196,7 +202,7 @@ struct ComplementaryTangent: Primitive {
       let margin = min((values[k] - low[k]).magnitude, (high[k] - values[k]).magnitude)
       if margin < 1e-7 {
         throw TensorError(
-          .singular, "nonlinearProgram",
+          .singular, layer,
           "the solution has no derivative: strict complementarity fails (margin \(margin)) at constraint \(k), which holds with "
             + "equality while its multiplier is zero, so that left and right derivatives differ")
       }

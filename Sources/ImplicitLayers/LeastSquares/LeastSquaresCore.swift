@@ -31,7 +31,10 @@ struct LeastSquaresCore {
     var qr = PivotedFactorization(rows: m, columns: n)
     var parameter = LevenbergParameter()
     var isFree = [Bool](repeating: true, count: n)
+    var norms = zeros(n)
     var (radius, lastStep) = (0.0, 0.0)
+    // Where rounding hides what steps gain, they go on as long as the measure falls by half.
+    var hiddenMeasure = Double.infinity
     try function.value(x, into: &r)
     var cost = loss.cost(r)
     guard cost.isFinite else {
@@ -47,13 +50,18 @@ struct LeastSquaresCore {
           .nonFinite, x, function, measure: .infinity, value: cost, "the Jacobian is not finite")
       }
       scaled = r
-      loss.scale(&scaled) { row, factor in
-        for j in 0..<n { jacobian[row * n + j] *= factor }
+      for k in 0..<n { norms[k] = 0 }
+      let residualSize = loss.scale(&scaled) { row, factor, slope in
+        for j in 0..<n {
+          norms[j] += slope * jacobian[row * n + j] * jacobian[row * n + j]
+          jacobian[row * n + j] *= factor
+        }
       }
       multiply(jacobian, rows: m, columns: n, scaled, into: &gradient, transposed: true)
       for k in 0..<n { isFree[k] = bounds?.isFree(x, gradient, k) ?? true }
       qr.factorize(jacobian, isFree: isFree)
-      let measure = measure(r, scaled, gradient, qr.columnNorms, isFree)
+      for k in 0..<n { norms[k] = loss == .squared ? qr.columnNorms[k] : norms[k].squareRoot() }
+      let measure = measure(r, residualSize, gradient, norms, isFree)
       func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
         recorder.result(status, x, function, measure: measure, value: cost, details)
       }
@@ -122,7 +130,14 @@ struct LeastSquaresCore {
             parameter.lambda *= 0.5
           }
         }
-        if isAccepted || (isNoise && trialCost <= cost) {
+        if isNoise, isFullStep, !isShort, measure <= 0.5 * hiddenMeasure {
+          hiddenMeasure = measure
+          lastStep = norm2(d)
+          x = trial
+          cost = trialCost
+          break
+        }
+        if isAccepted {
           lastStep = norm2(d)
           x = trial
           cost = trialCost
@@ -145,10 +160,9 @@ struct LeastSquaresCore {
 
   /// The measure that must become small.
   private func measure(
-    _ r: [Double], _ scaled: [Double], _ gradient: [Double], _ columnNorms: [Double], _ isFree: [Bool]
+    _ r: [Double], _ size: Double, _ gradient: [Double], _ columnNorms: [Double], _ isFree: [Bool]
   ) -> Double {
     if case .root = goal { return normInfinity(r) }
-    let size = norm2(scaled)
     var largest = 0.0
     for k in gradient.indices where isFree[k] && columnNorms[k] > 0 && size > 0 {
       largest = max(largest, gradient[k].magnitude / columnNorms[k] / size)

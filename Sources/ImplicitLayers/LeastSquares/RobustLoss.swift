@@ -73,17 +73,24 @@ public enum RobustLoss: Sendable, Hashable {
   }
 
   /// Scales residuals and rows of the Jacobian so that the squared cost of the result has the gradient of this cost, and Gauss–Newton's
-  /// matrix the curvature of ρ where that is positive (Triggs et al. 2000).
-  func scale(_ residual: inout [Double], _ scaleRow: (_ row: Int, _ factor: Double) -> Void) {
-    if self == .squared { return }
+  /// matrix the curvature of ρ (Triggs et al. 2000), but a hundredth of ρ′ at least: where ρ is concave, rows without weight would have residuals
+  /// without bound.
+  /// - Returns: √(Σ ρ′ r²), the size that residuals have for the gradient.
+  func scale(
+    _ residual: inout [Double], _ scaleRow: (_ row: Int, _ factor: Double, _ slope: Double) -> Void
+  ) -> Double {
+    if self == .squared { return norm2(residual) }
     let delta = scale
+    var sum = 0.0
     for i in residual.indices {
       let z = (residual[i] / delta) * (residual[i] / delta)
       let (_, slope, curvature) = values(z)
-      let factor = max(slope + 2 * curvature * z, Double.ulpOfOne * slope).squareRoot()
+      sum += slope * residual[i] * residual[i]
+      let factor = max(slope + 2 * curvature * z, 0.01 * slope).squareRoot()
       residual[i] *= slope / factor
-      scaleRow(i, factor)
+      scaleRow(i, factor, slope)
     }
+    return sum.squareRoot()
   }
 
   func check() throws(ImplicitLayerError) {

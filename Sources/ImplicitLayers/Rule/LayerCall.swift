@@ -32,6 +32,13 @@ struct StagedFunction {
     parameters = explicit + staged.captures
   }
 
+  /// Another program of the same arguments.
+  init(_ program: Program, _ other: StagedFunction) {
+    self.program = program
+    guess = other.guess
+    parameters = other.parameters
+  }
+
   /// Checks that a residual has the unknowns' types.
   func requireResidual(_ name: String) throws(ImplicitLayerError) {
     guard program.outputTypes == unknownTypes else {
