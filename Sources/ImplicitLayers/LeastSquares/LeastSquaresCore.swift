@@ -68,6 +68,10 @@ struct LeastSquaresCore {
       guard recorder.record(iteration, function, measure: measure, value: cost, step: lastStep) else {
         return finish(.cancelled)
       }
+      let rank = qr.rank
+      if rank == 0, n > 0, cost > 0, !isFree.contains(false) {
+        return finish(.stalled, "no unknown changes the residual: the Jacobian is zero")
+      }
       if isReached(measure) || cost == 0 { return finish(.converged) }
       if recorder.isExhausted { return finish(.iterationLimit) }
       for k in 0..<n {
@@ -75,11 +79,9 @@ struct LeastSquaresCore {
         if scale[k] == 0 { scale[k] = 1 }
       }
       let size = scaledNorm(x, scale)
-      if iteration == 0 { radius = 100 * (size > 0 ? size : 1) }
+      if iteration == 0 { radius = firstRadius * (size > 0 ? size : 1) }
       var projected = scaled
       qr.applyTransposedQ(&projected)
-      let rank = qr.rank
-      if rank == 0 { return finish(.stalled, "the Jacobian is zero") }
       // Until a step is accepted.
       var isFirstTrial = true
       while true {
@@ -97,7 +99,12 @@ struct LeastSquaresCore {
         case .dogleg:
           length = doglegStep(qr, projected, jacobian, gradient, isFree, scale, radius, rank, into: &d)
         }
-        let isFullStep = step == .gaussNewton ? isFirstTrial : length < 0.99 * radius
+        let isFullStep =
+          switch step {
+          case .gaussNewton: isFirstTrial
+          case .levenbergMarquardt: parameter.lambda == 0
+          case .dogleg: length < radius
+          }
         let isShort = length <= stepTolerance * (size > 0 ? size : 1)
         isFirstTrial = false
         set(&trial, x, plus: 1, d)
@@ -142,12 +149,16 @@ struct LeastSquaresCore {
           x = trial
           cost = trialCost
         }
-        if isNoise || (isShort && isFullStep) {
+        if isFullStep && (isNoise || isShort) {
+          if case .minimum = goal, rank < n, measure > 1e-4, !isFree.contains(false) {
+            return finish(.stalled, "the Jacobian has lost rank")
+          }
           return try end(function, recorder, x, cost, measure)
         }
-        if isShort {
-          // Rounding may refuse every step where the gradient is as small as it can be.
-          if case .minimum = goal, measure <= 1e-6 { return finish(.converged) }
+        if isShort || isNoise {
+          // Rounding may refuse every step where the gradient, or the residual beside J x, is as small as it can be.
+          let isRounding = (2 * cost).squareRoot() <= 1e-13 * size
+          if case .minimum = goal, measure <= 1e-6 || isRounding { return finish(.converged) }
           if case .root = goal { return try end(function, recorder, x, cost, measure) }
           return finish(.stalled, "the shortest steps make no progress")
         }
@@ -156,6 +167,12 @@ struct LeastSquaresCore {
       }
     }
     fatalError("the loop has no end of its own")
+  }
+
+  /// The first Δ as a multiple of ‖D x‖. Fits that step too far end where exponentials vanish or are flat.
+  private var firstRadius: Double {
+    if case .root = goal { return 100 }
+    return 1
   }
 
   /// The measure that must become small.

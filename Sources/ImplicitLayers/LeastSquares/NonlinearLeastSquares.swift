@@ -70,7 +70,8 @@ public func nonlinearLeastSquares<Unknown: TensorTree, Residual: TensorTree>(
 }
 
 /// A least-squares fit, and what the solver did: a failure is a status and no error. Otherwise as
-/// ``nonlinearLeastSquares(_:guess:lower:upper:options:)``.
+/// ``nonlinearLeastSquares(_:guess:lower:upper:options:)``; a minimiser of up to 64 unknowns that has no derivative has the status
+/// ``SolverStatus/degenerate``.
 /// - Parameter traceLength: how many measures are returned.
 public func nonlinearLeastSquaresWithReport<Unknown: TensorTree, Residual: TensorTree>(
   _ residual: (Unknown) throws -> Residual, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
@@ -88,10 +89,13 @@ private func leastSquaresCall<Unknown: TensorTree, Residual: TensorTree>(
   try options.differentiation.check()
   try options.loss.check()
   guard options.differentiation.method == .implicit else {
-    throw ImplicitLayerError.unsupportedDerivative("\(name): fits are differentiated implicitly; minimize(_:guess:) has other ways")
+    throw ImplicitLayerError.unsupportedDerivative(
+      "\(name): fits are differentiated implicitly; minimize(_:guess:) has other ways")
   }
   let bounds = try BoundTensors(name, guess.leaves, lower?.leaves, upper?.leaves)
-  let staged = try StagedFunction(name, guess: guess, explicit: bounds.leaves) { x, _ in try residual(x).leaves }
+  let staged = try StagedFunction(name, guess: guess, explicit: bounds.leaves) { x, _ in
+    try residual(x).leaves
+  }
   for type in staged.program.outputTypes where !type.elementType.isFloatingPoint {
     throw ImplicitLayerError.shape("\(name): a residual is \(type), not of floating point")
   }
@@ -101,15 +105,17 @@ private func leastSquaresCall<Unknown: TensorTree, Residual: TensorTree>(
     let terms = try program(arguments).map { loss.cost($0) }
     return [terms.dropFirst().reduce(terms.first ?? Tensor(0.0)) { $0 + $1 }]
   }
+  let stationary = try gradientResidual(
+    StagedFunction(cost, staged), layer: name, hasBounds: !bounds.leaves.isEmpty)
   let layer = ImplicitLayer(
-    name: name,
-    residual: try gradientResidual(
-      StagedFunction(cost, staged), layer: name, hasBounds: !bounds.leaves.isEmpty),
+    name: name, residual: stationary,
     unknownCount: count,
     solver: LeastSquaresSolver(
       programs: VectorPrograms(staged.program, unknowns: count), options: options,
-      boundCount: bounds.leaves.count),
-    differentiation: options.differentiation, tags: bounds.leaves.isEmpty ? .symmetric : [], reports: reports,
+      boundCount: bounds.leaves.count,
+      stationarity: stationarityPrograms(stationary, unknowns: count, reports: reports)),
+    differentiation: options.differentiation, tags: bounds.leaves.isEmpty ? .symmetric : [], isGradient: true,
+    reports: reports,
     traceLength: traceLength)
   return try layer.call(guess: staged.guess, parameters: staged.parameters, settings: [])
 }
@@ -119,11 +125,14 @@ private struct LeastSquaresSolver: NativeSolver {
   let programs: VectorPrograms
   let options: LeastSquaresOptions
   let boundCount: Int
+  /// What vanishes at a minimiser, if reports shall say where it has no derivative.
+  let stationarity: VectorPrograms?
 
   func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
     let function = try VectorFunction(programs, parameters: parameters)
     let bounds = try BoundTensors.numbers(parameters, count: boundCount, "nonlinearLeastSquares")
-    let result = try run(function, try Unknowns.vector(guess), bounds)
+    var result = try run(function, try Unknowns.vector(guess), bounds)
+    try markDegenerate(&result, stationarity, parameters)
     return NativeSolution(
       unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
       details: result.details)
@@ -133,7 +142,8 @@ private struct LeastSquaresSolver: NativeSolver {
     if let pattern = try sparsePattern() {
       guard bounds == nil, options.method == .automatic || options.method == .levenbergMarquardt else {
         throw ImplicitLayerError.argument(
-          "nonlinearLeastSquares: with a sparse Jacobian there is Levenberg–Marquardt without bounds; choose the dense structure")
+          "nonlinearLeastSquares: with a sparse Jacobian there is Levenberg–Marquardt without bounds; choose the dense structure"
+        )
       }
       return try SparseLeastSquaresCore(
         pattern: pattern, tolerance: options.tolerance, loss: options.loss, control: options.control

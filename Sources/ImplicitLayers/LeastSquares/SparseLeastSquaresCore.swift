@@ -94,7 +94,10 @@ struct SparseLeastSquaresCore {
           break
         }
         if isNoise || isShort {
-          return measure <= 1e-6 ? finish(.converged) : finish(.stalled, "the shortest steps make no progress")
+          // A step that is hardly damped, or a residual of the size of rounding of J x, is as good as it gets.
+          let isRounding = (2 * cost).squareRoot() <= 1e-13 * scaledNorm(x, scale)
+          return measure <= 1e-6 || isRounding || (isShort && lambda <= 1e-3)
+            ? finish(.converged) : finish(.stalled, "the shortest steps make no progress")
         }
         lambda *= growth
         growth *= 2

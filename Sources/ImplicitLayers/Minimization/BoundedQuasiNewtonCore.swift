@@ -62,7 +62,8 @@ struct BoundedQuasiNewtonCore {
       guard var next = found else {
         if measure <= max(1e3 * tolerance, 1e-8) * max(1, point.value.magnitude) { return finish(.converged) }
         return finish(
-          function.failure == nil ? .stalled : .nonFinite, "no step along the projected gradient lowers the objective")
+          function.failure == nil ? .stalled : .nonFinite,
+          "no step along the projected gradient lowers the objective")
       }
       // A full step may miss the bound by rounding.
       bounds.clamp(&next.x)
@@ -86,13 +87,17 @@ private struct CompactModel {
   private var theta = 1.0
   /// 2m x 2m, row-major.
   private var middle: [Double] = []
+  /// The same model by its two loops, which lose fewer digits, for steps that no bound touches.
+  private var loops: SecantMemory
   var isEmpty: Bool { steps.isEmpty }
 
   init(size: Int, memory: Int) {
     self.size = size
     self.memory = memory
+    loops = SecantMemory(size: size, .limitedMemory(memory))
   }
   mutating func reset() {
+    loops.reset()
     steps.removeAll()
     changes.removeAll()
     theta = 1
@@ -100,7 +105,8 @@ private struct CompactModel {
   }
   mutating func append(_ s: [Double], _ y: [Double]) {
     let curvature = dot(s, y)
-    guard curvature > 2.2e-16 * dot(y, y) else { return }
+    guard curvature > 1e-14 * norm2(s) * norm2(y) else { return }
+    loops.append(s, y, gradient: [], lastGradient: [], direction: [])
     if steps.count == memory {
       steps.removeFirst()
       changes.removeFirst()
@@ -128,7 +134,8 @@ private struct CompactModel {
     middle = inverse
   }
   private static func inverse(_ matrix: [Double], _ n: Int) -> [Double]? {
-    guard areFinite(matrix), let factor = try? LUFactorization(matrix, size: n, minimumReciprocalCondition: 0) else {
+    guard areFinite(matrix), let factor = try? LUFactorization(matrix, size: n, minimumReciprocalCondition: 0)
+    else {
       return nil
     }
     var identity = zeros(n * n)
@@ -148,7 +155,7 @@ private struct CompactModel {
   }
 
   /// The minimum of the model in the box, approximately: the Cauchy point improved over the free unknowns.
-  func minimum(_ x: [Double], _ g: [Double], _ bounds: BoxBounds) -> [Double] {
+  mutating func minimum(_ x: [Double], _ g: [Double], _ bounds: BoxBounds) -> [Double] {
     let n = size
     let width = 2 * steps.count
     var cauchy = x
@@ -202,13 +209,19 @@ private struct CompactModel {
   }
 
   /// The minimum over the unknowns that are inside of the box at the Cauchy point, cut off at the box (the direct primal method).
-  private func improved(
+  private mutating func improved(
     _ cauchy: [Double], _ c: [Double], _ x: [Double], _ g: [Double], _ bounds: BoxBounds
   ) -> [Double] {
     let n = size
     let width = 2 * steps.count
     let free = (0..<n).filter { cauchy[$0] > bounds.lower[$0] && cauchy[$0] < bounds.upper[$0] }
     if free.isEmpty { return cauchy }
+    var d = zeros(n)
+    if free.count == n {
+      loops.direction(g, into: &d)
+      for k in 0..<n { d[k] += x[k] - cauchy[k] }
+      return moved(cauchy, along: d, free, bounds)
+    }
     var (w, image, v, u) = (zeros(width), zeros(width), zeros(width), zeros(width))
     multiply(middle, rows: width, columns: width, c, into: &image)
     var r = zeros(n)
@@ -234,16 +247,22 @@ private struct CompactModel {
     else { return cauchy }
     factor.solve(u, into: &v, count: 1, transposed: false)
     guard areFinite(v) else { return cauchy }
-    var d = zeros(n)
-    var fraction = 1.0
     for k in free {
       row(k, into: &w)
       d[k] = -r[k] / theta - dot(w, v) / (theta * theta)
-      if d[k] > 0 { fraction = min(fraction, (bounds.upper[k] - cauchy[k]) / d[k]) }
-      if d[k] < 0 { fraction = min(fraction, (bounds.lower[k] - cauchy[k]) / d[k]) }
     }
-    var result = cauchy
-    for k in free { result[k] = min(max(cauchy[k] + fraction * d[k], bounds.lower[k]), bounds.upper[k]) }
+    return moved(cauchy, along: d, free, bounds)
+  }
+
+  /// As far as the box allows.
+  private func moved(_ x: [Double], along d: [Double], _ free: [Int], _ bounds: BoxBounds) -> [Double] {
+    var fraction = 1.0
+    for k in free {
+      if d[k] > 0 { fraction = min(fraction, (bounds.upper[k] - x[k]) / d[k]) }
+      if d[k] < 0 { fraction = min(fraction, (bounds.lower[k] - x[k]) / d[k]) }
+    }
+    var result = x
+    for k in free { result[k] = min(max(x[k] + fraction * d[k], bounds.lower[k]), bounds.upper[k]) }
     return result
   }
 }

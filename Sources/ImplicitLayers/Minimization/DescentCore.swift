@@ -1,3 +1,6 @@
+/// What a step must promise at least, relative to the objective, so that rounding does not hide it.
+let roundingOfObjective = 1e-13
+
 /// Minimisers that search along a line: gradient descent, nonlinear conjugate gradients, BFGS, L-BFGS, and Newton's method with truncated
 /// conjugate gradients.
 struct DescentCore {
@@ -30,6 +33,7 @@ struct DescentCore {
     var lastStep = 0.0
     // Where the objective grows, its size must not excuse a large gradient.
     let firstValue = point.value.magnitude
+    let firstMeasure = normInfinity(point.gradient)
     var lastSlope = 0.0
     var lastLength = 0.0
     for iteration in 0... {
@@ -44,13 +48,15 @@ struct DescentCore {
       if point.value < -1e20 { return finish(.unbounded) }
       if recorder.isExhausted { return finish(.iterationLimit) }
       var isRestart = false
+      // Whether the step that the curvature suggests promises less than rounding of the objective.
+      var isRounding = false
       var found: LinePoint?
       while true {
         if isRestart {
           memory.reset()
           for k in 0..<n { d[k] = -point.gradient[k] }
         } else if case .newton = direction {
-          try truncatedNewton(function, point, into: &d)
+          try truncatedNewton(function, point, lastStep, into: &d)
         } else {
           memory.direction(point.gradient, into: &d)
         }
@@ -60,15 +66,21 @@ struct DescentCore {
           isRestart = true
           continue
         }
+        if !isRestart, knowsCurvature, !memory.isEmpty {
+          isRounding =
+            -0.5 * point.slope <= roundingOfObjective * point.value.magnitude
+            && measure <= 1e-6 * firstMeasure
+        }
         let first = firstStep(point, d, memory, iteration, lastSlope, lastLength, isRestart)
         found = try lineSearch.search(function, from: point, along: d, first: first)
         if found != nil || isRestart || memory.isEmpty { break }
         isRestart = true
       }
       guard var next = found else {
-        if isNoise(point, measure) { return finish(.converged) }
+        if isRounding || isNoise(point, measure) { return finish(.converged) }
         return finish(
-          function.failure == nil ? .stalled : .nonFinite, "no step along the direction of steepest descent lowers the objective")
+          function.failure == nil ? .stalled : .nonFinite,
+          "no step along the direction of steepest descent lowers the objective")
       }
       set(&step, next.x, plus: -1, point.x)
       set(&change, next.gradient, plus: -1, point.gradient)
@@ -92,6 +104,14 @@ struct DescentCore {
     measure <= max(1e3 * tolerance, 1e-8) * max(1, point.value.magnitude)
   }
 
+  /// Whether slopes along directions say what Newton's step would gain. Truncated conjugate gradients may gain more.
+  private var knowsCurvature: Bool {
+    switch direction {
+    case .bfgs, .limitedMemory: true
+    case .steepest, .conjugate, .newton: false
+    }
+  }
+
   private func firstStep(
     _ point: LinePoint, _ d: [Double], _ memory: SecantMemory, _ iteration: Int, _ lastSlope: Double,
     _ lastLength: Double, _ isRestart: Bool
@@ -110,7 +130,11 @@ struct DescentCore {
   }
 
   /// Conjugate gradients for H d = −g, stopped at ‖r‖ ≤ min(½, √‖g‖) ‖g‖ or at negative curvature (Dembo and Steihaug 1983).
-  private func truncatedNewton(_ function: VectorFunction, _ point: LinePoint, into d: inout [Double]) throws {
+  private func truncatedNewton(
+    _ function: VectorFunction, _ point: LinePoint, _ lastStep: Double, into d: inout [Double]
+  )
+    throws
+  {
     let n = function.n
     let size = norm2(point.gradient)
     let target = min(0.5, size.squareRoot()) * size
@@ -127,8 +151,8 @@ struct DescentCore {
         return
       }
       if curvature <= 1e-16 * dot(p, p) {
-        // A direction in which the objective is concave: of use only if there is no better one.
-        if iteration == 0 { for k in 0..<n { d[k] = p[k] } }
+        // Downwards where the objective is concave: a step without a length of its own.
+        add(max(iteration == 0 ? 1 : 0, 2 * lastStep / norm2(p)), p, to: &d)
         return
       }
       let alpha = rho / curvature

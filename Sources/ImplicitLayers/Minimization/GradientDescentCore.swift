@@ -30,7 +30,8 @@ struct GradientDescentCore {
         return finish(
           .nonFinite,
           iteration == 0
-            ? "the objective or its gradient is not finite at the initial point" : "the iteration diverges; make smaller steps")
+            ? "the objective or its gradient is not finite at the initial point"
+            : "the iteration diverges; make smaller steps")
       }
       if measure <= tolerance * max(1, min(value.magnitude, firstValue)) {
         best = (x, value, measure)

@@ -10,10 +10,13 @@ public enum LineSearch: Sendable, Hashable {
   func check() throws(ImplicitLayerError) {
     switch self {
     case .armijo(let decrease):
-      guard decrease > 0, decrease < 1 else { throw .argument("Armijo's fraction lies between 0 and 1, not at \(decrease)") }
+      guard decrease > 0, decrease < 1 else {
+        throw .argument("Armijo's fraction lies between 0 and 1, not at \(decrease)")
+      }
     case .strongWolfe(let decrease, let curvature):
       guard decrease > 0, decrease < curvature, curvature < 1 else {
-        throw .argument("Wolfe's fractions need 0 < decrease < curvature < 1, not \(decrease) and \(curvature)")
+        throw .argument(
+          "Wolfe's fractions need 0 < decrease < curvature < 1, not \(decrease) and \(curvature)")
       }
     }
   }
@@ -72,7 +75,8 @@ extension LineSearch {
   /// Near a minimum differences of values are rounding; then slopes decide: (2 δ − 1) φ′(0) ≥ φ′(t), with a value that is not above by more
   /// than rounding.
   private func isFlatDecrease(_ trial: LinePoint, _ start: LinePoint, _ fraction: Double) -> Bool {
-    trial.value <= start.value + 1e-14 * start.value.magnitude && trial.slope <= (2 * fraction - 1) * start.slope
+    trial.value <= start.value + 1e-14 * start.value.magnitude
+      && trial.slope <= (2 * fraction - 1) * start.slope
   }
 
   private func wolfe(
@@ -107,7 +111,8 @@ extension LineSearch {
       // Where the slope's line through both points vanishes, at most ten times as far.
       let secant = t - trial.slope * (t - before.step) / (trial.slope - before.slope)
       before = trial
-      t = min(secant.isFinite && secant > 1.5 * t ? min(secant, 10 * t) : (shrunk > 0 ? 1.5 * t : 2 * t), longest)
+      t = min(
+        secant.isFinite && secant > 1.5 * t ? min(secant, 10 * t) : (shrunk > 0 ? 1.5 * t : 2 * t), longest)
       if shrunk > 0, trialNumber > 40 { return before }
     }
     return before.step > 0 ? before : nil
@@ -128,7 +133,8 @@ extension LineSearch {
       }
       let trial = try evaluate(t)
       if trial.value.isFinite, trial.slope.isFinite, isGood(trial) { return trial }
-      let isHigh = !trial.value.isFinite
+      let isHigh =
+        !trial.value.isFinite
         || (!isDecrease(trial, start, decrease) && !isFlatDecrease(trial, start, decrease))
       if isHigh || (trial.value >= low.value && trial.slope * width >= 0) {
         high = trial

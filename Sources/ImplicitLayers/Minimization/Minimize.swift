@@ -28,10 +28,12 @@ public enum MinimizationMethod: Sendable {
 public struct MinimizationOptions: Sendable {
   /// The method.
   public var method: MinimizationMethod
-  /// The line search of methods that have one.
-  public var lineSearch: LineSearch
+  /// The line search of methods that have one; if left out the strong Wolfe conditions, with a tenth of the slope for conjugate gradients, nine
+  /// tenths for others.
+  public var lineSearch: LineSearch?
   /// The largest ‖∇f‖∞ relative to max(1, |f|) that counts as zero (with bounds of the projected gradient); if left out 1e-9, or 1e-4 for unknowns
-  /// of float32. Where rounding of the objective refuses every step, a thousand times as much.
+  /// of float32. Where rounding of the objective refuses every step, a thousand times as much, or, for methods that know the curvature, as much as
+  /// promises a decrease of 1e-13 |f|.
   public var tolerance: Double?
   /// Limits and observation.
   public var control: SolveControl
@@ -40,7 +42,7 @@ public struct MinimizationOptions: Sendable {
 
   /// Options; what is left out has the value written here.
   public init(
-    method: MinimizationMethod = .automatic, lineSearch: LineSearch = .strongWolfe(), tolerance: Double? = nil,
+    method: MinimizationMethod = .automatic, lineSearch: LineSearch? = nil, tolerance: Double? = nil,
     control: SolveControl = SolveControl(maximumIterations: 2000),
     differentiation: ImplicitDifferentiation = .implicit
   ) {
@@ -82,7 +84,8 @@ public func minimize<Unknown: TensorTree>(
   return try guess.replacing(leaves: try call.run())
 }
 
-/// A minimiser, and what the solver did: a failure is a status and no error. Otherwise as ``minimize(_:guess:lower:upper:options:)``.
+/// A minimiser, and what the solver did: a failure is a status and no error. Otherwise as ``minimize(_:guess:lower:upper:options:)``;
+/// a minimiser of up to 64 unknowns that has no derivative has the status ``SolverStatus/degenerate``.
 /// - Parameter traceLength: how many norms of the gradient are returned.
 public func minimizeWithReport<Unknown: TensorTree>(
   _ objective: (Unknown) throws -> Tensor, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
@@ -108,13 +111,14 @@ private struct MinimizationCall {
   ) throws {
     let name = "minimize"
     try options.differentiation.check()
-    try options.lineSearch.check()
+    try options.lineSearch?.check()
     let bounds = try BoundTensors(name, guess.leaves, lower?.leaves, upper?.leaves)
     staged = try StagedFunction(name, guess: guess, explicit: bounds.leaves) { x, _ in [try objective(x)] }
     try staged.requireScalar(name)
     var seriesScale = 1.0
     if case .gradientDescent(let step?, let momentum) = options.method {
-      for (what, given) in [("step sizes", step), ("momenta", momentum)] where given.rank > 1 || given.count == 0 {
+      for (what, given) in [("step sizes", step), ("momenta", momentum)]
+      where given.rank > 1 || given.count == 0 {
         throw ImplicitLayerError.shape("\(name): \(what) are one number or a vector, not \(given.type)")
       }
       settings = [step, momentum].map { $0.converted(to: .float64) }
@@ -124,7 +128,8 @@ private struct MinimizationCall {
     }
     if case .series = options.differentiation.method, seriesScale == 1 {
       throw ImplicitLayerError.unsupportedDerivative(
-        "\(name): a series needs steps x ← x − α ∇f; choose gradient descent with one step size that is a number")
+        "\(name): a series needs steps x ← x − α ∇f; choose gradient descent with one step size that is a number"
+      )
     }
     let count = staged.guess.count
     let residual = try gradientResidual(staged, layer: name, hasBounds: !bounds.leaves.isEmpty)
@@ -133,9 +138,10 @@ private struct MinimizationCall {
       name: name, residual: residual, unknownCount: count,
       solver: Minimizer(
         programs: VectorPrograms(staged.program, unknowns: count), options: options,
-        tolerance: options.tolerance ?? (isSingle ? 1e-4 : 1e-9), boundCount: bounds.leaves.count),
+        tolerance: options.tolerance ?? (isSingle ? 1e-4 : 1e-9), boundCount: bounds.leaves.count,
+        stationarity: stationarityPrograms(residual, unknowns: count, reports: reports)),
       differentiation: options.differentiation, tags: bounds.leaves.isEmpty ? .symmetric : [],
-      seriesScale: seriesScale, reports: reports, traceLength: traceLength)
+      seriesScale: seriesScale, isGradient: true, reports: reports, traceLength: traceLength)
   }
   func run() throws -> [Tensor] {
     try layer.call(guess: staged.guess, parameters: staged.parameters, settings: settings)
@@ -161,7 +167,9 @@ private struct MinimizationCall {
       return given[0..<iterations.all]
     }
     let numbers = try settings.map(rows)
-    func steps(_ range: Range<Int>, _ state: [Tensor], _ parameters: [Tensor], _ numbers: [Tensor]) throws -> [Tensor] {
+    func steps(_ range: Range<Int>, _ state: [Tensor], _ parameters: [Tensor], _ numbers: [Tensor]) throws
+      -> [Tensor]
+    {
       if range.isEmpty { return state }
       return try scan(initial: state, over: numbers.map { $0[range] }) { state, row in
         let (x, velocity) = (Array(state.prefix(unknownCount)), state.dropFirst(unknownCount))
@@ -176,7 +184,8 @@ private struct MinimizationCall {
     var state = staged.guess + rest
     if constantCount > 0 {
       let fixed = { (x: Tensor) in stopGradient(x) }
-      state = try steps(0..<constantCount, state.map(fixed), staged.parameters.map(fixed), numbers.map(fixed)).map(fixed)
+      state = try steps(0..<constantCount, state.map(fixed), staged.parameters.map(fixed), numbers.map(fixed))
+        .map(fixed)
     }
     return Array(
       try steps(constantCount..<iterations.all, state, staged.parameters, numbers).prefix(unknownCount))
@@ -202,18 +211,37 @@ func gradientResidual(_ staged: StagedFunction, layer: String, hasBounds: Bool) 
   }
 }
 
+/// The gradient as a function of a vector, where a report is wanted and there are at most 64 unknowns.
+func stationarityPrograms(_ gradient: Program, unknowns: Int, reports: Bool) -> VectorPrograms? {
+  guard reports else { return nil }
+  let programs = VectorPrograms(gradient, unknowns: unknowns)
+  return programs.unknownCount <= 64 ? programs : nil
+}
+
+/// Gives a solution without a derivative its status: the Hessian over the free unknowns is singular, or a bound holds with a multiplier of zero.
+func markDegenerate(_ result: inout CoreResult, _ stationarity: VectorPrograms?, _ parameters: [DenseArray])
+  throws
+{
+  guard result.report.status == .converged, let stationarity else { return }
+  let function = try VectorFunction(stationarity, parameters: parameters)
+  if try !isRegular(function, result.x, isGradient: true) { result.report.status = .degenerate }
+}
+
 /// The minimisers on numbers.
 private struct Minimizer: NativeSolver {
   let programs: VectorPrograms
   let options: MinimizationOptions
   let tolerance: Double
   let boundCount: Int
+  /// What vanishes at a minimiser, if reports shall say where it has no derivative.
+  let stationarity: VectorPrograms?
 
   func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
     let function = try VectorFunction(programs, parameters: parameters)
     let bounds = try BoundTensors.numbers(parameters, count: boundCount, "minimize")
     let start = try Unknowns.vector(guess)
-    let result = try run(function, start, bounds, settings)
+    var result = try run(function, start, bounds, settings)
+    try markDegenerate(&result, stationarity, parameters)
     return NativeSolution(
       unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
       details: result.details)
@@ -223,8 +251,11 @@ private struct Minimizer: NativeSolver {
     _ function: VectorFunction, _ start: [Double], _ bounds: BoxBounds?, _ settings: [DenseArray]
   ) throws -> CoreResult {
     func descent(_ direction: DescentCore.Direction) throws -> CoreResult {
-      try DescentCore(
-        direction: direction, lineSearch: options.lineSearch, tolerance: tolerance, control: options.control
+      var search = LineSearch.strongWolfe()
+      if case .conjugate = direction { search = .strongWolfe(curvature: 0.1) }
+      return try DescentCore(
+        direction: direction, lineSearch: options.lineSearch ?? search, tolerance: tolerance,
+        control: options.control
       ).run(function, from: start)
     }
     func region(_ subproblem: TrustRegionCore.Subproblem) throws -> CoreResult {
@@ -236,7 +267,7 @@ private struct Minimizer: NativeSolver {
         lower: [Double](repeating: -.infinity, count: start.count),
         upper: [Double](repeating: .infinity, count: start.count))
       return try BoundedQuasiNewtonCore(
-        memory: try positive(memory), lineSearch: options.lineSearch, tolerance: tolerance,
+        memory: try positive(memory), lineSearch: options.lineSearch ?? .strongWolfe(), tolerance: tolerance,
         control: options.control
       ).run(function, from: start, bounds: bounds ?? free)
     }

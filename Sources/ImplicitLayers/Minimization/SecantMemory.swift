@@ -2,7 +2,7 @@
 public enum ConjugateFormula: Sendable, Hashable {
   /// max(0, g⁺ · y / g · g) (Polak and Ribière 1969, with Powell's restart).
   case polakRibiere
-  /// g⁺ · g⁺ / g · g (Fletcher and Reeves 1964).
+  /// g⁺ · g⁺ / g · g (Fletcher and Reeves 1964), or none where |g⁺ · g| ≥ 0.2 g⁺ · g⁺ (Powell 1977).
   case fletcherReeves
   /// (y − 2 d ‖y‖² / d · y) · g⁺ / d · y, kept above −1 / (‖d‖ min(0.01, ‖g‖)) (Hager and Zhang 2005).
   case hagerZhang
@@ -100,7 +100,7 @@ struct SecantMemory {
   ) -> Double {
     switch formula {
     case .polakRibiere: return max(0, dot(g, y) / dot(old, old))
-    case .fletcherReeves: return dot(g, g) / dot(old, old)
+    case .fletcherReeves: return dot(g, old).magnitude >= 0.2 * dot(g, g) ? 0 : dot(g, g) / dot(old, old)
     case .hagerZhang:
       let slope = dot(d, y)
       let beta = (dot(y, g) - 2 * dot(y, y) * dot(d, g) / slope) / slope

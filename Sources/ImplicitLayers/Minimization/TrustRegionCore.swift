@@ -1,6 +1,7 @@
 import COpenBLAS
 
-/// Newton's method in a trust region ‖d‖ ≤ Δ. The model's minimum is found from the eigenvalues of the Hessian (Moré and Sorensen 1983), or by
+/// Newton's method in a trust region. The model's minimum is found from the eigenvalues of the Hessian (Moré and Sorensen 1983) in the region
+/// ‖D d‖ ≤ Δ, with D the roots of the largest curvatures met along the axes, so that the units of the unknowns do not matter; or in ‖d‖ ≤ Δ by
 /// conjugate gradients that stop at the edge or at negative curvature (Steihaug 1983, Toint 1981).
 struct TrustRegionCore {
   enum Subproblem {
@@ -27,7 +28,7 @@ struct TrustRegionCore {
       return finish(.nonFinite, "the objective or its gradient is not finite at the initial point")
     }
     var model = QuadraticModel(size: n, subproblem)
-    var radius = max(1, 0.1 * norm2(x))
+    var radius = 0.0
     var lastStep = 0.0
     // Where the objective grows, its size must not excuse a large gradient.
     let firstValue = value.magnitude
@@ -42,9 +43,10 @@ struct TrustRegionCore {
       guard try model.prepare(function, x, gradient) else {
         return finish(.nonFinite, "the Hessian is not finite")
       }
+      if iteration == 0 { radius = model.firstRadius(x) }
       while true {
         let predicted = try model.step(function, x, gradient, radius, into: &d)
-        let length = norm2(d)
+        let length = model.length(d)
         set(&trial, x, plus: 1, d)
         let trialValue = try function.objective(trial, gradient: &trialGradient)
         let isFinite = trialValue.isFinite && areFinite(trialGradient)
@@ -59,7 +61,7 @@ struct TrustRegionCore {
           radius = min(2 * radius, 1e20)
         }
         if ratio > 1e-4, isFinite {
-          lastStep = length
+          lastStep = norm2(d)
           swap(&x, &trial)
           swap(&gradient, &trialGradient)
           value = trialValue
@@ -68,8 +70,12 @@ struct TrustRegionCore {
           break
         }
         rejected += 1
-        if length <= 2 * Double.ulpOfOne * norm2(x) || rejected > 100 || predicted <= 0 {
-          if measure <= max(1e3 * tolerance, 1e-8) * max(1, value.magnitude) { return finish(.converged) }
+        if norm2(d) <= 2 * Double.ulpOfOne * norm2(x) || rejected > 100 || predicted <= 0 {
+          if model.newtonDecrease <= roundingOfObjective * value.magnitude
+            || measure <= max(1e3 * tolerance, 1e-8) * max(1, value.magnitude)
+          {
+            return finish(.converged)
+          }
           return finish(.stalled, "no step in the trust region lowers the objective")
         }
         if control.cancellation?.isCancelled == true { return finish(.cancelled) }
@@ -87,6 +93,7 @@ private struct QuadraticModel {
   private var vectors: [Double] = []
   private var eigenvalues: [Double] = []
   private var components: [Double] = []
+  private var scale: [Double] = []
 
   init(size: Int, _ kind: TrustRegionCore.Subproblem) {
     self.size = size
@@ -96,6 +103,20 @@ private struct QuadraticModel {
     vectors = hessian
     eigenvalues = zeros(size)
     components = eigenvalues
+    scale = eigenvalues
+  }
+
+  /// What Newton's step promises; infinite where the Hessian is not positive definite, or not known.
+  var newtonDecrease: Double {
+    guard let least = eigenvalues.first, least > 0 else { return .infinity }
+    return zip(components, eigenvalues).reduce(0) { $0 + 0.5 * $1.0 * $1.0 / $1.1 }
+  }
+  /// ‖D d‖
+  func length(_ d: [Double]) -> Double { scale.isEmpty ? norm2(d) : scaledNorm(d, scale) }
+  func firstRadius(_ x: [Double]) -> Double {
+    let size = length(x)
+    if scale.isEmpty { return max(1, 0.1 * size) }
+    return size > 0 ? 0.1 * size : 1
   }
 
   /// Evaluates what the model is made of.
@@ -104,14 +125,22 @@ private struct QuadraticModel {
     var ignored = zeros(size)
     try function.hessian(x, gradient: &ignored, into: &hessian)
     guard areFinite(hessian) else { return false }
-    vectors = hessian
+    for k in 0..<size {
+      scale[k] = max(scale[k], hessian[k * size + k].magnitude.squareRoot())
+      if scale[k] == 0 { scale[k] = 1 }
+    }
+    for i in 0..<size {
+      for j in 0..<size { vectors[i * size + j] = hessian[i * size + j] / (scale[i] * scale[j]) }
+    }
     let n = Int32(size)
     guard
       LAPACKE_dsyevd(
         LAPACK_COL_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &vectors, n, &eigenvalues) == 0
     else { return false }
     // Column-major: eigenvector k is a row of the row-major array.
-    multiply(vectors, rows: size, columns: size, gradient, into: &components)
+    var scaled = gradient
+    for k in 0..<size { scaled[k] /= scale[k] }
+    multiply(vectors, rows: size, columns: size, scaled, into: &components)
     return true
   }
 
@@ -143,7 +172,8 @@ private struct QuadraticModel {
     if least <= 1e-14 * scale || length(0) > radius {
       // ‖d(λ)‖ = Δ for λ above −least: by Newton's method on 1/‖d‖, inside of a bracket.
       var low = max(0, -least)
-      let smallest = low + 1e-14 * scale
+      // A positive definite Hessian needs no shift that keeps away from its lowest eigenvalue.
+      let smallest = least > 1e-14 * scale ? 0 : low + 1e-14 * scale
       if length(smallest) < radius {
         // The hard case: the gradient hardly has a part along the lowest eigenvector, which fills up the length.
         shift = smallest
@@ -165,7 +195,9 @@ private struct QuadraticModel {
             slope += components[k] * components[k] / (denominator * denominator * denominator)
           }
           var next = shift + size * size / slope * (size - radius) / radius
-          if !(next > low && next < high) { next = (low > 0 ? (low * high).squareRoot() : 0.5 * (low + high)) }
+          if !(next > low && next < high) {
+            next = (low > 0 ? (low * high).squareRoot() : 0.5 * (low + high))
+          }
           if next == shift { break }
           shift = next
         }
@@ -180,6 +212,7 @@ private struct QuadraticModel {
       predicted -= part * (components[k] + 0.5 * eigenvalues[k] * part)
       for j in 0..<n { d[j] += part * vectors[k * n + j] }
     }
+    for j in 0..<n { d[j] /= self.scale[j] }
     return predicted
   }
 

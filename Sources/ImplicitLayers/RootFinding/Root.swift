@@ -218,15 +218,27 @@ private struct RootSolver: NativeSolver {
 }
 
 /// Whether the Jacobian is regular at a root in the sense of the derivative's check (`ImplicitLayer.regularity`).
-func isRegular(_ function: VectorFunction, _ x: [Double]) throws -> Bool {
+/// - Parameter isGradient: whether the matrix is scaled to a diagonal of ones first.
+func isRegular(_ function: VectorFunction, _ x: [Double], isGradient: Bool = false) throws -> Bool {
   let n = function.n
   if n == 0 { return true }
   var (value, jacobian) = (zeros(n), zeros(n * n))
   try function.valueAndJacobian(x, into: &value, &jacobian)
-  guard areFinite(jacobian), let factor = try? LUFactorization(jacobian, size: n) else { return false }
-  var (newton, other, change) = (zeros(n), zeros(n), zeros(n))
-  factor.solve(value, into: &newton, count: 1, transposed: false)
-  factor.solve([Double](repeating: 1, count: n), into: &other, count: 1, transposed: false)
+  guard areFinite(jacobian) else { return false }
+  var scale = [Double](repeating: 1, count: n)
+  if isGradient {
+    for k in 0..<n where jacobian[k * n + k] != 0 {
+      scale[k] = 1 / jacobian[k * n + k].magnitude.squareRoot()
+    }
+    for i in 0..<n { for j in 0..<n { jacobian[i * n + j] *= scale[i] * scale[j] } }
+  }
+  guard let factor = try? LUFactorization(jacobian, size: n) else { return false }
+  func solve(_ right: [Double]) -> [Double] {
+    var result = zeros(n)
+    factor.solve(zip(right, scale).map { $0 * $1 }, into: &result, count: 1, transposed: false)
+    return zip(result, scale).map { $0 * $1 }
+  }
+  let (newton, other) = (solve(value), solve([Double](repeating: 1, count: n)))
   let (size, otherSize) = (1 + normInfinity(x), max(normInfinity(other), 1e-30))
   var probe = newton.map { -$0 }
   for k in 0..<n { probe[k] += Double.ulpOfOne * size * (other[k] / otherSize) }
@@ -239,6 +251,5 @@ func isRegular(_ function: VectorFunction, _ x: [Double]) throws -> Bool {
   try function.pushforward(x, direction, into: &held)
   add(-1, held, to: &moved)
   guard areFinite(moved) else { return false }
-  factor.solve(moved, into: &change, count: 1, transposed: false)
-  return normInfinity(change) <= RequireRegularRoot.largestChange
+  return normInfinity(solve(moved)) <= RequireRegularRoot.largestChange
 }

@@ -42,12 +42,11 @@ extension ImplicitLayer {
 
   private func implicitTangent(_ flat: FlatResidual, _ x: Tensor, _ right: Tensor) throws -> Tensor {
     let structure = try structure(flat, x)
-    let matrix = try jacobianOperator(flat, x, structure)
     var options = differentiation.linearSolve
     if structure == .matrixFree, !options.method.isIteration {
       options.method = tags.contains(.symmetric) ? .minres : .gmres()
     }
-    let prepared = try PreparedOperator(matrix, options)
+    let prepared = try jacobianSystem(flat, x, structure, options)
     let tangent = -(try prepared.solve(right))
     guard differentiation.checksSolution, structure != .matrixFree else { return tangent }
     let measures = try regularity(flat.constant, stopGradient(x), prepared, structure)
@@ -62,6 +61,23 @@ extension ImplicitLayer {
     let pattern = try jacobianSparsity(of: flat.callAsFunction, at: x)
     if pattern.entryCount <= n * n / 10 { return .sparse }
     return n <= 2048 ? .dense : .matrixFree
+  }
+
+  private func jacobianSystem(
+    _ flat: FlatResidual, _ x: Tensor, _ structure: JacobianStructure, _ options: LinearSolveOptions
+  ) throws -> JacobianSystem {
+    if isGradient, structure == .dense {
+      // The unknowns of a fit have units of their own: entries of the Hessian may differ by more than rounding leaves.
+      let matrix = try jacobian(flat.callAsFunction, mode: .forward)(x)
+      let n = flat.count
+      let diagonal = stopGradient((abs(matrix) * Tensor.identity(n, type: matrix.elementType)).sum(axis: 1))
+      let scale = select(diagonal .> 0.0, 1.0 / Autodiff.sqrt(select(diagonal .> 0.0, diagonal, 1.0)), 1.0)
+      let scaled = scale.expandingAxis(1) * matrix * scale
+      return JacobianSystem(
+        prepared: try PreparedOperator(.dense(scaled, tags: tags), options), scale: scale)
+    }
+    return JacobianSystem(
+      prepared: try PreparedOperator(try jacobianOperator(flat, x, structure), options), scale: nil)
   }
 
   private func jacobianOperator(_ flat: FlatResidual, _ x: Tensor, _ structure: JacobianStructure) throws
@@ -87,7 +103,7 @@ extension ImplicitLayer {
   /// at a simple root it is of the order of ‖d‖, at a double root ½ however close x is. A step of the size of rounding along F_x⁻¹ 1, which is
   /// nearly the null direction of a nearly singular F_x, is added for solvers that end exactly where F vanishes in floating point.
   private func regularity(
-    _ flat: FlatResidual, _ x: Tensor, _ prepared: PreparedOperator, _ structure: JacobianStructure
+    _ flat: FlatResidual, _ x: Tensor, _ prepared: JacobianSystem, _ structure: JacobianStructure
   ) throws -> [Tensor] {
     let ones = Tensor.ones(x.shape, type: x.elementType)
     let steps = stopGradient(try prepared.solve(stack([try flat(x), ones], axis: 1)))
@@ -108,6 +124,18 @@ extension ImplicitLayer {
       change = try prepared.solve(there - here)
     }
     return [distance, abs(change).max()].map { stopGradient($0.converted(to: .float64)) }
+  }
+}
+
+/// A Jacobian A that is ready to be solved with, or S A S with a diagonal S that is constant: A⁻¹ = S (S A S)⁻¹ S.
+private struct JacobianSystem {
+  let prepared: PreparedOperator
+  let scale: Tensor?
+
+  func solve(_ right: Tensor) throws -> Tensor {
+    guard let scale else { return try prepared.solve(right) }
+    let rows = right.rank == 2 ? scale.expandingAxis(1) : scale
+    return rows * (try prepared.solve(rows * right))
   }
 }
 

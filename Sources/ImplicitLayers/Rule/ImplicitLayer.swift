@@ -42,6 +42,8 @@ final class ImplicitLayer: Sendable, Hashable {
   let tags: OperatorTags
   /// The residual times this is of the form f(y) − y, for the series.
   let seriesScale: Double
+  /// Whether the Jacobian is that of a gradient, so that a dense one is scaled to a diagonal of ones before it is factored.
+  let isGradient: Bool
   /// Whether a solve that fails is a status and not an error.
   let reports: Bool
   /// Steps of the trace that is returned.
@@ -50,7 +52,7 @@ final class ImplicitLayer: Sendable, Hashable {
   init(
     name: String, residual: Program, unknownCount: Int, solver: any NativeSolver,
     differentiation: ImplicitDifferentiation, tags: OperatorTags = [], seriesScale: Double = 1,
-    reports: Bool = false, traceLength: Int = 0
+    isGradient: Bool = false, reports: Bool = false, traceLength: Int = 0
   ) {
     self.name = name
     self.residual = residual
@@ -59,6 +61,7 @@ final class ImplicitLayer: Sendable, Hashable {
     self.differentiation = differentiation
     self.tags = tags
     self.seriesScale = seriesScale
+    self.isGradient = isGradient
     self.reports = reports
     self.traceLength = traceLength
   }
