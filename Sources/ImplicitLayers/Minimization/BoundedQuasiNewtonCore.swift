@@ -60,7 +60,9 @@ struct BoundedQuasiNewtonCore {
         model.reset()
       }
       guard var next = found else {
-        if measure <= max(1e3 * tolerance, 1e-8) * max(1, point.value.magnitude) { return finish(.converged) }
+        if measure <= max(1e3 * tolerance, 1e-8) * max(1, min(point.value.magnitude, firstValue)) {
+          return finish(.converged)
+        }
         return finish(
           function.failure == nil ? .stalled : .nonFinite,
           "no step along the projected gradient lowers the objective")

@@ -77,7 +77,7 @@ struct DescentCore {
         isRestart = true
       }
       guard var next = found else {
-        if isRounding || isNoise(point, measure) { return finish(.converged) }
+        if isRounding || isNoise(point, measure, firstValue) { return finish(.converged) }
         return finish(
           function.failure == nil ? .stalled : .nonFinite,
           "no step along the direction of steepest descent lowers the objective")
@@ -92,7 +92,7 @@ struct DescentCore {
       swap(&point, &next)
       if isStill {
         return recorder.result(
-          isNoise(point, normInfinity(point.gradient)) ? .converged : .stalled, point.x, function,
+          isNoise(point, normInfinity(point.gradient), firstValue) ? .converged : .stalled, point.x, function,
           measure: normInfinity(point.gradient), value: point.value, "steps no longer change the unknowns")
       }
     }
@@ -100,8 +100,8 @@ struct DescentCore {
   }
 
   /// Whether a gradient that no step makes smaller is as small as rounding of the objective allows.
-  private func isNoise(_ point: LinePoint, _ measure: Double) -> Bool {
-    measure <= max(1e3 * tolerance, 1e-8) * max(1, point.value.magnitude)
+  private func isNoise(_ point: LinePoint, _ measure: Double, _ firstValue: Double) -> Bool {
+    measure <= max(1e3 * tolerance, 1e-8) * max(1, min(point.value.magnitude, firstValue))
   }
 
   /// Whether slopes along directions say what Newton's step would gain. Truncated conjugate gradients may gain more.

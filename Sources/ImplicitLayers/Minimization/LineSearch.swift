@@ -110,9 +110,9 @@ extension LineSearch {
       if t >= longest { return trial }
       // Where the slope's line through both points vanishes, at most ten times as far.
       let secant = t - trial.slope * (t - before.step) / (trial.slope - before.slope)
+      let far = trial.slope > before.slope ? min(max(secant, 2 * t), 10 * t) : 10 * t
       before = trial
-      t = min(
-        secant.isFinite && secant > 1.5 * t ? min(secant, 10 * t) : (shrunk > 0 ? 1.5 * t : 2 * t), longest)
+      t = min(shrunk > 0 ? 1.5 * t : far, longest)
       if shrunk > 0, trialNumber > 40 { return before }
     }
     return before.step > 0 ? before : nil

@@ -72,7 +72,7 @@ struct TrustRegionCore {
         rejected += 1
         if norm2(d) <= 2 * Double.ulpOfOne * norm2(x) || rejected > 100 || predicted <= 0 {
           if model.newtonDecrease <= roundingOfObjective * value.magnitude
-            || measure <= max(1e3 * tolerance, 1e-8) * max(1, value.magnitude)
+            || measure <= max(1e3 * tolerance, 1e-8) * max(1, min(value.magnitude, firstValue))
           {
             return finish(.converged)
           }
