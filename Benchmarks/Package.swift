@@ -21,6 +21,7 @@ let package = Package(
     .executable(name: "bench-equations", targets: ["bench-equations"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
     .executable(name: "bench-linear", targets: ["bench-linear"]),
+    .executable(name: "bench-programs", targets: ["bench-programs"]),
     .executable(name: "conformance", targets: ["conformance"]),
   ],
   dependencies: [
@@ -68,6 +69,10 @@ let package = Package(
     .executableTarget(
       name: "bench-linear",
       dependencies: ["BenchmarkSupport", "CGemm", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-programs",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(
       name: "conformance",
