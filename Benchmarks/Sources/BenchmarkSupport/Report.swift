@@ -58,26 +58,27 @@ package final class Report {
 
   /// Adds the quotient of two timings; the bar is held against the quotient of the minima.
   package func compare(_ name: String, _ numerator: Timing, over denominator: Timing, _ bar: Bar? = nil) {
-    let value = numerator.minimum / denominator.minimum
-    let medians = numerator.median / denominator.median
-    let comparison: Comparison
+    compare(
+      name, numerator.minimum / denominator.minimum, medians: numerator.median / denominator.median, bar)
+  }
+
+  /// Adds a number that has to stay on one side of a bar.
+  package func compare(_ name: String, _ value: Double, medians: Double? = nil, _ bar: Bar?) {
+    var comparison = Comparison(name: name, value: value, valueOfMedians: medians)
     switch bar {
     case .atLeast(let limit):
-      comparison = Comparison(
-        name: name, value: value, valueOfMedians: medians, bar: limit, direction: "at least",
-        isMet: value >= limit)
+      (comparison.bar, comparison.direction, comparison.isMet) = (limit, "at least", value >= limit)
     case .atMost(let limit):
-      comparison = Comparison(
-        name: name, value: value, valueOfMedians: medians, bar: limit, direction: "at most",
-        isMet: value <= limit)
-    case nil: comparison = Comparison(name: name, value: value, valueOfMedians: medians)
+      (comparison.bar, comparison.direction, comparison.isMet) = (limit, "at most", value <= limit)
+    case nil: break
     }
     content.comparisons.append(comparison)
     let verdict =
       comparison.bar.map {
         "(bar: \(comparison.direction!) \($0)) \(comparison.isMet == true ? "met" : "MISSED")"
       } ?? ""
-    print("  \(padded(name, 58)) \(number(value)) x   \(number(medians)) of medians \(verdict)")
+    let quotient = medians.map { " x   \(number($0)) of medians" } ?? ""
+    print("  \(padded(name, 58)) \(number(value))\(quotient) \(verdict)")
     flush()
   }
 
@@ -100,7 +101,8 @@ package final class Report {
   }
 
   private func number(_ x: Double) -> String {
-    let text = String(format: x >= 1000 ? "%.0f" : x >= 100 ? "%.1f" : "%.3f", x)
+    let format = x >= 1000 ? "%.0f" : x >= 100 ? "%.1f" : x != 0 && abs(x) < 0.001 ? "%.2e" : "%.3f"
+    let text = String(format: format, x)
     return String(repeating: " ", count: max(0, 10 - text.count)) + text
   }
 

@@ -71,7 +71,8 @@ func measure(
   }
 }
 
-/// The gradient along a random direction in all data, program by program, against central differences of tightly solved programs.
+/// The gradient along a random direction in all data, program by program, against central differences of tightly solved programs. Programs
+/// whose active constraints change within the differences' steps are left out: there the solution has a kink.
 func measureErrors(_ size: SeededPrograms, _ report: Report) throws {
   var options = QuadraticProgramOptions()
   (options.absoluteTolerance, options.relativeTolerance) = (1e-12, 1e-12)
@@ -81,28 +82,33 @@ func measureErrors(_ size: SeededPrograms, _ report: Report) throws {
     Tensor((0..<tensor.count).map { _ in Double.random(in: -1...1, using: &generator) }, shape: tensor.shape)
   }
   let gradient = try slope(size.data)
-  func sums(_ x: Tensor) -> [Double] {
-    let each = x.count / size.count
-    let values = x.values
-    return (0..<size.count).map { p in values[p * each..<(p + 1) * each].reduce(0, +) }
+  func rows(_ x: Tensor) -> [ArraySlice<Double>] {
+    let (each, values) = (x.count / size.count, x.values)
+    return (0..<size.count).map { values[$0 * each..<($0 + 1) * each] }
   }
+  func sums(_ x: Tensor) -> [Double] { rows(x).map { $0.reduce(0, +) } }
   let slopes = zip(gradient, direction).map { sums($0 * $1) }
   let exact = (0..<size.count).map { p in slopes.reduce(0.0) { $0 + $1[p] } }
-  // Three-point differences of two steps, extrapolated.
-  func difference(_ step: Double) throws -> [Double] {
-    let (up, down) = (
-      try solutions(zip(size.data, direction).map { $0 + $1 * step })[0],
-      try solutions(zip(size.data, direction).map { $0 - $1 * step })[0]
-    )
-    return zip(sums(up), sums(down)).map { ($0 - $1) / (2 * step) }
+  /// Sums of solutions at a distance along the direction, and which constraints are active.
+  func values(_ step: Double) throws -> (sums: [Double], active: [[Bool]]) {
+    let found = try solutions(zip(size.data, direction).map { $0 + $1 * step })
+    return (sums(found[0]), rows(found[1]).map { $0.map { $0 > 0 } })
   }
-  let (coarse, fine) = (try difference(2e-6), try difference(1e-6))
-  var worst = 0.0
+  // Central differences of two steps, extrapolated.
+  let step = 2e-6
+  let points = try [-1.0, -0.5, 0.5, 1].map { try values($0 * step) }
+  var (worst, kinks) = (0.0, 0)
   for p in 0..<size.count {
-    let expected = (4 * fine[p] - coarse[p]) / 3
+    guard points.allSatisfy({ $0.active[p] == points[0].active[p] }) else {
+      kinks += 1
+      continue
+    }
+    let coarse = (points[3].sums[p] - points[0].sums[p]) / (2 * step)
+    let fine = (points[2].sums[p] - points[1].sums[p]) / step
+    let expected = (4 * fine - coarse) / 3
     worst = max(worst, abs(exact[p] - expected) / max(1, abs(expected)))
   }
-  report.add(
-    "gradient, largest relative error, \(size.count) x (\(size.variables), \(size.inequalities))",
-    value: worst, unit: "")
+  let label = "\(size.count) x (\(size.variables), \(size.inequalities))"
+  report.compare("gradient, largest relative error, \(label)", worst, .atMost(1e-7))
+  report.add("programs with a kink left out, \(label)", value: Double(kinks), unit: "")
 }

@@ -48,6 +48,7 @@ static inline __attribute__((always_inline)) void costate_prefetch(const void *f
 void costate_prefer_huge_pages(void *memory, long bytes);
 
 #include "CLanesMath.h"
+#include "CLanesReductions.h"
 #include "CLanesStreaming.h"
 #include "CLanesTranspose.h"
 

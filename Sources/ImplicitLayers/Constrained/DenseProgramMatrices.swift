@@ -1,21 +1,18 @@
-import COpenBLAS
 import Lanes
 
-/// Dense matrices. Inequalities are condensed into the Hessian, H = Q + diag + Gᵀ W G, and [H, Aᵀ; A, −1/w] is factored as
+/// Dense matrices of programs in lanes. Inequalities are condensed into the Hessian, H = Q + diag + Gᵀ W G, and [H, Aᵀ; A, −1/w] is factored as
 /// [L, 0; V, R] with H = L Lᵀ, V = A L⁻ᵀ, R Rᵀ = 1/w + V Vᵀ: one Cholesky decomposition in which the second half's sign is turned.
-///
-/// `Double` goes to LAPACK; lanes to the tiled kernels below.
-final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
+final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar == Double {
   let variableCount: Int
   let rowCount: Int
   let equalityCount: Int
   /// n x n, both halves.
-  let quadratic: UnsafeMutablePointer<L>
+  private let quadratic: UnsafeMutablePointer<L>
   /// Cᵀ, n x rows: column i of C is contiguous.
-  let rowsTransposed: UnsafeMutablePointer<L>
+  private let rowsTransposed: UnsafeMutablePointer<L>
   /// The lower half of a matrix of n + equalityCount rows.
   private let factor: UnsafeMutablePointer<L>
-  /// Gᵀ W, or Gᵀ √W.
+  /// Gᵀ W.
   private let weighted: UnsafeMutablePointer<L>
   private let weights: UnsafeMutablePointer<L>
   private let product: UnsafeMutablePointer<L>
@@ -23,7 +20,8 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
   private let memory: LaneMemory<L>
   private var size: Int { variableCount + equalityCount }
 
-  init(variableCount n: Int, rowCount m: Int, equalityCount p: Int) {
+  init(_ size: ProgramSize) {
+    let (n, m, p) = (size.variables, size.rows, size.equalities)
     (variableCount, rowCount, equalityCount) = (n, m, p)
     memory = LaneMemory(n * n + 2 * n * m + (n + p) * (n + p) + 2 * m + p)
     quadratic = memory.take(n * n)
@@ -47,6 +45,19 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
     let (n, m) = (variableCount, rowCount)
     v.update(repeating: L(0.0), count: m)
     var i = 0
+    // Four columns at a time, so that results are loaded and stored less often.
+    while i &+ 4 <= n {
+      let (r0, r1) = (rowsTransposed + i &* m, rowsTransposed + (i &+ 1) &* m)
+      let (r2, r3) = (rowsTransposed + (i &+ 2) &* m, rowsTransposed + (i &+ 3) &* m)
+      let (x0, x1, x2, x3) = (x[i], x[i &+ 1], x[i &+ 2], x[i &+ 3])
+      var k = 0
+      while k < m {
+        let first = L.multiplyAdd(r1[k], x1, L.multiplyAdd(r0[k], x0, v[k]))
+        v[k] = L.multiplyAdd(r3[k], x3, L.multiplyAdd(r2[k], x2, first))
+        k = k &+ 1
+      }
+      i = i &+ 4
+    }
     while i < n {
       let (row, factor) = (rowsTransposed + i &* m, x[i])
       var k = 0
@@ -65,26 +76,31 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
       i = i &+ 1
     }
   }
-  func norms(columns: UnsafeMutablePointer<L>, rows: UnsafeMutablePointer<L>) {
+  func norms(
+    columns: UnsafeMutablePointer<L>, rows: UnsafeMutablePointer<L>, columnScale: UnsafePointer<L>,
+    rowScale: UnsafePointer<L>
+  ) {
     let (n, m) = (variableCount, rowCount)
-    quadraticNorms(columns)
+    quadraticNorms(columns, columnScale: columnScale)
     rows.update(repeating: L(0.0), count: m)
     for i in 0..<n {
-      var largest = columns[i]
+      let factor = columnScale[i]
+      var largest = L(0.0)
       for k in 0..<m {
         let size = rowsTransposed[i &* m &+ k].magnitude
-        largest = L.maximum(largest, size)
-        rows[k] = L.maximum(rows[k], size)
+        largest = L.maximum(largest, size * rowScale[k])
+        rows[k] = L.maximum(rows[k], size * factor)
       }
-      columns[i] = largest
+      columns[i] = L.maximum(columns[i], largest * factor)
     }
+    for k in 0..<m { rows[k] *= rowScale[k] }
   }
-  func quadraticNorms(_ columns: UnsafeMutablePointer<L>) {
+  func quadraticNorms(_ columns: UnsafeMutablePointer<L>, columnScale: UnsafePointer<L>) {
     let n = variableCount
     for i in 0..<n {
       var largest = L(0.0)
-      for j in 0..<n { largest = L.maximum(largest, quadratic[i &* n &+ j].magnitude) }
-      columns[i] = largest
+      for j in 0..<n { largest = L.maximum(largest, quadratic[i &* n &+ j].magnitude * columnScale[j]) }
+      columns[i] = largest * columnScale[i]
     }
   }
   func scale(columns: UnsafePointer<L>, rows: UnsafePointer<L>, objective: L) {
@@ -99,7 +115,6 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
   func factorize(diagonal: UnsafePointer<L>, weights given: UnsafePointer<L>) -> L.Mask {
     let (n, m, p, size) = (variableCount, rowCount, equalityCount, size)
     weights.update(from: given, count: m)
-    if L.self == Double.self { return factorizeWithLAPACK(diagonal) }
     // Gᵀ W, with the columns of G's rows only.
     let inequalities = m &- p
     for i in 0..<n {
@@ -119,9 +134,13 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
       }
       row[i] += diagonal[i]
     }
-    addProducts(
-      factor, stride: size, weighted, stride: inequalities, rowsTransposed + p, stride: m, rows: n,
-      depth: inequalities)
+    var isUsed = L(0.0) .== L(1.0)
+    for k in p..<m { isUsed = isUsed .| .!(weights[k] .== L(0.0)) }
+    if isUsed.anyTrue {
+      addProducts(
+        factor, stride: size, weighted, stride: inequalities, rowsTransposed + p, stride: m, rows: n,
+        depth: inequalities)
+    }
     for e in 0..<p {
       let row = factor + (n &+ e) &* size
       for i in 0..<n { row[i] = rowsTransposed[i &* m &+ e] }
@@ -147,55 +166,6 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
       isSafe = isSafe .& decompose(corner, stride: size, columns: 0..<p, rows: p)
     }
     return isSafe
-  }
-
-  private func factorizeWithLAPACK(_ diagonal: UnsafePointer<L>) -> L.Mask {
-    let (n, m, p, size) = (variableCount, rowCount, equalityCount, size)
-    let inequalities = m - p
-    let (a, q, c) = (doubles(factor), doubles(quadratic), doubles(rowsTransposed))
-    let (w, root, shift) = (
-      doubles(weights), doubles(weighted), doubles(UnsafeMutablePointer(mutating: diagonal))
-    )
-    for k in 0..<inequalities { doubles(product)[k] = w[p + k].squareRoot() }
-    for i in 0..<n {
-      (a + i * size).update(from: q + i * n, count: i + 1)
-      a[i * size + i] += shift[i]
-      let source = c + (i * m + p)
-      for k in 0..<inequalities { root[i * inequalities + k] = source[k] * doubles(product)[k] }
-      for e in 0..<p { a[(n + e) * size + i] = w[e] == 0 ? 0 : c[i * m + e] }
-    }
-    // Row-major lower is column-major upper: A = Uᵀ U.
-    let order = Int32(size)
-    if n > 0, inequalities > 0 {
-      cblas_dsyrk(
-        CblasRowMajor, CblasLower, CblasNoTrans, Int32(n), Int32(inequalities), 1, root, Int32(inequalities),
-        1, a,
-        order)
-    }
-    var isSafe = true
-    if n > 0 {
-      isSafe = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, upperHalf, Int32(n), a, order) == 0
-    }
-    if p > 0 {
-      if n > 0 {
-        cblas_dtrsm(
-          CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, Int32(p), Int32(n), 1, a, order,
-          a + n * size, order)
-      }
-      let corner = a + (n * size + n)
-      for e in 0..<p {
-        for j in 0..<e { corner[e * size + j] = 0 }
-        corner[e * size + e] = w[e] == 0 ? 1 : 1 / w[e]
-      }
-      if n > 0 {
-        cblas_dsyrk(
-          CblasRowMajor, CblasLower, CblasNoTrans, Int32(p), Int32(n), 1, a + n * size, order, 1, corner,
-          order)
-      }
-      isSafe =
-        LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, upperHalf, Int32(p), corner, order) == 0 && isSafe
-    }
-    return L.zero .== L(isSafe ? 0.0 : 1.0)
   }
 
   func solve(_ x: UnsafeMutablePointer<L>, _ rows: UnsafeMutablePointer<L>) {
@@ -231,10 +201,61 @@ final class DenseProgramMatrices<L: Lane>: ProgramMatrices {
   }
 }
 
-@inline(__always)
-private func doubles<L>(_ pointer: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-  UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: Double.self)
-}
+extension DenseProgramMatrices {
+  static var programCount: Int { L.laneCount }
 
-/// LAPACK's name for it.
-private let upperHalf: CChar = 85
+  func loadMatrices(quadratic q: UnsafePointer<Double>, rows: UnsafePointer<Double>, programs: Int) {
+    let (n, m) = (variableCount, rowCount)
+    loadRows(q, stride: n * n, count: n * n, lanes: programs, into: quadratic, repeatsLast: true)
+    for i in 0..<n {
+      for j in 0..<i {
+        let (above, below) = (quadratic + (j &* n &+ i), quadratic + (i &* n &+ j))
+        let mean = (above[0] + below[0]) * 0.5
+        (above[0], below[0]) = (mean, mean)
+      }
+    }
+    let row = factor
+    for k in 0..<m {
+      loadRows(rows + k * n, stride: m * n, count: n, lanes: programs, into: row, repeatsLast: true)
+      for i in 0..<n { rowsTransposed[i &* m &+ k] = row[i] }
+    }
+  }
+  func loadVariables(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<L>
+  ) { load(source, variableCount, place, programs, into: target) }
+  func loadConstraints(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<L>,
+    padding: Double
+  ) { load(source, rowCount + variableCount, place, programs, into: target) }
+  private func load(
+    _ source: UnsafePointer<Double>, _ count: Int, _ place: Int, _ programs: Int,
+    into target: UnsafeMutablePointer<L>
+  ) {
+    if place == 0 {
+      loadRows(source, stride: count, count: count, lanes: programs, into: target, repeatsLast: true)
+      return
+    }
+    for k in 0..<count {
+      target[k] = L(0.0)
+      for lane in 0..<programs { target[k][lane: place + lane] = source[lane * count + k] }
+    }
+  }
+  func storeVariables(
+    _ source: UnsafePointer<L>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>
+  ) { store(source, variableCount, place, programs, into: target) }
+  func storeConstraints(
+    _ source: UnsafePointer<L>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>
+  ) { store(source, rowCount + variableCount, place, programs, into: target) }
+  private func store(
+    _ source: UnsafePointer<L>, _ count: Int, _ place: Int, _ programs: Int,
+    into target: UnsafeMutablePointer<Double>
+  ) {
+    if place == 0 {
+      storeRows(source, count: count, lanes: programs, into: target, stride: count)
+      return
+    }
+    for lane in 0..<programs {
+      for k in 0..<count { target[lane * count + k] = source[k][lane: place + lane] }
+    }
+  }
+}

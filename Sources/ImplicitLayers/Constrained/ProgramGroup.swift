@@ -1,134 +1,79 @@
 import Foundation
 import Lanes
 
-/// Quadratic programs of one size that were solved together, one in each lane, kept for derivatives.
-final class ProgramGroup<L: Lane>: @unchecked Sendable where L.Scalar == Double {
+/// Quadratic programs of one size that were solved together, kept for derivatives.
+final class ProgramGroup<Matrices: BatchedProgramMatrices>: @unchecked Sendable {
+  typealias L = Matrices.L
   /// Its vectors are scratch memory of derivatives.
   private let lock = NSLock()
-  let core: ProximalInteriorPoint<DenseProgramMatrices<L>>
-  private(set) var outcome: ProximalInteriorPoint<DenseProgramMatrices<L>>.Outcome?
+  private let core: ProximalInteriorPoint<Matrices>
+  private(set) var outcome = ProximalInteriorPoint<Matrices>.Outcome()
   private var isConvex = L(0.0) .== L(0.0)
   private var margins: RegularityMargins<L>?
   private var hasBarrier = false
 
-  init(_ size: ProgramSize) {
-    core = ProximalInteriorPoint(
-      DenseProgramMatrices(variableCount: size.variables, rowCount: size.rows, equalityCount: size.equalities)
-    )
-  }
+  init(_ size: ProgramSize) { core = ProximalInteriorPoint(Matrices(size)) }
 
-  /// Takes `lanes` programs that lie one after the other, and solves them.
-  func solve(_ data: ProgramPointers, first: Int, lanes: Int, _ options: QuadraticProgramOptions) {
-    let (n, m, count) = (core.n, core.m, core.count)
+  /// Takes so many programs that lie one after the other, and solves them.
+  func solve(
+    _ data: ProgramPointers, size: ProgramSize, first: Int, programs: Int, _ options: QuadraticProgramOptions
+  ) {
+    let (n, m, constraints) = (size.variables, size.rows, size.constraints)
     let matrices = core.matrices
-    loadRows(
-      data.quadratic + first * n * n, stride: n * n, count: n * n, lanes: lanes, into: matrices.quadratic,
-      repeatsLast: true)
-    let row = core.errorX
-    for k in 0..<m {
-      loadRows(
-        data.rows + (first * m + k) * n, stride: m * n, count: n, lanes: lanes, into: row, repeatsLast: true)
-      for i in 0..<n { matrices.rowsTransposed[i * m + k] = row[i] }
-    }
-    loadRows(data.linear + first * n, stride: n, count: n, lanes: lanes, into: core.linear, repeatsLast: true)
-    loadRows(
-      data.lower + first * count, stride: count, count: count, lanes: lanes, into: core.lower,
-      repeatsLast: true)
-    loadRows(
-      data.upper + first * count, stride: count, count: count, lanes: lanes, into: core.upper,
-      repeatsLast: true)
-    let (zero, one) = (L(0.0), L(1.0))
-    for k in 0..<count {
-      let (low, high) = (core.lower[k], core.upper[k])
-      let equal = low .== high
-      let (hasLow, hasHigh) = (
-        (.!equal) .& (L(-options.infinity) .< low), (.!equal) .& (high .< L(options.infinity))
-      )
-      core.isEquation[k] = select(equal, one, zero)
-      core.hasLower[k] = select(hasLow, one, zero)
-      core.hasUpper[k] = select(hasHigh, one, zero)
-      core.lower[k] = select(hasLow, low, zero)
-      core.upper[k] = select(hasHigh .| equal, high, zero)
-    }
+    matrices.loadMatrices(
+      quadratic: data.quadratic + first * n * n, rows: data.rows + first * m * n, programs: programs)
+    matrices.loadVariables(data.linear + first * n, place: 0, programs: programs, into: core.linear)
+    core.load(
+      lower: data.lower + first * constraints, upper: data.upper + first * constraints, programs: programs,
+      infinity: options.infinity)
     core.equilibrate(rounds: options.equilibrationRounds)
     isConvex = core.isConvex()
     core.initialize()
-    var outcome = core.solve(options)
+    outcome = core.solveAndPolish(options, isAlone: Matrices.programCount == 1)
     hasBarrier = options.barrier > 0
-    core.polish(&outcome, options)
-    self.outcome = outcome
     margins = nil
   }
 
   func isConvex(lane: Int) -> Bool { isConvex[lane: lane] }
 
-  /// x and the net multipliers of the first lanes, in the programs' units.
-  func store(x: UnsafeMutablePointer<Double>, multipliers: UnsafeMutablePointer<Double>, lanes: Int) {
-    let (n, count) = (core.n, core.count)
-    for i in 0..<n { core.errorX[i] = core.x[i] * core.columnScale[i] }
-    storeRows(core.errorX, count: n, lanes: lanes, into: x, stride: n)
-    for k in 0..<count { core.product[k] = core.netMultiplier(k) * core.rowScale[k] / core.objectiveScale }
-    storeRows(core.product, count: count, lanes: lanes, into: multipliers, stride: count)
+  /// x and the net multipliers of the first programs, in the programs' units.
+  func store(x: UnsafeMutablePointer<Double>, multipliers: UnsafeMutablePointer<Double>, programs: Int) {
+    core.storeSolution(x: x, multipliers: multipliers, programs: programs)
   }
 
-  /// Which of the lanes' constraints are moved by which side.
-  func storeShares(upper: UnsafeMutablePointer<Double>, lower: UnsafeMutablePointer<Double>, lanes: Int) {
+  /// Which of the constraints are moved by which side.
+  func storeShares(upper: UnsafeMutablePointer<Double>, lower: UnsafeMutablePointer<Double>, programs: Int) {
     lock.lock()
     defer { lock.unlock() }
     core.prepareDerivative(hasBarrier: hasBarrier)
-    storeRows(core.shareUpper, count: core.count, lanes: lanes, into: upper, stride: core.count)
-    storeRows(core.shareLower, count: core.count, lanes: lanes, into: lower, stride: core.count)
+    core.storeShares(upper: upper, lower: lower, programs: programs)
   }
 
   func regularity(lane: Int) -> QuadraticProgramRegularity {
     lock.lock()
     defer { lock.unlock() }
-    let margins = self.margins ?? core.regularity()
+    let margins = self.margins ?? core.regularity(rounds: 2)
     self.margins = margins
     return QuadraticProgramRegularity(
       complementarity: hasBarrier ? .infinity : margins.complementarity[lane: lane],
       independence: margins.independence[lane: lane], curvature: margins.curvature[lane: lane],
       limits: (
-        outcome?.isPolished[lane] == true ? 1e-7 : 1e-4, margins.independenceLimit[lane: lane],
+        outcome.isPolished[lane] ? 1e-7 : 1e-4, margins.independenceLimit[lane: lane],
         margins.curvatureLimit[lane: lane]
       ))
   }
 
-  /// Solves the derivative's system for one right-hand side in each of the lanes from `first` on.
+  /// Solves the derivative's system for one right-hand side of each program from `lane` on.
   /// - Returns: relative residuals.
   func solveDerivative(
-    x: UnsafePointer<Double>, rows: UnsafePointer<Double>, lane first: Int, lanes: Int,
+    x: UnsafePointer<Double>, rows: UnsafePointer<Double>, lane first: Int, programs: Int,
     intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
   ) -> [Double] {
     lock.lock()
     defer { lock.unlock() }
-    let (n, count) = (core.n, core.count)
-    if first == 0 {
-      loadRows(x, stride: n, count: n, lanes: lanes, into: core.residualX)
-      loadRows(rows, stride: count, count: count, lanes: lanes, into: core.residualUpper)
-    } else {
-      for i in 0..<n {
-        core.residualX[i] = L(0.0)
-        core.residualX[i][lane: first] = x[i]
-      }
-      for k in 0..<count {
-        core.residualUpper[k] = L(0.0)
-        core.residualUpper[k][lane: first] = rows[k]
-      }
-    }
-    for i in 0..<n { core.residualX[i] *= core.columnScale[i] * core.objectiveScale }
-    for k in 0..<count { core.residualUpper[k] *= core.rowScale[k] }
-    let error = core.solveDerivative()
-    for i in 0..<n { core.center[i] *= core.columnScale[i] }
-    for k in 0..<count { core.upperCenter[k] *= core.rowScale[k] / core.objectiveScale }
-    if first == 0 {
-      storeRows(core.center, count: n, lanes: lanes, into: intoX, stride: n)
-      storeRows(core.upperCenter, count: count, lanes: lanes, into: intoRows, stride: count)
-    } else {
-      for i in 0..<n { intoX[i] = core.center[i][lane: first] }
-      for k in 0..<count { intoRows[k] = core.upperCenter[k][lane: first] }
-    }
-    return (0..<lanes).map { error[lane: first + $0] }
+    let error = core.solveDerivative(
+      x: x, rows: rows, first: first, programs: programs, intoX: intoX, intoRows: intoRows)
+    return (0..<programs).map { error[lane: first + $0] }
   }
 }
 
@@ -150,16 +95,15 @@ struct ProgramPointers: @unchecked Sendable {
   var upper: UnsafePointer<Double>
 }
 
-/// Programs that were solved together, in groups of lanes.
+/// Programs that were solved together: small ones eight at a time in lanes, others one by one.
 final class SolvedPrograms: @unchecked Sendable {
   private enum Groups {
-    case single(ProgramGroup<Double>)
-    case lanes([ProgramGroup<SIMD8<Double>>])
+    case packed([ProgramGroup<PackedProgramMatrices>])
+    case lanes([ProgramGroup<DenseProgramMatrices<SIMD8<Double>>>])
   }
-  static let laneCount = 8
   let size: ProgramSize
   let count: Int
-  private let groups: Groups
+  private var groups = Groups.packed([])
   /// Lane by lane.
   private(set) var statuses: [SolverStatus]
   private(set) var iterations: [Int]
@@ -176,38 +120,42 @@ final class SolvedPrograms: @unchecked Sendable {
     self.count = count
     statuses = [SolverStatus](repeating: .converged, count: count)
     iterations = [Int](repeating: 0, count: count)
-    let (n, constraints) = (size.variables, size.constraints)
-    if count == 1 {
-      let group = ProgramGroup<Double>(size)
-      group.solve(data, first: 0, lanes: 1, options)
-      group.store(x: x, multipliers: multipliers, lanes: 1)
-      statuses[0] = group.isConvex(lane: 0) ? group.outcome!.status[0] : .degenerate
-      nonConvex = group.isConvex(lane: 0) ? nil : 0
-      iterations[0] = group.outcome!.iterations[0]
-      groups = .single(group)
-      return
+    if count < 3 || size.variables + size.equalities > Self.largestInLanes {
+      groups = .packed(solve(data, options, keeps: keeps, x: x, multipliers: multipliers))
+    } else {
+      groups = .lanes(solve(data, options, keeps: keeps, x: x, multipliers: multipliers))
     }
-    let total = (count + Self.laneCount - 1) / Self.laneCount
-    let kept = Slots<ProgramGroup<SIMD8<Double>>>(keeps ? total : 0)
+  }
+  /// Programs of more unknowns are solved one by one: eight of them have no room in a core's caches.
+  private static let largestInLanes = 24
+
+  private func solve<Matrices: BatchedProgramMatrices>(
+    _ data: ProgramPointers, _ options: QuadraticProgramOptions, keeps: Bool, x: UnsafeMutablePointer<Double>,
+    multipliers: UnsafeMutablePointer<Double>
+  ) -> [ProgramGroup<Matrices>] {
+    let (size, count, each) = (size, count, Matrices.programCount)
+    let total = (count + each - 1) / each
+    let kept = Slots<ProgramGroup<Matrices>>(keeps ? total : 0)
     let found = Slots<(SolverStatus, Int)>(count)
     let (target, rows) = (Shared(value: x), Shared(value: multipliers))
     // Less work than this takes less time than starting threads.
-    let work = count * (n + size.equalities) * (n + size.equalities) * (n + size.rows)
+    let unknowns = size.variables + size.equalities
+    let work = count * unknowns * unknowns * (size.variables + size.rows)
     parallelFor(
       count: total, threads: work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1,
-      makeContext: { keeps ? nil : ProgramGroup<SIMD8<Double>>(size) }
+      makeContext: { keeps ? nil : ProgramGroup<Matrices>(size) }
     ) { shared, index in
-      let group = shared ?? ProgramGroup<SIMD8<Double>>(size)
-      let first = index * Self.laneCount
-      let lanes = min(Self.laneCount, count - first)
-      group.solve(data, first: first, lanes: lanes, options)
-      group.store(x: target.value + first * n, multipliers: rows.value + first * constraints, lanes: lanes)
-      for lane in 0..<lanes {
-        found.base[first + lane] = (
-          group.isConvex(lane: lane) ? group.outcome!.status[lane] : .degenerate,
-          group.outcome!.iterations[lane]
-        )
-        if !group.isConvex(lane: lane) { found.base[first + lane] = (.degenerate, -1) }
+      let group = shared ?? ProgramGroup<Matrices>(size)
+      let first = index * each
+      let programs = min(each, count - first)
+      group.solve(data, size: size, first: first, programs: programs, options)
+      group.store(
+        x: target.value + first * size.variables, multipliers: rows.value + first * size.constraints,
+        programs: programs)
+      for lane in 0..<programs {
+        found.base[first + lane] =
+          group.isConvex(lane: lane)
+          ? (group.outcome.status[lane], group.outcome.iterations[lane]) : (.degenerate, -1)
       }
       if keeps { kept.base[index] = group }
     }
@@ -216,32 +164,38 @@ final class SolvedPrograms: @unchecked Sendable {
       (statuses[k], iterations[k]) = (status, max(steps, 0))
       if steps < 0, nonConvex == nil { nonConvex = k }
     }
-    groups = .lanes(keeps ? (0..<total).map { kept.base[$0]! } : [])
+    return keeps ? (0..<total).map { kept.base[$0]! } : []
   }
   /// The first program whose Q is not positive semidefinite.
   private(set) var nonConvex: Int?
 
   func regularity(_ member: Int) -> QuadraticProgramRegularity {
     switch groups {
-    case .single(let group): group.regularity(lane: 0)
-    case .lanes(let groups): groups[member / Self.laneCount].regularity(lane: member % Self.laneCount)
+    case .packed(let groups): regularity(member, groups)
+    case .lanes(let groups): regularity(member, groups)
     }
+  }
+  private func regularity<M>(_ member: Int, _ groups: [ProgramGroup<M>]) -> QuadraticProgramRegularity {
+    groups[member / M.programCount].regularity(lane: member % M.programCount)
   }
 
   /// Shares of all programs.
   func storeShares(upper: UnsafeMutablePointer<Double>, lower: UnsafeMutablePointer<Double>) {
-    let constraints = size.constraints
     switch groups {
-    case .single(let group): group.storeShares(upper: upper, lower: lower, lanes: 1)
-    case .lanes(let groups):
-      let (above, below) = (Shared(value: upper), Shared(value: lower))
-      let count = count
-      forEach(groups.count) { index in
-        let first = index * Self.laneCount
-        groups[index].storeShares(
-          upper: above.value + first * constraints, lower: below.value + first * constraints,
-          lanes: min(Self.laneCount, count - first))
-      }
+    case .packed(let groups): storeShares(groups, upper, lower)
+    case .lanes(let groups): storeShares(groups, upper, lower)
+    }
+  }
+  private func storeShares<M>(
+    _ groups: [ProgramGroup<M>], _ upper: UnsafeMutablePointer<Double>, _ lower: UnsafeMutablePointer<Double>
+  ) {
+    let (constraints, count) = (size.constraints, count)
+    let (above, below) = (Shared(value: upper), Shared(value: lower))
+    forEach(groups.count) { index in
+      let first = index * M.programCount
+      groups[index].storeShares(
+        upper: above.value + first * constraints, lower: below.value + first * constraints,
+        programs: min(M.programCount, count - first))
     }
   }
 
@@ -251,36 +205,40 @@ final class SolvedPrograms: @unchecked Sendable {
     intoX: UnsafeMutablePointer<Double>,
     intoRows: UnsafeMutablePointer<Double>
   ) -> Double {
-    let (n, constraints) = (size.variables, size.constraints)
     switch groups {
-    case .single(let group):
-      return group.solveDerivative(x: x, rows: rows, lane: 0, lanes: 1, intoX: intoX, intoRows: intoRows)[0]
-    case .lanes(let groups):
-      if members.count == 1 {
-        let member = members.lowerBound
-        return groups[member / Self.laneCount].solveDerivative(
-          x: x, rows: rows, lane: member % Self.laneCount, lanes: 1, intoX: intoX, intoRows: intoRows)[0]
-      }
-      precondition(members == 0..<count, "all members, or one")
-      let worst = Slots<Double>(groups.count)
-      let (source, sourceRows) = (Shared(value: x), Shared(value: rows))
-      let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
-      let count = count
-      forEach(groups.count) { index in
-        let first = index * Self.laneCount
-        let errors = groups[index].solveDerivative(
-          x: source.value + first * n, rows: sourceRows.value + first * constraints, lane: 0,
-          lanes: min(Self.laneCount, count - first), intoX: target.value + first * n,
-          intoRows: targetRows.value + first * constraints)
-        // NaN counts as worst.
-        worst.base[index] = errors.reduce(0) { $1 <= $0 ? $0 : $1 }
-      }
-      return (0..<groups.count).reduce(0.0) { worst.base[$1]! <= $0 ? $0 : worst.base[$1]! }
+    case .packed(let groups): solveDerivative(groups, members, x, rows, intoX, intoRows)
+    case .lanes(let groups): solveDerivative(groups, members, x, rows, intoX, intoRows)
     }
+  }
+  private func solveDerivative<M>(
+    _ groups: [ProgramGroup<M>], _ members: Range<Int>, _ x: UnsafePointer<Double>,
+    _ rows: UnsafePointer<Double>, _ intoX: UnsafeMutablePointer<Double>,
+    _ intoRows: UnsafeMutablePointer<Double>
+  ) -> Double {
+    let (n, constraints, count) = (size.variables, size.constraints, count)
+    if members.count == 1 {
+      let member = members.lowerBound
+      return groups[member / M.programCount].solveDerivative(
+        x: x, rows: rows, lane: member % M.programCount, programs: 1, intoX: intoX, intoRows: intoRows)[0]
+    }
+    precondition(members == 0..<count, "all members, or one")
+    let worst = Slots<Double>(groups.count)
+    let (source, sourceRows) = (Shared(value: x), Shared(value: rows))
+    let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
+    forEach(groups.count) { index in
+      let first = index * M.programCount
+      let errors = groups[index].solveDerivative(
+        x: source.value + first * n, rows: sourceRows.value + first * constraints, lane: 0,
+        programs: min(M.programCount, count - first), intoX: target.value + first * n,
+        intoRows: targetRows.value + first * constraints)
+      // NaN counts as worst.
+      worst.base[index] = errors.reduce(0) { $1 <= $0 ? $0 : $1 }
+    }
+    return (0..<groups.count).reduce(0.0) { worst.base[$1]! <= $0 ? $0 : worst.base[$1]! }
   }
 
   private func forEach(_ groups: Int, _ body: @Sendable (Int) -> Void) {
-    let work = groups * (size.variables + size.equalities) * (size.variables + size.rows) * 100
+    let work = groups * (size.variables + size.equalities) * (size.variables + size.rows) * 20
     parallelFor(
       count: groups, threads: work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1,
       makeContext: { 0 }

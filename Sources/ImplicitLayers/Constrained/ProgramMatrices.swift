@@ -3,9 +3,9 @@ import Lanes
 /// The matrices of quadratic programs of one size, and the symmetric systems that are made of them: what the interior-point method needs
 /// of linear algebra. Q is n x n; C holds all rows of constraints, the `equalityCount` equations first.
 ///
-/// One program, or one in every lane.
+/// One program, one in every lane, or one with eight of its variables or constraints in a vector.
 protocol ProgramMatrices: AnyObject {
-  associatedtype L: Lane
+  associatedtype L: Lane where L.Scalar == Double
   var variableCount: Int { get }
   var rowCount: Int { get }
   var equalityCount: Int { get }
@@ -16,10 +16,12 @@ protocol ProgramMatrices: AnyObject {
   func multiplyRows(_ x: UnsafePointer<L>, into v: UnsafeMutablePointer<L>)
   /// y += Cᵀ z.
   func addTransposedRows(_ z: UnsafePointer<L>, to y: UnsafeMutablePointer<L>)
-  /// The largest magnitude in each column of Q and C together, and in each row of C.
-  func norms(columns: UnsafeMutablePointer<L>, rows: UnsafeMutablePointer<L>)
-  /// The largest magnitude in each column of Q.
-  func quadraticNorms(_ columns: UnsafeMutablePointer<L>)
+  /// The largest magnitude in each column of D Q D and E C D together, and in each row of E C D, with diagonal D, E.
+  func norms(
+    columns: UnsafeMutablePointer<L>, rows: UnsafeMutablePointer<L>, columnScale: UnsafePointer<L>,
+    rowScale: UnsafePointer<L>)
+  /// The largest magnitude in each column of D Q D.
+  func quadraticNorms(_ columns: UnsafeMutablePointer<L>, columnScale: UnsafePointer<L>)
   /// Q ← c D Q D, C ← E C D with diagonal D, E.
   func scale(columns: UnsafePointer<L>, rows: UnsafePointer<L>, objective: L)
 
@@ -31,26 +33,63 @@ protocol ProgramMatrices: AnyObject {
   /// Solves with the factor: `x` (n) and `rows` hold the right-hand sides, then the solution. What belongs to rows of weight zero becomes
   /// zero.
   func solve(_ x: UnsafeMutablePointer<L>, _ rows: UnsafeMutablePointer<L>)
+
+  // Where the elements of an L belong to one program:
+  /// Their sum, in each.
+  static func sum(_ x: L) -> L
+  /// The largest of them, in each.
+  static func largest(_ x: L) -> L
+  /// The smallest of them, in each.
+  static func least(_ x: L) -> L
+  /// Sets to zero what only fills the last vector of variables.
+  func clearPadding(_ x: UnsafeMutablePointer<L>)
+
+  // Plain numbers, one program after the other:
+  /// Takes numbers that belong to variables, for so many programs from `place` on. Others get the numbers of the last one if `place` is zero.
+  func loadVariables(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<L>)
+  /// The same for numbers that belong to constraints: equations, rows and bounds.
+  /// - Parameter padding: for constraints that are not there.
+  func loadConstraints(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<L>,
+    padding: Double)
+  func storeVariables(
+    _ source: UnsafePointer<L>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>)
+  func storeConstraints(
+    _ source: UnsafePointer<L>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>)
+}
+
+/// Dense matrices of programs of one size.
+protocol BatchedProgramMatrices: ProgramMatrices, SendableMetatype {
+  /// How many programs are solved together.
+  static var programCount: Int { get }
+  init(_ size: ProgramSize)
+  /// Takes the symmetric part of Q, and C, of the first programs. If there are fewer than ``programCount`` the last one is repeated.
+  func loadMatrices(quadratic: UnsafePointer<Double>, rows: UnsafePointer<Double>, programs: Int)
 }
 
 extension ProgramMatrices {
+  @inline(__always) static func sum(_ x: L) -> L { x }
+  @inline(__always) static func largest(_ x: L) -> L { x }
+  @inline(__always) static func least(_ x: L) -> L { x }
+  func clearPadding(_ x: UnsafeMutablePointer<L>) {}
   var hasPositivePivots: L.Mask { L(0.0) .== L(0.0) }
 }
 
 /// Fresh memory costs more than much that is computed in it: blocks are kept for the next programs of the same size.
 private let laneMemoryPool = ArenaPool(limit: 64 << 20)
 
-/// Zeroed memory for lanes, aligned to cache lines.
+/// Memory for lanes, aligned to cache lines; zeroed unless that is not wanted.
 final class LaneMemory<L: Lane> {
   let base: UnsafeMutablePointer<L>
   private let count: Int
   private var used = 0
-  init(_ count: Int) {
+  init(_ count: Int, isZeroed: Bool = true) {
     self.count = max(count, 1)
     let bytes = self.count * MemoryLayout<L>.stride
     let memory = laneMemoryPool.take(bytes) ?? Arena.allocate(bytes)
     base = memory.bindMemory(to: L.self, capacity: self.count)
-    base.initialize(repeating: L(0.0), count: self.count)
+    if isZeroed { base.initialize(repeating: L(0.0), count: self.count) }
   }
   deinit { laneMemoryPool.give(UnsafeMutableRawPointer(base), count * MemoryLayout<L>.stride) }
   /// The next so many.

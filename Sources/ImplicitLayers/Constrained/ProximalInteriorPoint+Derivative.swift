@@ -30,6 +30,7 @@ extension ProximalInteriorPoint {
   func prepareDerivative(hasBarrier: Bool) {
     if hasActiveFactor { return }
     guard hasBarrier else {
+      chooseActive()
       _ = factorizeActive()
       return
     }
@@ -57,7 +58,7 @@ extension ProximalInteriorPoint {
   func solveDerivative() -> L {
     let zero = L(0.0)
     center.update(repeating: zero, count: n)
-    upperCenter.update(repeating: zero, count: count)
+    upperCenter.update(repeating: zero, count: constraintCount)
     for k in 0..<count {
       residualUpper[k] = residualUpper[k].replacing(with: zero, where: weights[k] .== zero)
     }
@@ -66,12 +67,17 @@ extension ProximalInteriorPoint {
     var size = L(1e-300)
     for i in 0..<n { size = L.maximum(size, residualX[i].magnitude) }
     for k in 0..<count { size = L.maximum(size, residualUpper[k].magnitude) }
+    size = Matrices.largest(size)
     var best = L(.infinity)
     for round in 0..<12 {
       var error = zero
       for i in 0..<n { error = L.maximum(error, residualX[i].magnitude) }
       for k in 0..<count { error = L.maximum(error, residualUpper[k].magnitude) }
-      if (error .<= 1e-14 * size).allTrue || (round > 2 && !(error .< 0.5 * best).anyTrue) || round == 11 {
+      error = Matrices.largest(error)
+      // Near rounding one round without progress ends it; systems that are nearly singular get more.
+      let isNear = (error .<= 1e-10 * size).allTrue
+      let isStuck = !(error .< 0.5 * best).anyTrue
+      if (error .<= 1e-13 * size).allTrue || (isStuck && (isNear || round > 2)) || round == 11 {
         return error / size
       }
       best = L.minimum(best, error)
@@ -97,7 +103,8 @@ extension ProximalInteriorPoint {
 
   /// The margins at the point for which ``prepareDerivative(hasBarrier:)`` has factored: of complementarity exactly, the others as the
   /// reciprocals of the largest eigenvalues of the inverse's two blocks, found by the power method.
-  func regularity() -> RegularityMargins<L> {
+  /// - Parameter rounds: of the power method. After two an eigenvalue that is as good as zero shows, as others are many times as large.
+  func regularity(rounds: Int) -> RegularityMargins<L> {
     let zero = L(0.0)
     var margins = RegularityMargins<L>()
     for k in 0..<count {
@@ -108,17 +115,24 @@ extension ProximalInteriorPoint {
       margins.complementarity = L.minimum(
         margins.complementarity, down.replacing(with: L(.infinity), where: hasLower[k] .< L(0.5)))
     }
+    margins.complementarity = Matrices.least(margins.complementarity)
     (margins.independenceLimit, margins.curvatureLimit) = (delta * 10.0, rho * 10.0)
     // Curvature.
     var seed: UInt64 = 1
-    func next() -> Double {
-      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Double(seed >> 11) / 0x1p53 + 0.25
+    // Every element is another, lest the start be orthogonal to what is sought.
+    func next() -> L {
+      var numbers = zero
+      for lane in 0..<L.laneCount {
+        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        numbers[lane: lane] = Double(seed >> 11) / 0x1p53 + 0.25
+      }
+      return numbers
     }
-    for i in 0..<n { reducedX[i] = L(next()) }
+    for i in 0..<n { reducedX[i] = next() }
+    matrices.clearPadding(reducedX)
     var largest = normalize(reducedX, n)
     reducedRows.update(repeating: zero, count: m)
-    for _ in 0..<5 where n > 0 {
+    for _ in 0..<rounds where n > 0 {
       stepX.update(from: reducedX, count: n)
       netStep.update(repeating: zero, count: m)
       matrices.solve(stepX, netStep)
@@ -127,10 +141,10 @@ extension ProximalInteriorPoint {
     }
     margins.curvature = L(1.0) / L.maximum(largest, L(1e-300))
     // Independence.
-    for k in 0..<count { product[k] = L(next()).replacing(with: zero, where: weights[k] .== zero) }
+    for k in 0..<count { product[k] = next().replacing(with: zero, where: weights[k] .== zero) }
     largest = normalize(product, count)
     let hasRows = largest .> zero
-    for _ in 0..<5 where hasRows.anyTrue {
+    for _ in 0..<rounds where hasRows.anyTrue {
       for i in 0..<n { stepX[i] = weights[m &+ i] * product[m &+ i] }
       netStep.update(from: product, count: m)
       matrices.solve(stepX, netStep)
@@ -145,7 +159,7 @@ extension ProximalInteriorPoint {
 
   /// Scales a vector to length one; its length before.
   private func normalize(_ v: Vector, _ length: Int) -> L {
-    let norm = dotProduct(v, v, length).squareRoot
+    let norm = Matrices.sum(dotProduct(v, v, length)).squareRoot
     let factor = (L(1.0) / norm).replacing(with: L(0.0), where: norm .== L(0.0))
     for k in 0..<length { v[k] *= factor }
     return norm

@@ -10,14 +10,15 @@ extension ProximalInteriorPoint {
     return (up, down.replacing(with: L(0.0), where: up .> L(0.5)))
   }
 
-  /// Factors the system of the constraints that are active, as equations, with small proximal terms.
+  /// Takes the constraints that are active at the iterate for equations: in `shareUpper` and `shareLower`.
+  func chooseActive() {
+    for k in 0..<count { (shareUpper[k], shareLower[k]) = active(k) }
+  }
+  /// Factors the system of the constraints that were chosen, with small proximal terms.
   func factorizeActive() -> L.Mask {
+    compliance.update(repeating: L(0.0), count: count)
     let isSafe = factorizeWithSmallTerms {
-      for k in 0..<count {
-        let (up, down) = active(k)
-        (shareUpper[k], shareLower[k], compliance[k]) = (up, down, L(0.0))
-        weights[k] = L.maximum(up, down) / delta
-      }
+      for k in 0..<count { weights[k] = L.maximum(shareUpper[k], shareLower[k]) / delta }
     }
     hasActiveFactor = true
     return isSafe
@@ -32,6 +33,24 @@ extension ProximalInteriorPoint {
     delta = L(1e-6).replacing(with: delta, where: isSafe)
     setWeights()
     return factorizeWeights()
+  }
+
+  /// Solves from the start that has been made, and polishes. One program alone that has stalled gets a second, careful try.
+  func solveAndPolish(
+    _ options: QuadraticProgramOptions, isAlone: Bool, isCancelled: () -> Bool = { false }
+  ) -> Outcome {
+    isCareful = false
+    var outcome = solve(options, isCancelled: isCancelled)
+    polish(&outcome, options)
+    if isAlone, outcome.status[0] == .stalled || outcome.status[0] == .nonFinite {
+      let steps = outcome.iterations[0]
+      isCareful = true
+      initialize()
+      outcome = solve(options, isCancelled: isCancelled)
+      polish(&outcome, options)
+      outcome.iterations[0] += steps
+    }
+    return outcome
   }
 
   /// Polishes the lanes that have converged, or have stalled: those converge if that brings them within the tolerances.
@@ -52,88 +71,123 @@ extension ProximalInteriorPoint {
     }
   }
 
-  /// Solves once more with the active constraints as equations, and takes the result where it is better.
+  /// Solves once more with the active constraints as equations, and takes the result where it is better. Where constraints then are violated
+  /// or have multipliers of the wrong sign, their part is changed, and it is tried again: slacks and multipliers of the same size do not tell
+  /// which constraints are active.
   /// - Returns: in which lanes it was taken.
-  func polish(_ wanted: L.Mask) -> L.Mask {
-    let zero = L(0.0)
-    var isTaken = wanted .& factorizeActive()
-    if !isTaken.anyTrue { return isTaken }
-    // The candidate: its point in `center`, its net multipliers in `upperCenter`; its sides in `residualUpper`.
+  private func polish(_ wanted: L.Mask) -> L.Mask {
+    var isTaken = L(1.0) .== L(0.0)
+    chooseActive()
+    for attempt in 0..<3 {
+      let isSafe = factorizeActive()
+      findCandidate()
+      let isBetter = isSafe .& candidateIsBetter()
+      take(candidateIn: wanted .& isBetter .& .!isTaken)
+      isTaken = isTaken .| (wanted .& isBetter)
+      let isOpen = wanted .& isSafe .& .!isTaken
+      if attempt == 2 || !isOpen.anyTrue || !changeActive(isOpen) { break }
+    }
+    // What was tried last need not be what the iterate says.
+    if !(isTaken .| .!wanted).allTrue { hasActiveFactor = false }
+    if isTaken.anyTrue { evaluateIterate() }
+    return isTaken
+  }
+
+  /// The solution with the chosen constraints as equations: its point in `center`, its net multipliers in `upperCenter`, the constraints'
+  /// values in `stepValues`, the residual in `residualX`.
+  private func findCandidate() {
     center.update(from: x, count: n)
     for k in 0..<count {
-      let (up, down) = active(k)
-      upperCenter[k] = netMultiplier(k) * L.maximum(up, down)
-      residualUpper[k] = upper[k] * up + lower[k] * down
-      targetUpper[k] = up
-      targetLower[k] = down
+      upperCenter[k] = netMultiplier(k) * L.maximum(shareUpper[k], shareLower[k])
+      residualUpper[k] = upper[k] * shareUpper[k] + lower[k] * shareLower[k]
     }
     var best = L(.infinity)
     for round in 0..<6 {
       matrices.multiplyQuadratic(center, into: residualX)
       multiplyTransposed(upperCenter, into: lowerCenter)
       multiplyConstraints(center, into: stepValues)
-      var error = zero
+      var error = L(0.0)
       for i in 0..<n {
         residualX[i] = -(residualX[i] + linear[i] + lowerCenter[i])
         error = L.maximum(error, residualX[i].magnitude)
       }
       for k in 0..<count {
-        let isActive = L.maximum(targetUpper[k], targetLower[k])
-        stepUpper[k] = (residualUpper[k] - stepValues[k]) * isActive
+        stepUpper[k] = (residualUpper[k] - stepValues[k]) * L.maximum(shareUpper[k], shareLower[k])
         error = L.maximum(error, stepUpper[k].magnitude)
       }
-      if round == 5 || (error .<= L(1e-15)).allTrue || !(error .< best * 0.9).anyTrue { break }
+      error = Matrices.largest(error)
+      if round == 5 || (error .<= L(1e-14)).allTrue || !(error .< best * 0.9).anyTrue { break }
       best = L.minimum(best, error)
       for i in 0..<n { reducedX[i] = residualX[i] + weights[m &+ i] * stepUpper[m &+ i] }
       reducedRows.update(from: stepUpper, count: m)
-      solveReduced(steps: 1)
+      solveReduced(steps: 0)
       for i in 0..<n {
         center[i] += stepX[i]
         upperCenter[m &+ i] += weights[m &+ i] * (stepX[i] - stepUpper[m &+ i])
       }
       for k in 0..<m { upperCenter[k] += netStep[k] }
     }
-    // How good are the two points, in scaled units? The slacks of the interior-point method count as products.
-    var (before, after) = (zero, zero)
+  }
+
+  @inline(__always)
+  private func violation(_ k: Int, _ value: L) -> L {
+    L.maximum(
+      L.maximum((value - upper[k]) * hasUpper[k], (lower[k] - value) * hasLower[k]),
+      (value - upper[k]).magnitude * isEquation[k])
+  }
+  /// How far the candidate's multiplier is on the wrong side of zero.
+  @inline(__always)
+  private func wrongSign(_ k: Int) -> L {
+    L.maximum(-(upperCenter[k] * shareUpper[k] * hasUpper[k]), upperCenter[k] * shareLower[k])
+  }
+
+  /// Whether the candidate is no worse than the iterate, or as good as rounding allows; in scaled units.
+  private func candidateIsBetter() -> L.Mask {
+    var (before, after) = (L(0.0), L(0.0))
     for i in 0..<n {
       before = L.maximum(
         before, (quadraticTimesX[i] + linear[i] + transposedMultipliers[i]).magnitude)
       after = L.maximum(after, residualX[i].magnitude)
     }
     for k in 0..<count {
-      let (oldValue, newValue, net) = (values[k], stepValues[k], upperCenter[k])
-      @inline(__always)
-      func violation(_ v: L) -> L {
-        L.maximum(
-          L.maximum((v - upper[k]) * hasUpper[k], (lower[k] - v) * hasLower[k]),
-          (v - upper[k]).magnitude * isEquation[k])
-      }
-      before = L.maximum(before, violation(oldValue))
-      before = L.maximum(
-        before,
-        L.maximum(
-          L.minimum(upperSlack[k], upperMultiplier[k]) * hasUpper[k],
-          L.minimum(lowerSlack[k], lowerMultiplier[k]) * hasLower[k]))
-      after = L.maximum(after, violation(newValue))
-      let wrongSign = L.maximum(-(net * targetUpper[k] * hasUpper[k]), net * targetLower[k])
-      after = L.maximum(after, wrongSign)
+      before = L.maximum(before, violation(k, values[k]))
+      after = L.maximum(after, L.maximum(violation(k, stepValues[k]), wrongSign(k)))
     }
-    isTaken = isTaken .& (after .<= L.maximum(before, L(1e-14))) .& after.isFinite
-    for i in 0..<n { x[i] = x[i].replacing(with: center[i], where: isTaken) }
+    (before, after) = (Matrices.largest(before), Matrices.largest(after))
+    return (after .<= L.maximum(before, L(1e-12))) .& after.isFinite
+  }
+
+  /// Gives constraints that the candidate violates, or whose multipliers have the wrong sign, the other part.
+  /// - Returns: whether there are any.
+  private func changeActive(_ lanes: L.Mask) -> Bool {
+    let (zero, one, limit) = (L(0.0), L(1.0), L(1e-13))
+    var hasChanged = one .== zero
+    for k in 0..<count {
+      let isWrong = lanes .& (limit .< wrongSign(k))
+      let isFree = lanes .& (shareUpper[k] .< L(0.5)) .& (shareLower[k] .< L(0.5))
+      let above = isFree .& (limit .< (stepValues[k] - upper[k]) * hasUpper[k])
+      let below = isFree .& .!above .& (limit .< (lower[k] - stepValues[k]) * hasLower[k])
+      shareUpper[k] = shareUpper[k].replacing(with: zero, where: isWrong).replacing(with: one, where: above)
+      shareLower[k] = shareLower[k].replacing(with: zero, where: isWrong).replacing(with: one, where: below)
+      hasChanged = hasChanged .| isWrong .| above .| below
+    }
+    return hasChanged.anyTrue
+  }
+
+  private func take(candidateIn lanes: L.Mask) {
+    guard lanes.anyTrue else { return }
+    let zero = L(0.0)
+    for i in 0..<n { x[i] = x[i].replacing(with: center[i], where: lanes) }
     for k in 0..<count {
       let net = upperCenter[k]
       let up = (L.maximum(net, zero) * hasUpper[k]).replacing(with: net, where: isEquation[k] .> L(0.5))
-      upperMultiplier[k] = upperMultiplier[k].replacing(with: up * targetUpper[k], where: isTaken)
+      upperMultiplier[k] = upperMultiplier[k].replacing(with: up * shareUpper[k], where: lanes)
       lowerMultiplier[k] = lowerMultiplier[k].replacing(
-        with: L.maximum(-net, zero) * targetLower[k], where: isTaken)
-      let slackUp = L.maximum(upper[k] - stepValues[k], zero) * (1.0 - targetUpper[k])
-      let slackDown = L.maximum(stepValues[k] - lower[k], zero) * (1.0 - targetLower[k])
-      upperSlack[k] = upperSlack[k].replacing(
-        with: slackUp, where: isTaken .& (hasUpper[k] .> L(0.5)))
-      lowerSlack[k] = lowerSlack[k].replacing(
-        with: slackDown, where: isTaken .& (hasLower[k] .> L(0.5)))
+        with: L.maximum(-net, zero) * shareLower[k], where: lanes)
+      let slackUp = L.maximum(upper[k] - stepValues[k], zero) * (1.0 - shareUpper[k])
+      let slackDown = L.maximum(stepValues[k] - lower[k], zero) * (1.0 - shareLower[k])
+      upperSlack[k] = upperSlack[k].replacing(with: slackUp, where: lanes .& (hasUpper[k] .> L(0.5)))
+      lowerSlack[k] = lowerSlack[k].replacing(with: slackDown, where: lanes .& (hasLower[k] .> L(0.5)))
     }
-    evaluateIterate()
-    return isTaken
   }
 }

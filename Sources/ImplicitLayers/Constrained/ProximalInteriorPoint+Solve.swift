@@ -45,6 +45,7 @@ extension ProximalInteriorPoint {
     let one = L(1.0)
     var sides = L(0.0)
     for k in 0..<count { sides += hasUpper[k] + hasLower[k] }
+    sides = Matrices.sum(sides)
     let hasSides = sides .> L(0.5)
     let divisor = L.maximum(sides, one)
     let floor = L(1e-10)
@@ -146,7 +147,7 @@ extension ProximalInteriorPoint {
         targetUpper[k] = -(upperSlack[k] * upperMultiplier[k])
         targetLower[k] = -(lowerSlack[k] * lowerMultiplier[k])
       }
-      solveStep(refinements: 3, tolerance: isCareful ? 1e-13 : 1e-9)
+      solveStep(refinements: isCareful ? 3 : 0, tolerance: 1e-13)
       var (primal, dual) = longestSteps()
       primal = L.minimum(primal, one)
       dual = L.minimum(dual, one)
@@ -163,7 +164,7 @@ extension ProximalInteriorPoint {
           targetLower[k] =
             goal - lowerSlack[k] * lowerMultiplier[k] - order * stepLowerSlack[k] * stepLower[k]
         }
-        solveStep(refinements: 5, tolerance: isCareful ? 1e-13 : 1e-12)
+        solveStep(refinements: 5, tolerance: isCareful ? 1e-13 : 1e-9)
         (primal, dual) = longestSteps()
         let reach = L(0.995)
         primal = L.minimum(primal * reach, one)
@@ -179,7 +180,7 @@ extension ProximalInteriorPoint {
       for k in 0..<count {
         sum += (stepUpper[k] + stepLower[k] + stepUpperSlack[k] + stepLowerSlack[k]) * 0.0
       }
-      let isFinite = sum.isFinite
+      let isFinite = Matrices.sum(sum).isFinite
       if !(isFinite .| .!isRunning).allTrue {
         finish(isRunning .& .!isFinite, .nonFinite, iteration, &outcome, &isRunning)
       }
@@ -280,7 +281,9 @@ extension ProximalInteriorPoint {
       leastMultiplier = L.minimum(
         leastMultiplier, L.minimum(upperMultiplier[k] * hasUpper[k], lowerMultiplier[k] * hasLower[k]))
     }
-    let (moreSlack, moreMultiplier) = (leastSlack * -1.5, leastMultiplier * -1.5)
+    let (moreSlack, moreMultiplier) = (
+      Matrices.least(leastSlack) * -1.5, Matrices.least(leastMultiplier) * -1.5
+    )
     var (products, slacks, multipliers) = (zero, zero, zero)
     for k in 0..<count {
       let (su, zu) = (upperSlack[k] + moreSlack, upperMultiplier[k] + moreMultiplier)
@@ -289,6 +292,9 @@ extension ProximalInteriorPoint {
       slacks += su * hasUpper[k] + sl * hasLower[k]
       multipliers += zu * hasUpper[k] + zl * hasLower[k]
     }
+    products = Matrices.sum(products)
+    slacks = Matrices.sum(slacks)
+    multipliers = Matrices.sum(multipliers)
     let isFlat = products .<= L(1e-12)
     let addedSlack = moreSlack + select(isFlat, L(0.1), 0.5 * products / L.maximum(multipliers, L(1e-12)))
     let addedMultiplier =
@@ -344,7 +350,7 @@ extension ProximalInteriorPoint {
       r.primalScale = L.maximum(r.primalScale, size.replacing(with: zero, where: isUsed .< L(0.5)))
     }
     let inverse = 1.0 / objectiveScale
-    var (quadratic, linearTerm, support, largest) = (zero, zero, zero, zero)
+    var (quadratic, linearTerm, support) = (zero, zero, zero)
     for i in 0..<n {
       let unit = inverse / columnScale[i]
       let sum = quadraticTimesX[i] + linear[i] + transposedMultipliers[i]
@@ -356,12 +362,15 @@ extension ProximalInteriorPoint {
       linearTerm += linear[i] * x[i]
     }
     for k in 0..<count {
-      let part =
+      support +=
         upper[k] * upperMultiplier[k] * L.maximum(hasUpper[k], isEquation[k])
         - lower[k] * lowerMultiplier[k] * hasLower[k]
-      support += part
-      largest += part.magnitude
     }
+    (r.primal, r.primalScale) = (Matrices.largest(r.primal), Matrices.largest(r.primalScale))
+    (r.dual, r.dualScale) = (Matrices.largest(r.dual), Matrices.largest(r.dualScale))
+    quadratic = Matrices.sum(quadratic)
+    linearTerm = Matrices.sum(linearTerm)
+    support = Matrices.sum(support)
     r.gap = (quadratic + linearTerm + support).magnitude * inverse
     r.gapScale =
       L.maximum(L.maximum(quadratic.magnitude, linearTerm.magnitude), support.magnitude) * inverse
@@ -375,7 +384,7 @@ extension ProximalInteriorPoint {
       largest = L.maximum(largest, (upperSlack[k] * upperMultiplier[k] - goal).magnitude * hasUpper[k])
       largest = L.maximum(largest, (lowerSlack[k] * lowerMultiplier[k] - goal).magnitude * hasLower[k])
     }
-    return largest
+    return Matrices.largest(largest)
   }
 
   /// Whether the multipliers prove that no point satisfies the constraints: Cᵀ z = 0 and the support of z negative (Farkas).
@@ -389,6 +398,7 @@ extension ProximalInteriorPoint {
     }
     var largest = L(0.0)
     for i in 0..<n { largest = L.maximum(largest, transposed[i].magnitude / columnScale[i]) }
+    (support, largest) = (Matrices.sum(support), Matrices.largest(largest))
     return (support .< L(0.0)) .& (largest .<= -(support * options.certificateTolerance))
   }
 
@@ -398,7 +408,7 @@ extension ProximalInteriorPoint {
   ) -> L.Mask {
     var slope = L(0.0)
     for i in 0..<n { slope += linear[i] * d[i] }
-    slope = slope / objectiveScale
+    slope = Matrices.sum(slope) / objectiveScale
     let limit = -(slope * options.certificateTolerance)
     var largest = L(0.0)
     for i in 0..<n {
@@ -409,6 +419,7 @@ extension ProximalInteriorPoint {
         L.maximum(rows[k] * hasUpper[k], -(rows[k] * hasLower[k])), rows[k].magnitude * isEquation[k])
       largest = L.maximum(largest, way / rowScale[k])
     }
+    largest = Matrices.largest(largest)
     return (slope .< L(0.0)) .& (largest .<= limit)
   }
 }

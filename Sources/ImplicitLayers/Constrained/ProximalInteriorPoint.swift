@@ -17,7 +17,11 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   let n: Int
   let m: Int
   /// Rows and bounds.
-  let count: Int
+  let constraintCount: Int
+  /// How many of them there are to look at: the rows alone where no variable has bounds.
+  private(set) var count: Int
+  /// Whether any constraint has a lower side.
+  private(set) var hasLowerSides = true
   private let memory: LaneMemory<L>
 
   // Data, scaled: q, the sides, and one or zero where a side exists, or both are one equation.
@@ -52,8 +56,9 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   init(_ matrices: Matrices) {
     self.matrices = matrices
     (n, m) = (matrices.variableCount, matrices.rowCount)
+    constraintCount = n + m
     count = n + m
-    let (n, m, count) = (n, m, count)
+    let (n, m, count) = (n, m, n + m)
     let memory = LaneMemory<L>(12 * n + 28 * count + 3 * m)
     self.memory = memory
     func variables() -> Vector { memory.take(n) }
@@ -78,11 +83,11 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// `linear`, `lower` and `upper` hold numbers; sides that do not exist are zero there.
   func equilibrate(rounds: Int) {
     for i in 0..<n { columnScale[i] = L(1.0) }
-    for k in 0..<count { rowScale[k] = L(1.0) }
+    for k in 0..<constraintCount { rowScale[k] = L(1.0) }
     objectiveScale = L(1.0)
     let (columns, rows) = (errorX, errorRows)
     for _ in 0..<rounds {
-      matrices.norms(columns: columns, rows: rows)
+      matrices.norms(columns: columns, rows: rows, columnScale: columnScale, rowScale: rowScale)
       var worst = L(0.0)
       @inline(__always)
       func factor(_ norm: L) -> L {
@@ -90,35 +95,43 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
         worst = L.maximum(worst, (norm - 1.0).magnitude.replacing(with: L(0.0), where: isZero))
         return (1.0 / norm.replacing(with: L(1.0), where: isZero)).squareRoot
       }
-      for i in 0..<n {
-        columns[i] = factor(columns[i])
-        columnScale[i] *= columns[i]
-      }
-      for k in 0..<m {
-        rows[k] = factor(rows[k])
-        rowScale[k] *= rows[k]
-      }
-      matrices.scale(columns: columns, rows: rows, objective: L(1.0))
+      for i in 0..<n { columnScale[i] *= factor(columns[i]) }
+      for k in 0..<m { rowScale[k] *= factor(rows[k]) }
       if (worst .< L(1e-2)).allTrue { break }
     }
-    matrices.quadraticNorms(columns)
+    matrices.quadraticNorms(columns, columnScale: columnScale)
     var size = L(0.0)
     for i in 0..<n {
       linear[i] *= columnScale[i]
       size = L.maximum(size, L.maximum(columns[i], linear[i].magnitude))
     }
+    size = Matrices.largest(size)
     let objective = 1.0 / size.clamped(L(1e-6), L(1e12))
     objectiveScale = objective.replacing(with: L(1.0), where: size .<= L(1e-12))
-    for i in 0..<n {
-      columns[i] = L(1.0)
-      linear[i] *= objectiveScale
-    }
-    for k in 0..<m { rows[k] = L(1.0) }
-    matrices.scale(columns: columns, rows: rows, objective: objectiveScale)
+    for i in 0..<n { linear[i] *= objectiveScale }
+    matrices.scale(columns: columnScale, rows: rowScale, objective: objectiveScale)
     for i in 0..<n { rowScale[m + i] = 1.0 / columnScale[i] }
     for k in 0..<count {
       lower[k] *= rowScale[k]
       upper[k] *= rowScale[k]
+    }
+  }
+
+  /// Says which constraints there are to look at, after the sides have been loaded. Those past ``count`` count as zero from here on.
+  func countConstraints() {
+    var (bounds, lowerSides) = (L(0.0), L(0.0))
+    for k in m..<constraintCount { bounds += hasLower[k] + hasUpper[k] + isEquation[k] }
+    for k in 0..<constraintCount { lowerSides += hasLower[k] }
+    hasLowerSides = (lowerSides .> L(0.0)).anyTrue
+    count = (bounds .> L(0.0)).anyTrue ? constraintCount : m
+    guard count == m else { return }
+    let zero = L(0.0)
+    for k in m..<constraintCount {
+      (weights[k], netStep[k], product[k], upperMultiplier[k], lowerMultiplier[k]) = (
+        zero, zero, zero, zero, zero
+      )
+      (upperCenter[k], lowerCenter[k], stepUpper[k], stepLower[k]) = (zero, zero, zero, zero)
+      (residualUpper[k], shareUpper[k], shareLower[k], compliance[k]) = (zero, zero, zero, zero)
     }
   }
 
@@ -148,12 +161,15 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
 
   /// Factors the system of the present slacks and multipliers.
   func factorizeStep() -> L.Mask {
+    let (zero, delta, hasLowerSides) = (L(0.0), delta, hasLowerSides)
+    let (equation, count) = (1.0 / delta, count)
     var k = 0
     while k < count {
       let weight =
         upperMultiplier[k] * hasUpper[k] / L.multiplyAdd(delta, upperMultiplier[k], upperSlack[k])
-        + lowerMultiplier[k] * hasLower[k] / L.multiplyAdd(delta, lowerMultiplier[k], lowerSlack[k])
-      weights[k] = weight.replacing(with: 1.0 / delta, where: isEquation[k] .> L(0.5))
+        + (hasLowerSides
+          ? lowerMultiplier[k] * hasLower[k] / L.multiplyAdd(delta, lowerMultiplier[k], lowerSlack[k]) : zero)
+      weights[k] = weight.replacing(with: equation, where: isEquation[k] .> L(0.5))
       k = k &+ 1
     }
     return factorizeWeights()
@@ -166,17 +182,19 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
 
   /// Solves [Q + diag, Cᵀ; C, −1/w] (stepX, netStep) = (reducedX, reducedRows), refined until the residual is small beside the right-hand
   /// side.
-  func solveReduced(steps: Int, tolerance: Double = 1e-13) {
+  /// - Returns: whether C stepX was computed on the way, to `stepValues`.
+  @discardableResult
+  func solveReduced(steps: Int, tolerance: Double = 1e-13) -> Bool {
     let (stepX, netStep) = (stepX, netStep)
     stepX.update(from: reducedX, count: n)
     netStep.update(from: reducedRows, count: m)
     matrices.solve(stepX, netStep)
-    if steps == 0 { return }
+    if steps == 0 { return false }
     var before = L(.infinity)
     for round in 0...steps {
       matrices.multiplyQuadratic(stepX, into: errorX)
       matrices.addTransposedRows(netStep, to: errorX)
-      matrices.multiplyRows(stepX, into: errorRows)
+      matrices.multiplyRows(stepX, into: stepValues)
       var (error, size) = (L(0.0), L(1e-300))
       for i in 0..<n {
         errorX[i] = reducedX[i] - L.multiplyAdd(diagonal[i], stepX[i], errorX[i])
@@ -185,20 +203,21 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
       }
       for k in 0..<m {
         let isOut = weights[k] .== L(0.0)
-        let difference = reducedRows[k] - errorRows[k] + netStep[k] / weights[k]
+        let difference = reducedRows[k] - stepValues[k] + netStep[k] / weights[k]
         errorRows[k] = difference.replacing(with: L(0.0), where: isOut)
         // What is wrong in a row of small weight hardly matters.
         let share = L.minimum(weights[k], L(1.0))
         error = L.maximum(error, errorRows[k].magnitude * share)
         size = L.maximum(size, (reducedRows[k].magnitude * share).replacing(with: L(0.0), where: isOut))
       }
+      (error, size) = (Matrices.largest(error), Matrices.largest(size))
       let isWorse = before .< error
       if round > 0 {
         // Steps back where the correction made it worse.
         for i in 0..<n { stepX[i] -= refineX[i].replacing(with: L(0.0), where: .!isWorse) }
         for k in 0..<m { netStep[k] -= refineRows[k].replacing(with: L(0.0), where: .!isWorse) }
       }
-      if round == steps || ((error .<= tolerance * size) .| isWorse).allTrue { return }
+      if round == steps || ((error .<= tolerance * size) .| isWorse).allTrue { return !isWorse.anyTrue }
       before = error
       refineX.update(from: errorX, count: n)
       refineRows.update(from: errorRows, count: m)
@@ -212,6 +231,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
         netStep[k] += refineRows[k]
       }
     }
+    return false
   }
 
   /// Newton's step for the residuals and the targets of s ∘ z.
@@ -219,40 +239,60 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// With w = s/z + δ: C Δx − w Δz = r − t/z for upper sides, where t is the target, and −C Δx − w Δz = r − t/z for lower ones. Net of both,
   /// Δν = d C Δx − g d with d = Σ 1/w.
   func solveStep(refinements: Int, tolerance: Double) {
+    let (count, delta, hasLowerSides) = (count, delta, hasLowerSides)
+    let (zero, half, inverse) = (L(0.0), L(0.5), 1.0 / delta)
     var k = 0
     while k < count {
-      let (zu, zl, su, sl) = (upperMultiplier[k], lowerMultiplier[k], upperSlack[k], lowerSlack[k])
-      let above =
+      let (zu, su) = (upperMultiplier[k], upperSlack[k])
+      var sum =
         (residualUpper[k] * zu - targetUpper[k]) * hasUpper[k] / L.multiplyAdd(delta, zu, su)
-      let below =
-        (residualLower[k] * zl - targetLower[k]) * hasLower[k] / L.multiplyAdd(delta, zl, sl)
-      let sum = (above - below).replacing(with: residualUpper[k] / delta, where: isEquation[k] .> L(0.5))
-      netStep[k] = sum
+      if hasLowerSides {
+        let (zl, sl) = (lowerMultiplier[k], lowerSlack[k])
+        sum -= (residualLower[k] * zl - targetLower[k]) * hasLower[k] / L.multiplyAdd(delta, zl, sl)
+      }
+      netStep[k] = sum.replacing(with: residualUpper[k] * inverse, where: isEquation[k] .> half)
       k = k &+ 1
     }
     for i in 0..<n { reducedX[i] = residualX[i] + netStep[m &+ i] }
     // What the bounds add, for after the solve.
     for i in 0..<n { product[m &+ i] = netStep[m &+ i] }
     for k in 0..<m {
-      reducedRows[k] = (netStep[k] / weights[k]).replacing(with: L(0.0), where: weights[k] .== L(0.0))
+      reducedRows[k] = (netStep[k] / weights[k]).replacing(with: zero, where: weights[k] .== zero)
     }
-    solveReduced(steps: refinements, tolerance: tolerance)
-    multiplyConstraints(stepX, into: stepValues)
+    if solveReduced(steps: refinements, tolerance: tolerance) {
+      (stepValues + m).update(from: stepX, count: n)
+    } else {
+      multiplyConstraints(stepX, into: stepValues)
+    }
     for i in 0..<n { netStep[m &+ i] = weights[m &+ i] * stepX[i] - product[m &+ i] }
     k = 0
     while k < count {
-      let (zu, zl, su, sl) = (upperMultiplier[k], lowerMultiplier[k], upperSlack[k], lowerSlack[k])
-      let (wu, wl) = (L.multiplyAdd(delta, zu, su), L.multiplyAdd(delta, zl, sl))
+      let (zu, su) = (upperMultiplier[k], upperSlack[k])
       let moved = stepValues[k]
-      let isBound = isEquation[k] .> L(0.5)
+      let isBound = isEquation[k] .> half
+      let hasUp = hasUpper[k] .> half
+      let net = netStep[k]
+      guard hasLowerSides else {
+        // One side: the system's own solution is its step.
+        let up = net.replacing(with: zero, where: .!(hasUp .| isBound))
+        stepUpper[k] = up
+        stepLower[k] = zero
+        let fromRow = residualUpper[k] - moved + delta * up
+        let fromProduct = (targetUpper[k] - su * up) / zu
+        stepUpperSlack[k] = fromRow.replacing(with: fromProduct, where: su .< zu) * hasUpper[k]
+        stepLowerSlack[k] = zero
+        k = k &+ 1
+        continue
+      }
+      let (zl, sl) = (lowerMultiplier[k], lowerSlack[k])
+      let (wu, wl) = (L.multiplyAdd(delta, zu, su), L.multiplyAdd(delta, zl, sl))
       var up = (zu * (moved - residualUpper[k]) + targetUpper[k]) * hasUpper[k] / wu
       var down = (targetLower[k] - zl * (moved + residualLower[k])) * hasLower[k] / wl
       // The side that weighs more is taken from the system's own solution, which is not a difference of large numbers.
       let isUp = zl * hasLower[k] * wu .<= zu * hasUpper[k] * wl
-      let net = netStep[k]
       let (fromNet, fromNetDown) = (net + down, up - net)
-      up = up.replacing(with: fromNet, where: isUp .& (hasUpper[k] .> L(0.5)))
-      down = down.replacing(with: fromNetDown, where: (.!isUp) .& (hasLower[k] .> L(0.5)))
+      up = up.replacing(with: fromNet, where: isUp .& hasUp)
+      down = down.replacing(with: fromNetDown, where: (.!isUp) .& (hasLower[k] .> half))
       up = up.replacing(with: net, where: isBound)
       stepUpper[k] = up
       stepLower[k] = down
@@ -268,21 +308,26 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
 
   /// The residuals of the regularised optimality conditions.
   func evaluateResiduals() {
+    let (count, delta, rho, hasLowerSides) = (count, delta, rho, hasLowerSides)
     for i in 0..<n {
       residualX[i] = -(quadraticTimesX[i] + linear[i] + transposedMultipliers[i] + rho * (x[i] - center[i]))
     }
     var k = 0
     while k < count {
-      let (zu, zl) = (upperMultiplier[k], lowerMultiplier[k])
+      let zu = upperMultiplier[k]
       let above = upper[k] - values[k] - upperSlack[k] * hasUpper[k] + delta * (zu - upperCenter[k])
       residualUpper[k] = above * L.maximum(hasUpper[k], isEquation[k])
-      residualLower[k] = (values[k] - lower[k] - lowerSlack[k] + delta * (zl - lowerCenter[k])) * hasLower[k]
+      if hasLowerSides {
+        let below = values[k] - lower[k] - lowerSlack[k] + delta * (lowerMultiplier[k] - lowerCenter[k])
+        residualLower[k] = below * hasLower[k]
+      }
       k = k &+ 1
     }
   }
 
   /// Σ s z over all sides, after a step of these lengths.
   func complementarity(primal: L, dual: L, moved: Bool) -> L {
+    let (count, hasLowerSides) = (count, hasLowerSides)
     var sum = L(0.0)
     var k = 0
     while k < count {
@@ -290,35 +335,40 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
         let up =
           L.multiplyAdd(primal, stepUpperSlack[k], upperSlack[k])
           * L.multiplyAdd(dual, stepUpper[k], upperMultiplier[k])
-        let down =
-          L.multiplyAdd(primal, stepLowerSlack[k], lowerSlack[k])
-          * L.multiplyAdd(dual, stepLower[k], lowerMultiplier[k])
-        sum += up * hasUpper[k] + down * hasLower[k]
+        sum += up * hasUpper[k]
+        if hasLowerSides {
+          let down =
+            L.multiplyAdd(primal, stepLowerSlack[k], lowerSlack[k])
+            * L.multiplyAdd(dual, stepLower[k], lowerMultiplier[k])
+          sum += down * hasLower[k]
+        }
       } else {
-        sum +=
-          upperSlack[k] * upperMultiplier[k] * hasUpper[k] + lowerSlack[k] * lowerMultiplier[k] * hasLower[k]
+        sum += upperSlack[k] * upperMultiplier[k] * hasUpper[k]
+        if hasLowerSides { sum += lowerSlack[k] * lowerMultiplier[k] * hasLower[k] }
       }
       k = k &+ 1
     }
-    return sum
+    return Matrices.sum(sum)
   }
   /// How far slacks and multipliers can go before one is zero; at most one.
   func longestSteps() -> (primal: L, dual: L) {
+    let (count, hasLowerSides) = (count, hasLowerSides)
+    // The largest of −step / value, in which nothing is divided by what may be zero.
     var (primal, dual) = (L(1.0), L(1.0))
     @inline(__always)
-    func limit(_ length: inout L, _ value: L, _ step: L, _ exists: L) {
-      let reach = -(value / step)
-      length = L.minimum(
-        length, reach.replacing(with: L(1.0), where: (step .>= L(0.0)) .| (exists .< L(0.5))))
+    func limit(_ rate: inout L, _ value: L, _ step: L, _ exists: L) {
+      rate = L.maximum(rate, -(step / value) * exists)
     }
     var k = 0
     while k < count {
       limit(&primal, upperSlack[k], stepUpperSlack[k], hasUpper[k])
-      limit(&primal, lowerSlack[k], stepLowerSlack[k], hasLower[k])
       limit(&dual, upperMultiplier[k], stepUpper[k], hasUpper[k])
-      limit(&dual, lowerMultiplier[k], stepLower[k], hasLower[k])
+      if hasLowerSides {
+        limit(&primal, lowerSlack[k], stepLowerSlack[k], hasLower[k])
+        limit(&dual, lowerMultiplier[k], stepLower[k], hasLower[k])
+      }
       k = k &+ 1
     }
-    return (primal, dual)
+    return (1.0 / Matrices.largest(primal), 1.0 / Matrices.largest(dual))
   }
 }

@@ -93,7 +93,7 @@ public func quadraticProgram(
     reports: !throwsOnFailure)
   let found = try bindOrThrow(
     QuadraticProgramSolve(plan: plan),
-    [(given + given.transposed) * 0.5, q, matrix, concatenate(low, axis: 0), concatenate(high, axis: 0)])
+    [given, q, matrix, concatenate(low, axis: 0), concatenate(high, axis: 0)])
   let type = linear.elementType.isFloatingPoint ? linear.elementType : .float64
   func part(_ first: Int, _ count: Int) -> Tensor {
     found[1].slice(axis: 0, from: first, count: count).converted(to: type)

@@ -31,7 +31,7 @@ private enum ProgramNumbers {
   }
 }
 
-/// Minimisers x and net multipliers ν of quadratic programs. Operands: Q (symmetric), q, C, the lower and the upper sides of all
+/// Minimisers x and net multipliers ν of quadratic programs. Operands: Q (of which the symmetric part counts), q, C, the lower and the upper sides of all
 /// constraints (equations, rows, bounds). Results: x, ν, status, iterations; when kept for derivatives, further the numbers that stand for
 /// the solved programs, and the shares of upper and lower sides.
 struct QuadraticProgramSolve: Primitive {
@@ -157,7 +157,7 @@ struct QuadraticProgramSolve: Primitive {
       lowerShare = select(isUsed, below / safe, lowerShare)
     }
     var first = tangents[1]
-    if let moved = tangents[0] { first = sum(first, product(moved, x)) }
+    if let moved = tangents[0] { first = sum(first, symmetricProduct(moved, x)) }
     var second: Tensor?
     if let moved = tangents[2] {
       first = sum(first, transposedProduct(moved, multipliers.slice(axis: -1, from: 0, count: m)))
@@ -279,7 +279,7 @@ struct QuadraticProgramSystem: Primitive {
     let results = try bindOrThrow(self, primals)
     let (a, b) = (results[0], results[1])
     var (first, second) = (tangents[5], tangents[6])
-    if let moved = tangents[0] { first = sum(first, -product(moved, a)) }
+    if let moved = tangents[0] { first = sum(first, -symmetricProduct(moved, a)) }
     if let moved = tangents[1] {
       first = sum(first, -transposedProduct(moved, b.slice(axis: -1, from: 0, count: plan.size.rows)))
       second = sum(second, -concatenate([product(moved, a), Tensor.zeros(a.shape)], axis: -1))
@@ -329,6 +329,10 @@ private func bindPrograms(
 
 /// A x for a matrix and a vector, or stacks of them.
 private func product(_ a: Tensor, _ x: Tensor) -> Tensor { matmul(a, x.expandingAxis(-1)).squeezed(-1) }
+/// (A + Aᵀ) x / 2.
+private func symmetricProduct(_ a: Tensor, _ x: Tensor) -> Tensor {
+  (product(a, x) + transposedProduct(a, x)) * 0.5
+}
 /// Aᵀ x.
 private func transposedProduct(_ a: Tensor, _ x: Tensor) -> Tensor {
   matmul(x.expandingAxis(-2), a).squeezed(-2)

@@ -99,14 +99,15 @@ extension QuadraticProgramSolver {
     guard hasSolution else {
       throw .notSolved(.degenerate, "derivatives need a program that this solver has solved last")
     }
-    func measure<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> QuadraticProgramRegularity
-    where M.L == Double {
+    func measure<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> QuadraticProgramRegularity {
       core.prepareDerivative(hasBarrier: options.barrier > 0)
-      let margins = core.regularity()
+      let margins = core.regularity(rounds: 5)
       return QuadraticProgramRegularity(
-        complementarity: options.barrier > 0 ? .infinity : margins.complementarity,
-        independence: margins.independence, curvature: margins.curvature,
-        limits: (wasPolished ? 1e-7 : 1e-4, margins.independenceLimit, margins.curvatureLimit))
+        complementarity: options.barrier > 0 ? .infinity : margins.complementarity[lane: 0],
+        independence: margins.independence[lane: 0], curvature: margins.curvature[lane: 0],
+        limits: (
+          wasPolished ? 1e-7 : 1e-4, margins.independenceLimit[lane: 0], margins.curvatureLimit[lane: 0]
+        ))
     }
     let found =
       switch core {
@@ -216,13 +217,9 @@ extension QuadraticProgramSolver {
 
   /// Which side of each constraint moves it.
   private func shares() -> (upper: [Double], lower: [Double]) {
-    func read<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> ([Double], [Double])
-    where M.L == Double {
-      ((0..<core.count).map { core.shareUpper[$0] }, (0..<core.count).map { core.shareLower[$0] })
-    }
-    return switch core {
-    case .dense(let core): read(core)
-    case .sparse(let core): read(core)
+    switch core {
+    case .dense(let core): core.shares(constraints: constraintCount)
+    case .sparse(let core): core.shares(constraints: constraintCount)
     }
   }
 
@@ -236,16 +233,12 @@ extension QuadraticProgramSolver {
         "the solution has no derivative: \(regularity.description). Choose the derivative of least norm, or smooth with a "
           + "barrier")
     }
-    // x = D x̂, multipliers ν = E ν̂ / c; with the rows of the first block times c D and those of the second times E.
-    func solve<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> (Double, [Double], [Double])
-    where M.L == Double {
-      for i in 0..<core.n { core.residualX[i] = x[i] * core.columnScale[i] * core.objectiveScale }
-      for k in 0..<core.count { core.residualUpper[k] = rows[k] * core.rowScale[k] }
-      let error = core.solveDerivative()
-      return (
-        error, (0..<core.n).map { core.center[$0] * core.columnScale[$0] },
-        (0..<core.count).map { core.upperCenter[$0] * core.rowScale[$0] / core.objectiveScale }
-      )
+    func solve<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> (Double, [Double], [Double]) {
+      var (a, b) = (x, rows)
+      if x.isEmpty { return (0, a, b) }
+      let error = core.solveDerivative(
+        x: x, rows: rows, first: 0, programs: 1, intoX: &a, intoRows: &b)
+      return (error[lane: 0], a, b)
     }
     let (error, a, b) =
       switch core {

@@ -15,7 +15,7 @@ public final class QuadraticProgramSolver {
     case sparse
   }
   enum Core {
-    case dense(ProximalInteriorPoint<DenseProgramMatrices<Double>>)
+    case dense(ProximalInteriorPoint<PackedProgramMatrices>)
     case sparse(ProximalInteriorPoint<SparseProgramMatrices>)
   }
   /// The options.
@@ -25,6 +25,10 @@ public final class QuadraticProgramSolver {
   private(set) var wasPolished = false
   var regularityOfSolution: QuadraticProgramRegularity?
   let quadraticPattern, equalityPattern, inequalityPattern: SparsityPattern
+  /// Equations, rows and bounds.
+  var constraintCount: Int {
+    equalityPattern.rowCount + inequalityPattern.rowCount + quadraticPattern.rowCount
+  }
 
   /// - Parameters:
   ///   - program: what has the structure; its numbers are not used yet.
@@ -44,7 +48,8 @@ public final class QuadraticProgramSolver {
     let isSmall = n + p <= 40 || (n + p <= 1500 && Double(entries) > 0.3 * Double(n * (n + p + m)))
     if storage == .dense || (storage == .automatic && isSmall) {
       core = .dense(
-        ProximalInteriorPoint(DenseProgramMatrices(variableCount: n, rowCount: p + m, equalityCount: p)))
+        ProximalInteriorPoint(
+          PackedProgramMatrices(ProgramSize(variables: n, rows: p + m, equalities: p))))
     } else {
       do throws(LinearAlgebraError) {
         core = .sparse(
@@ -88,13 +93,15 @@ public final class QuadraticProgramSolver {
   private func solve<M: ProgramMatrices>(
     _ core: ProximalInteriorPoint<M>, _ program: QuadraticProgram, _ warmStart: QuadraticProgramSolution?,
     _ isCancelled: () -> Bool
-  ) throws(QuadraticProgramError) -> QuadraticProgramSolution where M.L == Double {
+  ) throws(QuadraticProgramError) -> QuadraticProgramSolution {
     let (n, p, m) = (program.variableCount, program.equalityCount, program.inequalityCount)
+    core.matrices.loadVariables(program.linear, place: 0, programs: 1, into: core.linear)
     core.load(
-      linear: program.linear, lower: program.equalityValues + program.lower + program.lowerBounds,
-      upper: program.equalityValues + program.upper + program.upperBounds, infinity: options.infinity)
+      lower: program.equalityValues + program.lower + program.lowerBounds,
+      upper: program.equalityValues + program.upper + program.upperBounds, programs: 1,
+      infinity: options.infinity)
     core.equilibrate(rounds: options.equilibrationRounds)
-    if !core.isConvex() {
+    if !core.isConvex().allTrue {
       let (variable, pivot) = firstNegativePivot(program.quadratic)
       throw .notConvex(variable: variable, pivot: pivot)
     }
@@ -104,48 +111,31 @@ public final class QuadraticProgramSolver {
         + warmStart.boundMultipliers)
         .allSatisfy(\.isFinite)
     {
-      for i in 0..<n { core.x[i] = warmStart.x[i] / core.columnScale[i] }
-      let multipliers =
-        warmStart.equalityMultipliers + warmStart.inequalityMultipliers + warmStart.boundMultipliers
-      for k in 0..<core.count {
-        core.upperMultiplier[k] = multipliers[k] * core.objectiveScale / core.rowScale[k]
-      }
+      core.loadStart(
+        x: warmStart.x,
+        multipliers: warmStart.equalityMultipliers + warmStart.inequalityMultipliers
+          + warmStart.boundMultipliers,
+        programs: 1)
       core.initializeWarm()
     } else {
       core.initialize()
     }
-    core.isCareful = false
-    var outcome = core.solve(options, isCancelled: isCancelled)
-    core.polish(&outcome, options)
-    if outcome.status[0] == .stalled || outcome.status[0] == .nonFinite {
-      let steps = outcome.iterations[0]
-      core.isCareful = true
-      core.initialize()
-      outcome = core.solve(options, isCancelled: isCancelled)
-      core.polish(&outcome, options)
-      outcome.iterations[0] += steps
-    }
+    let outcome = core.solveAndPolish(options, isAlone: true, isCancelled: isCancelled)
     let (residuals, isPolished) = (outcome.residuals, outcome.isPolished[0])
     hasSolution = outcome.status[0] == .converged
     wasPolished = isPolished
     regularityOfSolution = nil
-    let x = (0..<n).map { core.x[$0] * core.columnScale[$0] }
-    let multipliers = (0..<core.count).map {
-      core.netMultiplier($0) * core.rowScale[$0] / core.objectiveScale
-    }
+    let (x, multipliers) = core.solution(variables: n, constraints: p + m + n)
     var solution = QuadraticProgramSolution(
       status: outcome.status[0], x: x, equalityMultipliers: Array(multipliers[..<p]),
       inequalityMultipliers: Array(multipliers[p..<p + m]), boundMultipliers: Array(multipliers[(p + m)...]),
       objective: program.objective(x), iterations: outcome.iterations[0],
-      residuals: .init(primal: residuals.primal, dual: residuals.dual, gap: residuals.gap),
+      residuals: .init(
+        primal: residuals.primal[lane: 0], dual: residuals.dual[lane: 0], gap: residuals.gap[lane: 0]),
       isPolished: isPolished, certificate: nil)
     switch solution.status {
     case .infeasible:
-      var support = 0.0
-      for k in 0..<core.count {
-        let up = core.upper[k] * core.upperMultiplier[k] * max(core.hasUpper[k], core.isEquation[k])
-        support += (up - core.lower[k] * core.lowerMultiplier[k] * core.hasLower[k]) / core.objectiveScale
-      }
+      let support = core.support()[lane: 0]
       solution.certificate = .infeasible(
         equalities: solution.equalityMultipliers.map { $0 / -support },
         inequalities: solution.inequalityMultipliers.map { $0 / -support },
@@ -177,51 +167,21 @@ extension QuadraticProgram {
   }
 }
 
-extension ProximalInteriorPoint where Matrices.L == Double {
-  /// Takes q and the sides of all constraints, unscaled.
-  func load(linear q: [Double], lower low: [Double], upper high: [Double], infinity: Double) {
-    for i in 0..<n { linear[i] = q[i] }
-    for k in 0..<count {
-      let equal = low[k] == high[k]
-      isEquation[k] = equal ? 1 : 0
-      hasLower[k] = !equal && low[k] > -infinity ? 1 : 0
-      hasUpper[k] = !equal && high[k] < infinity ? 1 : 0
-      lower[k] = hasLower[k] == 1 ? low[k] : 0
-      upper[k] = equal || hasUpper[k] == 1 ? high[k] : 0
-    }
-  }
-}
 extension ProximalInteriorPoint {
   /// Whether Q has no negative eigenvalue beyond rounding, lane by lane; scaled already.
   func isConvex() -> L.Mask {
     for i in 0..<n { diagonal[i] = L(0.0) }
-    matrices.quadraticNorms(diagonal)
+    // Scaled once more by one: in `weights`, which is free yet.
+    weights.update(repeating: L(1.0), count: n)
+    matrices.quadraticNorms(diagonal, columnScale: weights)
     var largest = L(0.0)
     for i in 0..<n { largest = L.maximum(largest, diagonal[i]) }
-    let shift = largest * 1e-10 + 1e-300
+    let shift = Matrices.largest(largest) * 1e-10 + 1e-300
     for i in 0..<n { diagonal[i] = shift }
-    for k in 0..<count { weights[k] = L(0.0) }
+    weights.update(repeating: L(0.0), count: constraintCount)
     return matrices.factorize(diagonal: diagonal, weights: weights) .& matrices.hasPositivePivots
   }
 }
-extension DenseProgramMatrices where L == Double {
-  /// Takes the matrices of a program, unscaled.
-  func load(_ program: QuadraticProgram) {
-    let (n, m, p) = (variableCount, rowCount, equalityCount)
-    quadratic.update(repeating: 0, count: n * n)
-    rowsTransposed.update(repeating: 0, count: n * m)
-    func each(_ matrix: CompressedMatrix, _ body: (Int, Int, Double) -> Void) {
-      let (offsets, columns) = (matrix.pattern.rowOffsets, matrix.pattern.columnIndices)
-      for row in 0..<matrix.rows {
-        for k in offsets[row]..<offsets[row + 1] { body(row, columns[k], matrix.values[k]) }
-      }
-    }
-    each(program.quadratic) { quadratic[$0 * n + $1] = $2 }
-    each(program.equalities) { rowsTransposed[$1 * m + $0] = $2 }
-    each(program.inequalities) { rowsTransposed[$1 * m + p + $0] = $2 }
-  }
-}
-
 /// Rows of one matrix above those of another.
 private func stacked(_ a: CompressedMatrix, _ b: CompressedMatrix) throws(LinearAlgebraError)
   -> CompressedMatrix

@@ -67,26 +67,31 @@ final class SparseProgramMatrices: ProgramMatrices {
     rowPattern.multiply(rowValues.base, z, into: work.base, columns: 1, transposed: true)
     for i in 0..<variableCount { y[i] += work.base[i] }
   }
-  func norms(columns: UnsafeMutablePointer<Double>, rows: UnsafeMutablePointer<Double>) {
-    quadraticNorms(columns)
+  func norms(
+    columns: UnsafeMutablePointer<Double>, rows: UnsafeMutablePointer<Double>,
+    columnScale: UnsafePointer<Double>,
+    rowScale: UnsafePointer<Double>
+  ) {
+    quadraticNorms(columns, columnScale: columnScale)
     for row in 0..<rowCount {
       var largest = 0.0
       for place in rowPattern.rowOffsets[row]..<rowPattern.rowOffsets[row + 1] {
-        let size = rowValues.base[place].magnitude
-        largest = max(largest, size)
         let column = rowPattern.columnIndices[place]
+        let size = rowValues.base[place].magnitude * columnScale[column] * rowScale[row]
+        largest = max(largest, size)
         columns[column] = max(columns[column], size)
       }
       rows[row] = largest
     }
   }
-  func quadraticNorms(_ columns: UnsafeMutablePointer<Double>) {
+  func quadraticNorms(_ columns: UnsafeMutablePointer<Double>, columnScale: UnsafePointer<Double>) {
     for row in 0..<variableCount {
       var largest = 0.0
       for place in quadraticPattern.rowOffsets[row]..<quadraticPattern.rowOffsets[row + 1] {
-        largest = max(largest, quadraticValues.base[place].magnitude)
+        let scale = columnScale[quadraticPattern.columnIndices[place]]
+        largest = max(largest, quadraticValues.base[place].magnitude * scale)
       }
-      columns[row] = largest
+      columns[row] = largest * columnScale[row]
     }
   }
   func scale(columns: UnsafePointer<Double>, rows: UnsafePointer<Double>, objective: Double) {
@@ -133,4 +138,18 @@ final class SparseProgramMatrices: ProgramMatrices {
     x.update(from: y, count: n)
     rows.update(from: y + n, count: m)
   }
+
+  func loadVariables(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>
+  ) { target.update(from: source, count: variableCount) }
+  func loadConstraints(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>,
+    padding: Double
+  ) { target.update(from: source, count: rowCount + variableCount) }
+  func storeVariables(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>
+  ) { target.update(from: source, count: variableCount) }
+  func storeConstraints(
+    _ source: UnsafePointer<Double>, place: Int, programs: Int, into target: UnsafeMutablePointer<Double>
+  ) { target.update(from: source, count: rowCount + variableCount) }
 }
