@@ -71,6 +71,38 @@ import Testing
     #expect(try hvp(half, at: 0.5, along: 1.0).scalar.isFinite)
   }
 
+  private func failure(_ body: () throws -> Void) -> TensorError? {
+    do {
+      try withTensorErrors(body)
+      return nil
+    } catch { return error as? TensorError }
+  }
+  /// Functions that are no linear maps though every value they pass on is linear in the argument: what chooses depends on it. They
+  /// have no transpose, and none that is zero.
+  @Test(arguments: 0..<7) func transposesOfFunctionsThatAreNotLinear(_ index: Int) throws {
+    let maps: [(Tensor) throws -> Tensor] = [
+      { x in select(x .> 0.0, x, 2.0 * x) },
+      { x in x.sorted() },
+      { x in Tensor.zeros([3]).addingRows(x, at: x.argumentSorted()) },
+      { x in x + x.converted(to: .int32).converted(to: .float64) },
+      { x in x * (x .> 0.0).converted(to: .float64) },
+      { x in try cond(x[0] .> 0.0, then: { x }, else: { 2.0 * x }) },
+      { x in x + stopGradient(x) },
+    ]
+    let b: Tensor = [0.5, -1, 2]
+    let map = maps[index]
+    let program = try stage(map, b).program
+    let error = failure { _ = try program.transposedProgram(isLinear: [true]) }
+    #expect(error?.reason == .unsupportedDerivative, "\(String(describing: error))")
+    // As the map of a linear solve.
+    let solved = { (b: Tensor) throws -> Tensor in
+      try customLinearSolve(map, b, solve: { _, b in b }, transposeSolve: { _, b in b })
+    }
+    #expect(failure { _ = try grad { try solved($0).sum() }(b) }?.reason == .unsupportedDerivative)
+    // The function itself has a derivative everywhere but at its jumps.
+    #expect(abs(try grad { try map($0).sum() }(b)).sum().scalar >= 2)
+  }
+
   /// Memory stays flat over ten thousand traces; in a process of its own, where nothing else allocates.
   @Test func tracesDoNotLeak() async {
     await #expect(processExitsWith: .success) {

@@ -86,6 +86,7 @@ package struct Conditional: HigherOrderPrimitive {
   }
 
   package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    _ = try coefficients(operands.prefix(1), "the condition")
     let isLinear = operands.dropFirst().map(\.isLinear)
     let adjoint = Conditional(
       then: try then.transposedProgram(isLinear: isLinear),

@@ -106,7 +106,7 @@ package struct CustomReverseTangent: HigherOrderPrimitive {
     )
   }
   package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    let known = operands.prefix(tangentStart).compactMap(\.known)
+    let known = try coefficients(operands.prefix(tangentStart), "what the forward rule keeps")
     let filled = zip(cotangents, outputTypes).map { $0 ?? Tensor.zeros($1) }
     let results = try backward(known.prefix(residualCount) + filled + known.dropFirst(residualCount))
     return operands.prefix(tangentStart).map { _ in nil }

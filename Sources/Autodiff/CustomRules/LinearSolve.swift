@@ -58,7 +58,7 @@ package struct LinearSolve: HigherOrderPrimitive {
     let adjoint = LinearSolve(
       map: mapTransposed, solve: transposedSolve, transposedSolve: solve, mapCaptures: mapCaptures,
       solveCaptures: transposedCaptures, transposedCaptures: solveCaptures)
-    let known = operands.prefix(start).map { $0.known! }
+    let known = try coefficients(operands.prefix(start), "the map")
     let filled = zip(cotangents, solve.outputTypes).map { $0 ?? Tensor.zeros($1) }
     let reordered =
       known.prefix(mapCaptures) + known.dropFirst(transposedStart) + known[solveStart..<transposedStart]

@@ -16,8 +16,13 @@ package struct Convert: Primitive {
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
     (bind(self, primals), target.isFloatingPoint ? tangents.map { $0.map { bind1(self, $0) } } : [nil])
   }
-  package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) -> [Tensor?] {
-    [cotangents[0].map { bind1(Convert(target: operands[0].type.elementType), $0) }]
+  package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    guard target.isFloatingPoint, operands[0].type.elementType.isFloatingPoint else {
+      throw TensorError(
+        .unsupportedDerivative, name,
+        "from \(operands[0].type.elementType) to \(target) is not linear, so that it has no transpose")
+    }
+    return [cotangents[0].map { bind1(Convert(target: operands[0].type.elementType), $0) }]
   }
   package func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) -> (
     results: [Tensor], isBatched: [Bool]

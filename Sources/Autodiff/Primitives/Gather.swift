@@ -36,8 +36,9 @@ package struct Gather: Primitive {
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
     (bind(self, primals), [tangents[0].map { bind1(self, $0, primals[1]) }])
   }
-  package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) -> [Tensor?] {
-    guard let c = cotangents[0], let indices = operands[1].known else { return [nil, nil] }
+  package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    guard let c = cotangents[0] else { return [nil, nil] }
+    let indices = try coefficients(operands.suffix(1), "an index")[0]
     let count = operands[0].type.shape[isBatched ? 1 : 0]
     return [bind1(ScatterAdd(count: count, isBatched: isBatched), indices, c), nil]
   }
@@ -112,8 +113,9 @@ package struct ScatterAdd: Primitive {
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
     (bind(self, primals), [tangents[1].map { bind1(self, primals[0], $0) }])
   }
-  package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) -> [Tensor?] {
-    guard let c = cotangents[0], let indices = operands[0].known else { return [nil, nil] }
+  package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    guard let c = cotangents[0] else { return [nil, nil] }
+    let indices = try coefficients(operands.prefix(1), "an index")[0]
     return [nil, bind1(Gather(isBatched: isBatched), c, indices)]
   }
   package func batch(_ operands: [Tensor], _ flags: [Bool], size: Int) -> (

@@ -48,7 +48,8 @@ package struct Select: Primitive {
     return (result, bind(self, [primals[0], tangents[1] ?? zero, tangents[2] ?? zero]))
   }
   package func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    guard let c = cotangents[0], let mask = operands[0].known else { return [nil, nil, nil] }
+    guard let c = cotangents[0] else { return [nil, nil, nil] }
+    let mask = try coefficients(operands.prefix(1), "the mask")[0]
     let zero = Tensor.zeros(c.type)
     return [
       nil,

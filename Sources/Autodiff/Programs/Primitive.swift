@@ -100,6 +100,24 @@ extension Primitive {
       "is not linear, so that it has no transpose; this is a defect of its jvp rule")
   }
 
+  /// The values of operands in which the operation is not linear. One of them that depends on what a function is transposed in
+  /// has a transpose for each of its values and none as a whole: an error, not a cotangent that is zero.
+  package func coefficients(_ operands: some Sequence<TransposeOperand>, _ role: String) throws(TensorError)
+    -> [Tensor]
+  {
+    var values: [Tensor] = []
+    for operand in operands {
+      guard let value = operand.known else {
+        throw TensorError(
+          .unsupportedDerivative, name,
+          "\(role) depends on the argument in which the function is transposed; the function is not linear in it"
+        )
+      }
+      values.append(value)
+    }
+    return values
+  }
+
   /// Name and parameters.
   var label: String { attributes.isEmpty ? name : "\(name)[\(attributes)]" }
   func isEqual(_ other: any Primitive) -> Bool { (other as? Self) == self }

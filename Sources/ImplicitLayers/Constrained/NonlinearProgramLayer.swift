@@ -214,8 +214,8 @@ struct ComplementaryTangent: Primitive {
     return ([result], [try tangents[0].map { try bindOrThrow(self, [$0] + primals.dropFirst())[0] }])
   }
   func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    let known = operands.dropFirst().compactMap(\.known)
-    guard let c = cotangents[0], known.count == 3 else { return [nil, nil, nil, nil] }
+    guard let c = cotangents[0] else { return [nil, nil, nil, nil] }
+    let known = try coefficients(operands.dropFirst(), "a coefficient")
     return [try bindOrThrow(self, [c] + known)[0], nil, nil, nil]
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (

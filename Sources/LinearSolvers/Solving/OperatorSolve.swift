@@ -349,8 +349,8 @@ struct RequireConvergence: Primitive {
     (bind(self, primals), [tangents[1].map { bind1(self, primals[0], $0) }])
   }
   func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    guard let c = cotangents[0], let status = operands[0].known else { return [nil, nil] }
-    return [nil, bind1(self, status, c)]
+    guard let c = cotangents[0] else { return [nil, nil] }
+    return [nil, bind1(self, try coefficients(operands.prefix(1), "the status")[0], c)]
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
