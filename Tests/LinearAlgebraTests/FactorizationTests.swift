@@ -79,6 +79,98 @@ private func residual(
     #expect(try residual(factor, a, n) < 1e-12)
   }
 
+  @Test(arguments: [(1, 0, 0), (5, 1, 1), (9, 2, 2), (40, 5, 5), (12, 1, 3), (7, 0, 2)])
+  func bandedPositiveDefinite(n: Int, lower: Int, upper: Int) throws {
+    // Diagonals that only one half has are zero.
+    let width = min(lower, upper)
+    let numbers = random(n, 5, dominant: 0)
+    var (a, bands) = (
+      [Double](repeating: 0, count: n * n), [Double](repeating: 0, count: (lower + upper + 1) * n)
+    )
+    for i in 0..<n {
+      for j in max(0, i - width)...i {
+        let value = i == j ? 2 * Double(width) + 1.5 : numbers[i * n + j]
+        for (row, column) in [(i, j), (j, i)] {
+          a[row * n + column] = value
+          bands[(upper + row - column) * n + column] = value
+        }
+      }
+    }
+    let factor = try BandedCholeskyFactorization(bands, size: n, lower: lower, upper: upper)
+    #expect(try residual(factor, a, n) < 1e-13)
+    let general = try BandedFactorization(bands, size: n, lower: lower, upper: upper)
+    let (one, other) = (
+      try #require(factor.reciprocalCondition()), try #require(general.reciprocalCondition())
+    )
+    #expect(one > 0.3 * other && other > 0.3 * one && one <= 1)
+    var wrong = bands
+    if width > 0 {
+      wrong[(upper + 1) * n] += 0.1
+      guard
+        case .notSymmetric(1, 0, _) = failure({
+          _ = try BandedCholeskyFactorization(wrong, size: n, lower: lower, upper: upper)
+        })
+      else {
+        Issue.record("a band that is not symmetric was accepted")
+        return
+      }
+    }
+    wrong = bands
+    wrong[upper * n + n - 1] = -1
+    guard
+      case .notPositiveDefinite = failure({
+        _ = try BandedCholeskyFactorization(wrong, size: n, lower: lower, upper: upper)
+      })
+    else {
+      Issue.record("a band that is not positive definite was accepted")
+      return
+    }
+    wrong[upper * n + n - 1] = .nan
+    guard
+      case .nonFinite = failure({
+        _ = try BandedCholeskyFactorization(wrong, size: n, lower: lower, upper: upper)
+      })
+    else {
+      Issue.record("a band with a NaN was accepted")
+      return
+    }
+  }
+  @Test(arguments: [1, 2, 3, 10, 101]) func tridiagonalPositiveDefinite(n: Int) throws {
+    let a = convectionDiffusion(n, peclet: 0).dense
+    let beside = [Double](repeating: -1, count: n - 1)
+    let diagonal = [Double](repeating: 2, count: n)
+    let factor = try TridiagonalCholeskyFactorization(lower: beside, diagonal: diagonal, upper: beside)
+    #expect(try residual(factor, a, n) < 1e-12)
+    // λ and 1-norm of the second difference are known.
+    let general = try TridiagonalFactorization(lower: beside, diagonal: diagonal, upper: beside)
+    let (one, other) = (
+      try #require(factor.reciprocalCondition()), try #require(general.reciprocalCondition())
+    )
+    #expect(abs(one - other) < 0.01 * other)
+    guard
+      case .notPositiveDefinite = failure({
+        _ = try TridiagonalCholeskyFactorization(
+          lower: beside, diagonal: diagonal.map { $0 - 4 }, upper: beside)
+      })
+    else {
+      Issue.record("a tridiagonal matrix that is negative was accepted")
+      return
+    }
+    guard n > 1 else { return }
+    guard
+      case .notSymmetric(1, 0, _) = failure({
+        _ = try TridiagonalCholeskyFactorization(
+          lower: beside.map { $0 + 0.5 }, diagonal: diagonal, upper: beside)
+      }),
+      case .shape = failure({
+        _ = try TridiagonalCholeskyFactorization(lower: beside, diagonal: diagonal, upper: [])
+      })
+    else {
+      Issue.record("a mistake was not told")
+      return
+    }
+  }
+
   @Test func composed() throws {
     let (a, b) = (random(3, 1, dominant: 2), random(4, 2, dominant: 2))
     let (fa, fb) = (try LUFactorization(a, size: 3), try LUFactorization(b, size: 4))

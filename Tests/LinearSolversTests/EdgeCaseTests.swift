@@ -153,6 +153,16 @@ import Testing
             .tridiagonal(lower: [1], diagonal: [4, 4], upper: [2], tags: .positiveDefinite), b, options)
         } == .argument, "tridiagonal, \(method)")
       #expect(
+        reason {
+          solve(
+            .tridiagonal(lower: [2], diagonal: [1, 1], upper: [2], tags: .positiveDefinite), b, options)
+        } == .notPositiveDefinite, "tridiagonal, \(method)")
+      #expect(
+        reason {
+          solve(
+            .banded([[0, 2], [1, 1], [2, 0]], lower: 1, upper: 1, tags: .positiveDefinite), b, options)
+        } == .notPositiveDefinite, "banded, \(method)")
+      #expect(
         reason { solve(.diagonal([1, -1], tags: .positiveDefinite), b, options) } == .notPositiveDefinite,
         "diagonal, \(method)")
       #expect(

@@ -103,6 +103,38 @@ let operatorCases: [OperatorCase] = [
   OperatorCase("tridiagonal", [[4], [5], [4]], size: 5) {
     .tridiagonal(lower: $0[0], diagonal: $0[1] + 4.0, upper: $0[2])
   },
+  OperatorCase("banded, positive definite", [[2, 5], [5]], size: 5, isDefinite: true) { x in
+    // The diagonals above are those below, moved to where they stand.
+    let rows = [2, 1].map { k -> Tensor in
+      concatenate([Tensor.zeros([k], type: x[0].elementType), x[0][k - 1][..<(5 - k)]])
+    }
+    return .banded(
+      stack([rows[0], rows[1], x[1] + 5.0, x[0][0], x[0][1]]), lower: 2, upper: 2, tags: .positiveDefinite)
+  },
+  OperatorCase("tridiagonal, positive definite", [[4], [5]], size: 5, isDefinite: true) {
+    .tridiagonal(lower: $0[0], diagonal: $0[1] + 3.5, upper: $0[0], tags: .positiveDefinite)
+  },
+  OperatorCase("diagonal, positive definite", [[4]], size: 4, isDefinite: true) {
+    .diagonal(square($0[0]) + 0.5, tags: .positiveDefinite)
+  },
+  OperatorCase("block-diagonal, positive definite", [[2, 3, 3]], size: 6, isDefinite: true) {
+    .blockDiagonal(
+      matmul($0[0], $0[0].matrixTransposed) + 2.0 * Tensor.identity(3, type: $0[0].elementType),
+      tags: .positiveDefinite)
+  },
+  OperatorCase("Kronecker product, positive definite", [[2, 2], [2, 2]], size: 4, isDefinite: true) {
+    .kronecker([
+      .dense(definite($0[0]), tags: .positiveDefinite), .dense(definite($0[1]), tags: .positiveDefinite),
+    ])
+  },
+  OperatorCase("sum, positive definite", [[4, 4], [4]], size: 4, isDefinite: true) {
+    .dense(definite($0[0]), tags: .positiveDefinite)
+      + 0.5 * LinearOperator.diagonal(square($0[1]) + 1.0, tags: .positiveDefinite)
+  },
+  OperatorCase("product, positive definite", [[4, 4], [4]], size: 4, isDefinite: true) { x in
+    let factor = LinearOperator.triangular(shifted(x[0], 2.5), isLower: true)
+    return (factor * .diagonal(square(x[1]) + 1.0) * factor.transposed).tagged(.positiveDefinite)
+  },
   OperatorCase("block-diagonal", [[2, 3, 3]], size: 6) { .blockDiagonal(shifted($0[0])) },
   OperatorCase("low-rank update", [[5], [5, 2], [5, 2]], size: 5) {
     .lowRankUpdate(of: .diagonal($0[0] + 4.0), $0[1], $0[2])

@@ -93,21 +93,7 @@ public final class TridiagonalFactorization: Factorization {
     minimumReciprocalCondition: Double = workingPrecision
   ) throws(LinearAlgebraError) {
     size = diagonal.count
-    let beside = max(size - 1, 0)
-    guard lower.count == beside, upper.count == beside else {
-      throw .shape(
-        "a tridiagonal matrix of \(size) rows has \(beside) elements beside its diagonal, not \(lower.count) and "
-          + "\(upper.count)")
-    }
-    try requireFinite(lower, "an element below the diagonal")
-    try requireFinite(diagonal, "an element of the diagonal")
-    try requireFinite(upper, "an element above the diagonal")
-    var norm = 0.0
-    for j in 0..<diagonal.count {
-      let beside = (j > 0 ? upper[j - 1].magnitude : 0) + (j < lower.count ? lower[j].magnitude : 0)
-      norm = max(norm, diagonal[j].magnitude + beside)
-    }
-    self.norm = norm
+    norm = try tridiagonalNorm(lower: lower, diagonal: diagonal, upper: upper)
     var (dl, d, du) = (lower, diagonal, upper)
     var du2 = [Double](repeating: 0, count: max(size - 2, 1))
     var ipiv = [Int32](repeating: 0, count: max(size, 1))
@@ -139,6 +125,29 @@ public final class TridiagonalFactorization: Factorization {
       CChar(ascii: "1"), Int32(size), below, diagonal, above, second, pivots, norm, &result)
     return result
   }
+}
+
+/// The 1-norm of a tridiagonal matrix.
+/// - Throws: ``LinearAlgebraError`` if lengths do not fit or a number is not finite.
+func tridiagonalNorm(lower: [Double], diagonal: [Double], upper: [Double]) throws(LinearAlgebraError)
+  -> Double
+{
+  let size = diagonal.count
+  let beside = max(size - 1, 0)
+  guard lower.count == beside, upper.count == beside else {
+    throw .shape(
+      "a tridiagonal matrix of \(size) rows has \(beside) elements beside its diagonal, not \(lower.count) and "
+        + "\(upper.count)")
+  }
+  try requireFinite(lower, "an element below the diagonal")
+  try requireFinite(diagonal, "an element of the diagonal")
+  try requireFinite(upper, "an element above the diagonal")
+  var norm = 0.0
+  for j in 0..<diagonal.count {
+    let beside = (j > 0 ? upper[j - 1].magnitude : 0) + (j < lower.count ? lower[j].magnitude : 0)
+    norm = max(norm, diagonal[j].magnitude + beside)
+  }
+  return norm
 }
 
 /// A diagonal matrix.

@@ -32,7 +32,7 @@ extension LinearOperator {
         throw LinearAlgebraError.shape("an operator of \(rows) x \(columns) has no condition of its inverse")
       }
       guard rows > 0 else { return 1 }
-      try map.requireTagsOfBands()
+      try map.requireTagsOfBands(method)
       let factors = try map.factorization(
         LinearSolveOptions(method: method, minimumReciprocalCondition: 0))
       let norm = try estimatedOneNorm(size: rows) { try map.multiply($0, into: $1, transposed: $2) }

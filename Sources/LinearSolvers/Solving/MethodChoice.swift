@@ -32,6 +32,10 @@ extension NumericOperator {
         throw LinearAlgebraError.argument(
           "Cholesky decompositions are for operators tagged positiveDefinite; this \(node.label) one is not")
       }
+      switch node.kind {
+      case .banded, .tridiagonal: return try structured(options)
+      default: break
+      }
       if let sparse = try sparseMatrix() {
         return try SparseCholeskyFactorization(sparse, minimumReciprocalCondition: limit)
       }
@@ -82,12 +86,19 @@ extension NumericOperator {
       return try DiagonalFactorization(parameters[0].values(Double.self), minimumReciprocalCondition: limit)
     case .banded(let lower, let upper):
       return try withExtendedLifetime(parameters) {
-        try BandedFactorization(
-          parameters[0].pointer(Double.self), size: rows, lower: lower, upper: upper,
-          minimumReciprocalCondition: limit)
+        let bands = UnsafePointer(parameters[0].pointer(Double.self))
+        return node.isPositiveDefinite
+          ? try BandedCholeskyFactorization(
+            bands, size: rows, lower: lower, upper: upper, minimumReciprocalCondition: limit)
+          : try BandedFactorization(
+            bands, size: rows, lower: lower, upper: upper, minimumReciprocalCondition: limit)
       }
     case .tridiagonal:
       let p = parameters.map { $0.values(Double.self) }
+      if node.isPositiveDefinite {
+        return try TridiagonalCholeskyFactorization(
+          lower: p[0], diagonal: p[1], upper: p[2], minimumReciprocalCondition: limit)
+      }
       return try TridiagonalFactorization(
         lower: p[0], diagonal: p[1], upper: p[2], minimumReciprocalCondition: limit)
     case .blockDiagonal(let count):

@@ -55,7 +55,7 @@ final class PreparedSystem: SolvableSystem {
       }
       base = try map.pseudoInverse(options)
     } else {
-      try map.requireTagsOfBands()
+      try map.requireTagsOfBands(options.method)
       base = try map.factorization(options)
     }
     factorization =
@@ -113,10 +113,13 @@ extension NumericOperator {
     }
   }
   /// Checks the tags of forms that are solved without a decomposition that would notice: symmetry, and that a diagonal is positive.
-  func requireTagsOfBands() throws {
+  func requireTagsOfBands(_ method: LinearMethod) throws {
     guard node.isSymmetric else { return }
     switch node.kind {
-    case .diagonal, .banded, .tridiagonal: break
+    case .diagonal: break
+    case .banded, .tridiagonal:
+      // Cholesky decompositions look for themselves.
+      if node.isPositiveDefinite, method == .automatic || method == .cholesky { return }
     default: return
     }
     guard let sparse = try sparseMatrix() else { return }
