@@ -31,7 +31,9 @@ import Testing
     return ([y + v * rest - g * rest * rest / 2, v - g * rest], bounces)
   }
 
-  @Test(arguments: [SolverMethod.tsitouras5, .dormandPrince8, .dormandPrince5, .radau5, .kvaerno5])
+  @Test(arguments: [
+    SolverMethod.tsitouras5, .dormandPrince8, .dormandPrince5, .radau5, .kvaerno5, .backwardDifferentiation,
+  ])
   func bouncingBall(_ method: SolverMethod) throws {
     let options = SolverOptions(method: method, relativeTolerance: 1e-9, absoluteTolerance: 1e-11)
     let expected = Self.exact(1.3, 0.4, 9.81, 0.8, 2.0)
@@ -42,7 +44,9 @@ import Testing
     let x: [Tensor] = [[1.3, 0.4], [9.81, 0.8]]
     let value = try f(x)
     // Parabolas are solved exactly by these methods.
-    let accuracy = 1e-10
+    // (Backward differentiation begins with a step of the first order.)
+    let isMultistep = method == .backwardDifferentiation
+    let accuracy = isMultistep ? 1e-6 : 1e-10
     #expect(zip(value[2].values, expected.y).allSatisfy { abs($0 - $1) < accuracy })
     let gradient = try grad { (x: [Tensor]) in try f(x)[2, 0] }(x)
     var difference: [Double] = []
@@ -57,7 +61,8 @@ import Testing
     }
     let found = gradient.flatMap(\.values)
     #expect(
-      zip(found, difference).allSatisfy { abs($0 - $1) < 1e-7 * max(1, abs($1)) }, "\(found) \(difference)")
+      zip(found, difference).allSatisfy { abs($0 - $1) < (isMultistep ? 1e-5 : 1e-7) * max(1, abs($1)) },
+      "\(found) \(difference)")
     if method == .tsitouras5 {
       #expect(try GradientLaws(tolerance: 1e-6, step: 1e-3).violations(of: f, at: x) == [])
     }

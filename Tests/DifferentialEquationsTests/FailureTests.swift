@@ -99,6 +99,12 @@ private struct Explosion: VectorField {
       },
       { $0.absoluteTolerances = [1, 1, 1] }, { $0.method = .euler }, { $0.fixedStep = 0 },
       { $0.maximumSteps = 0 }, { $0.checkpoints = 1 }, { $0.initialStep = -1 },
+      {
+        $0.method = .backwardDifferentiation; $0.fixedStep = 0.1
+      },
+      {
+        $0.method = .backwardDifferentiation; $0.checkpoints = 8
+      },
     ] {
       var options = SolverOptions()
       change(&options)

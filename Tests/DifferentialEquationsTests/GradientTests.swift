@@ -19,7 +19,8 @@ let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
   static let point: [Tensor] = [[0.6, -0.3], [1.5, 0.4]]
 
   // Step sizes are frozen, and so they must be when laws are checked by differences: fixed steps.
-  @Test(arguments: SolverMethod.allCases) func lawsOfMethods(_ method: SolverMethod) throws {
+  @Test(arguments: SolverMethod.allCases.filter { $0 != .backwardDifferentiation })
+  func lawsOfMethods(_ method: SolverMethod) throws {
     let equation = Self.oscillator(method)
     var options = SolverOptions(
       method: method, relativeTolerance: 1e-12, absoluteTolerance: 1e-12, fixedStep: 0.05)
@@ -155,7 +156,7 @@ extension GradientTests {
       stack([p[0] * (y[1] - y[0] * y[0]) + cos(t), y[0] - p[1] * y[1] * y[1]])
     }
     var options = SolverOptions(method: method, relativeTolerance: 1e-8, absoluteTolerance: 1e-10)
-    options.checkpoints = 6
+    if method != .backwardDifferentiation { options.checkpoints = 6 }
     func slope(_ options: SolverOptions, _ gradient: GradientMethod) throws -> [Double] {
       try grad { (x: [Tensor]) in
         let y = try equation.solve(
@@ -218,7 +219,9 @@ extension GradientTests {
     let cotangents = try vjp(f, at: point).pullback(weight)
     let forward = (tangent * weight).sum().scalar
     let backward = zip(cotangents, direction).reduce(0) { $0 + ($1.0 * $1.1).sum().scalar }
-    #expect(abs(forward - backward) < 1e-9 * abs(forward) && abs(forward) > 1e-3)
+    #expect(
+      abs(forward - backward) < 1e-9 * abs(forward) && abs(forward) > 1e-3, "\(forward) \(backward - forward)"
+    )
     if count > 1 {
       let pull = { (x: [Tensor]) in try vjp(f, at: x).pullback(weight) }
       let batch = try vmap(pull, inputAxes: [0, nil])([states, weights])

@@ -101,7 +101,8 @@ private let tables: [RungeKuttaTableau] =
   }
 
   // Errors of solution and gradient fall with the order of the method, for a driven pendulum.
-  @Test(arguments: SolverMethod.allCases) func convergence(_ method: SolverMethod) throws {
+  @Test(arguments: SolverMethod.allCases.filter { $0 != .backwardDifferentiation })
+  func convergence(_ method: SolverMethod) throws {
     let drive = method.isSymplectic ? 0.0 : 0.3
     let pendulum = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
       stack([y[1], -p * sin(y[0]) + drive * cos(t)])

@@ -28,10 +28,7 @@ final class InterpolatedTrajectory {
     let (start, end) = (record.times[row], record.times[row + 1])
     if row != current {
       current = row
-      stepper.state.update(from: record.states + row * record.stateCount, count: record.stateCount)
-      stepper.time.pointee = start
-      stepper.step.pointee = end - start
-      stepper.replay(all: true)
+      stepper.restore(record, row: row)
     }
     if time == end {
       target.update(from: stepper.result, count: record.stateCount)

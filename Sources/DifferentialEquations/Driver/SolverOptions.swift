@@ -56,6 +56,14 @@ public struct SolverOptions: Sendable, Hashable {
     if fixedStep == nil && !method.hasErrorEstimate {
       throw refuse("\(method) has no error estimate; set fixedStep")
     }
+    if method == .backwardDifferentiation {
+      guard fixedStep == nil else {
+        throw refuse("\(method) chooses its order and its steps together; leave fixedStep nil")
+      }
+      guard checkpoints == nil else {
+        throw refuse("the steps of \(method) need several states before them; leave checkpoints nil")
+      }
+    }
     if method.isSymplectic && count % 2 != 0 {
       throw refuse("\(method) needs as many velocities as positions; the state has \(count) components")
     }

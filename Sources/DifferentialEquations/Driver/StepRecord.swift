@@ -14,6 +14,8 @@ final class StepRecord: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var stride = 1
   /// Rows whose states are those after an event: the row, and which event.
   private(set) var jumps: [(row: Int, event: Int)] = []
+  /// Of methods whose order varies that of each step.
+  private var orders: [UInt8] = []
 
   init(stateCount: Int, capacity: Int?) {
     self.stateCount = stateCount
@@ -30,7 +32,7 @@ final class StepRecord: @unchecked Sendable {
   /// Steps taken.
   var stepCount: Int { max(timeCount - 1, 0) }
   /// Bytes that the record takes.
-  var byteCount: Int { 8 * (timeCapacity + stateCapacity * stateCount) }
+  var byteCount: Int { 8 * (timeCapacity + stateCapacity * stateCount) + orders.count }
 
   /// - Parameter spacing: between the components of the state.
   @inline(__always)
@@ -49,6 +51,11 @@ final class StepRecord: @unchecked Sendable {
     keptCount &+= 1
     if keptCount > limit { thin() }
   }
+  func append(_ time: Double, _ state: UnsafePointer<Double>, order: Int) {
+    append(time, state)
+    if order > 0 { orders.append(UInt8(order)) }
+  }
+  func order(_ step: Int) -> Int { Int(orders[step]) }
   func noteJump(event: Int) { jumps.append((timeCount, event)) }
 
   @inline(never)

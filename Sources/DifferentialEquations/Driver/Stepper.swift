@@ -21,6 +21,20 @@ class Stepper {
   /// The rate at the step's start, once begun.
   var startRate: UnsafeMutablePointer<Double> { fatalError("abstract") }
 
+  /// The order of the last step tried, of methods whose steps use those before; 0: a step needs its start only.
+  var stepOrder: Int { 0 }
+  /// The order of the next step to be tried, of such a method.
+  func prescribe(order: Int) {}
+  /// What the step is to be multiplied with after it was tried with this error; nil: what the options' control says.
+  func stepFactor(error: Double, isAccepted: Bool) -> Double? { nil }
+  /// Makes a recorded step again, with all that outputs and the result need.
+  func restore(_ record: StepRecord, row: Int) {
+    state.update(from: record.states + row * record.stateCount, count: record.stateCount)
+    time.pointee = record.times[row]
+    step.pointee = record.times[row + 1] - record.times[row]
+    replay(all: true)
+  }
+
   /// Prepares for steps from `time` and `state`, after these were set.
   func begin() {}
   /// Tries a step of size `step`.

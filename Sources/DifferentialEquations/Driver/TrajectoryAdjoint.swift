@@ -22,6 +22,11 @@ final class TrajectoryAdjoint {
     events: EventFunctions? = nil, into cotangent: UnsafeMutablePointer<Double>,
     parameters: UnsafeMutablePointer<Double>
   ) {
+    if let stepper = stepper as? BackwardDifferenceStepper {
+      return stepper.reverse(
+        record, outputTimes: outputTimes, cotangents: cotangents, events: events, into: cotangent,
+        parameters: parameters)
+    }
     cotangent.update(repeating: 0, count: n)
     var output = outputTimes.count - 1
     var jump = record.jumps.count - 1

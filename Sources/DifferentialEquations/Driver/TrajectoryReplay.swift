@@ -28,7 +28,9 @@ struct TrajectoryReplay {
       let (time, end) = (record.times[row], record.times[row + 1])
       stepper.time.pointee = time
       stepper.step.pointee = end - time
+      if stepper.stepOrder > 0 { stepper.prescribe(order: record.order(row)) }
       _ = stepper.attempt()
+      let order = stepper.stepOrder
       var isPrepared = false
       while next < outputTimes.count, (outputTimes[next] - end) * direction <= 0 {
         if outputTimes[next] == end {
@@ -50,7 +52,7 @@ struct TrajectoryReplay {
         jump += 1
         stepper.begin()
       }
-      copy?.append(end, state)
+      copy?.append(end, state, order: order)
     }
   }
 }

@@ -129,21 +129,27 @@ final class TrajectorySolver {
           } else {
             size =
               h.magnitude
-              * max(control.smallestFactor, min(0.95, control.safety * Double.power(error, -exponent)))
+              * (stepper.stepFactor(error: error, isAccepted: false)
+                ?? max(control.smallestFactor, min(0.95, control.safety * Double.power(error, -exponent))))
           }
           isRestarted = true
           continue
         }
         sawNonFinite = false
-        var factor = control.safety * Double.power(max(error, 1e-20), exponents.0)
-        if usesHistory {
-          factor *= Double.power(history.0, exponents.1) * Double.power(history.1, exponents.2)
-          history = (max(error, 1e-20), history.0)
+        var factor: Double
+        if let chosen = stepper.stepFactor(error: error, isAccepted: true) {
+          factor = chosen
+        } else {
+          factor = control.safety * Double.power(max(error, 1e-20), exponents.0)
+          if usesHistory {
+            factor *= Double.power(history.0, exponents.1) * Double.power(history.1, exponents.2)
+            history = (max(error, 1e-20), history.0)
+          }
+          // After a refusal the step does not grow at once.
+          factor = min(
+            max(factor, control.smallestFactor), isRestarted && attempts > 1 ? 1 : control.largestFactor)
+          if stepper.prefersEqualSteps && factor >= 1 && factor < 1.2 { factor = 1 }
         }
-        // After a refusal the step does not grow at once.
-        factor = min(
-          max(factor, control.smallestFactor), isRestarted && attempts > 1 ? 1 : control.largestFactor)
-        if stepper.prefersEqualSteps && factor >= 1 && factor < 1.2 { factor = 1 }
         isRestarted = false
         // A step that was cut short by an output says little about the next one.
         size =
@@ -174,13 +180,14 @@ final class TrajectorySolver {
       }
       outcome.outputCount = next
       onStep?(time, newTime - time)
+      let order = stepper.stepOrder
       stepper.accept()
       time = newTime
       stepper.time.pointee = time
       if let event = happened {
         outcome.events.append((time, event))
         if events!.isTerminal[event] {
-          record?.append(time, state)
+          record?.append(time, state, order: order)
           // What would be later is the state at the end.
           for k in next..<outputTimes.count { (outputs + k * n).update(from: state, count: n) }
           outcome.outputCount = outputTimes.count
@@ -192,7 +199,7 @@ final class TrajectorySolver {
         state.update(from: scratch.a, count: n)
         record?.noteJump(event: event)
       }
-      record?.append(time, state)
+      record?.append(time, state, order: order)
       outcome.endTime = time
       if next == outputTimes.count {
         if let events, events.isTerminal.contains(true) { return fail(.eventNotFound, nil) }

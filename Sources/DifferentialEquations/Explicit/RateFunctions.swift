@@ -22,6 +22,8 @@ struct RateFunctions<L: Lane> {
   var jacobian:
     ((_ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ matrix: UnsafeMutablePointer<L>) -> Void)?
   let jacobianPattern: SparsityPattern?
+  /// The part of the matrix that ``jacobian`` gives; nil: all of it.
+  var jacobianBlocks: JacobianBlocks?
   /// Of mechanical systems, how many components positions and momenta have together; further such states (tangents) may follow.
   var phaseCount: Int
   /// Why the last evaluations gave no numbers, if an operation refused its operands.
@@ -36,7 +38,7 @@ struct RateFunctions<L: Lane> {
         UnsafePointer<L>, UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>, UnsafeMutablePointer<L>
       ) -> Void,
     jacobian: ((UnsafePointer<L>, UnsafePointer<L>, UnsafeMutablePointer<L>) -> Void)? = nil,
-    jacobianPattern: SparsityPattern? = nil,
+    jacobianPattern: SparsityPattern? = nil, jacobianBlocks: JacobianBlocks? = nil,
     failure: @escaping () -> (any Error)? = { nil }
   ) {
     self.stateCount = stateCount
@@ -48,6 +50,7 @@ struct RateFunctions<L: Lane> {
     self.pullback = pullback
     self.jacobian = jacobian
     self.jacobianPattern = jacobianPattern
+    self.jacobianBlocks = jacobianBlocks
     self.failure = failure
   }
 }

@@ -17,6 +17,8 @@ final class ImplicitStepper: Stepper {
   private let filterMatrix: StageMatrix?
   /// Inverses of the blocks of coefficients, for the rates of solved stages.
   private let inverses: [[Double]]
+  /// The first guess of a stage's rate: these times the rates of stages before its block.
+  private let guesses: [[Double]]
   /// The state of the matrices: the step that the factored ones belong to, and whether the Jacobian is that of this step's start.
   private var factoredStep = Double.nan
   /// What Newton's corrections are multiplied with where the factors are those of another step size.
@@ -33,7 +35,7 @@ final class ImplicitStepper: Stepper {
   /// In the reverse sweep of systems of at least this size, refinement takes less time than another factorisation.
   private static let refinementSize = 256
   /// Newton's corrections end below this part of the tolerances.
-  private static let newtonTolerance = 1e-3
+  private static let newtonTolerance = 1e-4
 
   /// Arrays of numbers.
   private final class StageMemory {
@@ -89,8 +91,9 @@ final class ImplicitStepper: Stepper {
     outputCotangents = take(stages * n)
     let blockCount = tableau.blocks[0].count
     let pattern = functions.jacobian == nil ? nil : functions.jacobianPattern
-    blockMatrix = StageMatrix(size: n, blocks: blockCount, pattern: pattern)
-    filterMatrix = blockCount > 1 ? StageMatrix(size: n, blocks: 1, pattern: pattern) : nil
+    let blocks = functions.jacobianBlocks ?? JacobianBlocks(size: n)
+    blockMatrix = StageMatrix(blocks, stages: blockCount, pattern: pattern)
+    filterMatrix = blockCount > 1 ? StageMatrix(blocks, stages: 1, pattern: pattern) : nil
     jacobian = .allocate(capacity: max(blockCount * blockMatrix.entryCount, 1))
     none = .allocate(capacity: max(functions.parameterCount, 1))
     none.initialize(repeating: 0, count: max(functions.parameterCount, 1))
@@ -111,11 +114,31 @@ final class ImplicitStepper: Stepper {
       }
       return result
     }
+    guesses = Self.guesses(tableau)
     super.init(functions)
   }
   deinit {
     jacobian.deallocate()
     none.deallocate()
+  }
+
+  /// The polynomial through the rates of the last stages before a block that belong to different times.
+  private static func guesses(_ tableau: ImplicitTableau) -> [[Double]] {
+    let c = tableau.table.c
+    var result = [[Double]](repeating: [], count: tableau.table.stageCount)
+    for block in tableau.blocks {
+      var nodes: [Int] = []
+      for j in (0..<block.lowerBound).reversed() where nodes.count < 2 {
+        if nodes.allSatisfy({ (c[$0] - c[j]).magnitude > 0.05 }) { nodes.append(j) }
+      }
+      for i in block {
+        result[i] = [Double](repeating: 0, count: block.lowerBound)
+        for j in nodes {
+          result[i][j] = nodes.reduce(1) { $1 == j ? $0 : $0 * (c[i] - c[$1]) / (c[j] - c[$1]) }
+        }
+      }
+    }
+    return result
   }
 
   override var errorExponent: Int { min(tableau.table.order, tableau.table.embeddedOrder) + 1 }
@@ -205,7 +228,7 @@ final class ImplicitStepper: Stepper {
       for (j, weight) in tableau.table.error.enumerated() { sum += weight * rates[j * n + c] }
       residual[c] = h * sum
     }
-    (filterMatrix ?? blockMatrix).solve(residual)
+    (filterMatrix ?? blockMatrix).solve(residual, stride: n)
     return norm(residual, result)
   }
 
@@ -215,16 +238,22 @@ final class ImplicitStepper: Stepper {
     let count = block.count
     let first = block.lowerBound
     for i in block {
+      let row = tableau.table.a[i]
+      let guess = guesses[i]
+      var own = 0.0
+      for j in block { own += row[j] }
       for c in 0..<n {
-        var sum = 0.0
-        for j in 0..<first { sum += tableau.table.a[i][j] * rates[j * n + c] }
+        var (sum, rate) = (0.0, 0.0)
+        for j in 0..<first {
+          sum += row[j] * rates[j * n + c]
+          rate += guess[j] * rates[j * n + c]
+        }
         constant[i * n + c] = start[c] + h * sum
-        // The first guess: the rate of the stage before stays as it is.
-        var row = 0.0
-        for j in block { row += tableau.table.a[i][j] }
-        stageStates[i * n + c] = constant[i * n + c] + h * row * rates[(first - 1) * n + c]
+        stageStates[i * n + c] = constant[i * n + c] + h * own * rate
       }
     }
+    // Slower than this, a new Jacobian pays.
+    let slowest = blockMatrix.isCheap ? 0.1 : n < Self.refinementSize ? 0.3 : 0.5
     var last = Double.infinity
     for iteration in 0..<Self.iterationLimit {
       for i in block {
@@ -238,7 +267,7 @@ final class ImplicitStepper: Stepper {
           residual[(i - first) * n + c] = sum
         }
       }
-      blockMatrix.solve(residual)
+      blockMatrix.solve(residual, stride: n)
       var size = 0.0
       for i in block {
         for c in 0..<n { stageStates[i * n + c] += relaxation * residual[(i - first) * n + c] }
@@ -246,7 +275,7 @@ final class ImplicitStepper: Stepper {
       }
       if size.isNaN { return .nan }
       let ratio = size / last
-      if iteration > 0 && ratio > (n < Self.refinementSize ? 0.3 : 0.5) { convergesFast = false }
+      if iteration > 0 && ratio > slowest { convergesFast = false }
       if size <= Self.newtonTolerance * 1e-3
         || (iteration > 0 && ratio < 1 && size * ratio / (1 - ratio) <= Self.newtonTolerance)
       {
@@ -345,7 +374,7 @@ final class ImplicitStepper: Stepper {
     }
     // The matrix is the transposed of that of the stages' equations.
     if blockMatrix.factor(jacobian, isShared: false, coefficient: { h * a[first + $0][first + $1] }) {
-      blockMatrix.solve(rateCotangents + first * n, transposed: true)
+      blockMatrix.solve(rateCotangents + first * n, stride: n, transposed: true, isExact: true)
     } else {
       (rateCotangents + first * n).update(repeating: .nan, count: block.count * n)
     }
@@ -369,7 +398,7 @@ final class ImplicitStepper: Stepper {
     correction.update(from: target, count: count)
     var last = scale
     for _ in 0..<25 where scale > 0 {
-      blockMatrix.solve(correction, transposed: true)
+      blockMatrix.solve(correction, stride: n, transposed: true)
       for c in 0..<count { solution[c] += correction[c] }
       for j in 0..<block.count {
         stageTime.pointee = timeCell.pointee + tableau.table.c[first + j] * h
@@ -409,7 +438,7 @@ final class ImplicitStepper: Stepper {
           rateCotangents[l * n + c] = sum
         }
       }
-      if n < Self.refinementSize || !refine(block, h) { solveTransposed(block, h) }
+      if n < Self.refinementSize || blockMatrix.isCheap || !refine(block, h) { solveTransposed(block, h) }
       for j in block {
         stageTime.pointee = timeCell.pointee + tableau.table.c[j] * h
         functions.pullback(

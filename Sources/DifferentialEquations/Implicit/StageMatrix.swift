@@ -1,61 +1,39 @@
 import LinearAlgebra
 
+/// Which part of ∂f/∂y Newton's method works with: equal blocks of one size along the diagonal, from the first component on. What lies
+/// beside them is left out, so that convergence takes an iteration more; components after them need no matrix.
+struct JacobianBlocks: Hashable {
+  var size: Int
+  var copies = 1
+}
+
 /// The matrix of the stages' equations, `δ_ij I − c_ij J_i` in blocks, and its factors: dense, or sparse if the Jacobian is.
 final class StageMatrix {
   private let size: Int
-  private let blocks: Int
+  private let copies: Int
+  private let stages: Int
   private let dense: DenseMatrix?
-  private let sparse: Sparse?
+  private let sparse: SparseStageMatrix?
+  /// The equations of one copy in several stages, next to each other.
+  private let gathered: UnsafeMutablePointer<Double>
   /// Numbers of one Jacobian.
   let entryCount: Int
-
-  /// A pattern of all blocks, and where the Jacobian's entries and the diagonal's go.
-  private final class Sparse {
-    let pattern: SparsityPattern
-    /// Places of block (i, j), entry e: `places[(i * blocks + j) * entries + e]`.
-    let places: [Int]
-    let diagonal: [Int]
-    var values: [Double]
-    var factor: SparseLUFactorization?
-    let scratch: UnsafeMutablePointer<Double>
-
-    init(_ jacobian: SparsityPattern, blocks: Int) {
-      let n = jacobian.rowCount
-      var rows: [Int] = []
-      var columns: [Int] = []
-      let entryRows = jacobian.rowIndices
-      for i in 0..<blocks {
-        for j in 0..<blocks {
-          rows += entryRows.map { $0 + i * n }
-          columns += jacobian.columnIndices.map { $0 + j * n }
-        }
-      }
-      let count = rows.count
-      rows += 0..<n * blocks
-      columns += 0..<n * blocks
-      guard
-        let (pattern, places) = try? SparsityPattern.coordinates(
-          rowCount: n * blocks, columnCount: n * blocks, rows: rows, columns: columns)
-      else { preconditionFailure("the Jacobian's pattern is not square") }
-      self.pattern = pattern
-      self.places = Array(places.prefix(count))
-      diagonal = Array(places.dropFirst(count))
-      values = [Double](repeating: 0, count: pattern.entryCount)
-      scratch = .allocate(capacity: max(n * blocks, 1))
-    }
-    deinit { scratch.deallocate() }
-  }
+  /// Whether another matrix costs little more than solving with this one a few times.
+  var isCheap: Bool { sparse?.prefersIterations ?? false }
 
   /// - Parameters:
-  ///   - size: of a state.
-  ///   - blocks: stages that are solved for together.
-  init(size: Int, blocks: Int, pattern: SparsityPattern?) {
-    self.size = size
-    self.blocks = blocks
-    sparse = pattern.map { Sparse($0, blocks: blocks) }
-    dense = pattern == nil ? DenseMatrix(size: size * blocks) : nil
-    entryCount = pattern?.entryCount ?? size * size
+  ///   - blocks: of the Jacobian.
+  ///   - stages: that are solved for together.
+  init(_ blocks: JacobianBlocks, stages: Int, pattern: SparsityPattern?) {
+    size = blocks.size
+    copies = blocks.copies
+    self.stages = stages
+    sparse = pattern.map { SparseStageMatrix($0, blocks: stages) }
+    dense = pattern == nil ? DenseMatrix(size: blocks.size * stages) : nil
+    entryCount = pattern?.entryCount ?? blocks.size * blocks.size
+    gathered = .allocate(capacity: max(blocks.size * stages, 1))
   }
+  deinit { gathered.deallocate() }
 
   /// Sets the matrix and factors it.
   /// - Parameters:
@@ -66,26 +44,27 @@ final class StageMatrix {
     _ jacobians: UnsafePointer<Double>, isShared: Bool, coefficient: (_ row: Int, _ column: Int) -> Double
   ) -> Bool {
     if let sparse {
-      for k in sparse.values.indices { sparse.values[k] = 0 }
-      for k in sparse.diagonal { sparse.values[k] = 1 }
-      for i in 0..<blocks {
-        let jacobian = jacobians + (isShared ? 0 : i * entryCount)
-        for j in 0..<blocks {
-          let factor = coefficient(i, j)
-          let first = (i * blocks + j) * entryCount
-          for e in 0..<entryCount { sparse.values[sparse.places[first + e]] -= factor * jacobian[e] }
+      sparse.values.withUnsafeMutableBufferPointer { values in
+        sparse.places.withUnsafeBufferPointer { places in
+          values.update(repeating: 0)
+          for k in sparse.diagonal { values[k] = 1 }
+          for i in 0..<stages {
+            let jacobian = jacobians + (isShared ? 0 : i * entryCount)
+            for j in 0..<stages {
+              let factor = coefficient(i, j)
+              let first = (i * stages + j) * entryCount
+              for e in 0..<entryCount { values[places[first + e]] -= factor * jacobian[e] }
+            }
+          }
         }
       }
-      sparse.factor = (try? CompressedMatrix(sparse.pattern, values: sparse.values)).flatMap {
-        try? SparseLUFactorization($0, minimumReciprocalCondition: 0)
-      }
-      return sparse.factor != nil
+      return sparse.factor()
     }
     let matrix = dense!
-    let width = size * blocks
-    for i in 0..<blocks {
+    let width = size * stages
+    for i in 0..<stages {
       let jacobian = jacobians + (isShared ? 0 : i * entryCount)
-      for j in 0..<blocks {
+      for j in 0..<stages {
         let factor = coefficient(i, j)
         for r in 0..<size {
           let row = matrix.values + (i * size + r) * width + j * size
@@ -99,10 +78,32 @@ final class StageMatrix {
   }
 
   /// x = A⁻¹ b, or A⁻ᵀ b, in place.
-  func solve(_ x: UnsafeMutablePointer<Double>, transposed: Bool = false) {
-    if let dense { return dense.solve(x, transposed: transposed) }
-    guard let sparse, let factor = sparse.factor else { return }
-    sparse.scratch.update(from: x, count: size * blocks)
-    factor.solve(sparse.scratch, into: x, count: 1, transposed: transposed)
+  /// - Parameters:
+  ///   - stride: components of a stage.
+  ///   - isExact: to rounding, and not only as Newton's method needs it.
+  func solve(
+    _ x: UnsafeMutablePointer<Double>, stride: Int, transposed: Bool = false, isExact: Bool = false
+  ) {
+    for copy in 0..<copies {
+      let first = x + copy * size
+      if stages == 1 || stride == size {
+        solve(first, transposed, isExact)
+        continue
+      }
+      for stage in 0..<stages {
+        (gathered + stage * size).update(from: first + stage * stride, count: size)
+      }
+      solve(gathered, transposed, isExact)
+      for stage in 0..<stages {
+        (first + stage * stride).update(from: gathered + stage * size, count: size)
+      }
+    }
+  }
+  private func solve(_ x: UnsafeMutablePointer<Double>, _ transposed: Bool, _ isExact: Bool) {
+    if let dense {
+      dense.solve(x, transposed: transposed)
+    } else {
+      sparse!.solve(x, transposed: transposed, isExact: isExact)
+    }
   }
 }

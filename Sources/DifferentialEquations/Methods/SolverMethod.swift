@@ -25,6 +25,9 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   case kvaerno5
   /// Implicit, order 5, L-stable: three stages at once, for high accuracy of very stiff equations. Steps end at times of output.
   case radau5
+  /// Implicit, of variable order 1 to 5: several steps share an evaluation of the Jacobian and a factorisation, and a step takes one or two
+  /// evaluations of the right-hand side. For large or costly stiff equations. All states are kept for the reverse sweep.
+  case backwardDifferentiation
   /// Symplectic, order 2, for states of positions followed by as many velocities or momenta, whose rates depend only on the
   /// other half (and those of velocities on time); needs a fixed step. Also known as the velocity Verlet method.
   case leapfrog
@@ -33,17 +36,18 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   /// Symplectic, order 6, otherwise as ``leapfrog``.
   case yoshida6
 
-  /// The order: with steps of size h, errors are proportional to h to this power.
+  /// The order: with steps of size h, errors are proportional to h to this power. Of ``backwardDifferentiation`` the highest one.
   public var order: Int {
     switch self {
     case .leapfrog: 2
     case .yoshida4: 4
     case .yoshida6: 6
+    case .backwardDifferentiation: BackwardDifferenceFormula.maximumOrder
     default: explicitTableau?.order ?? implicitTableau?.table.order ?? 0
     }
   }
   /// Whether each step solves equations, with the Jacobian of the right-hand side.
-  public var isImplicit: Bool { implicitTableau != nil }
+  public var isImplicit: Bool { implicitTableau != nil || self == .backwardDifferentiation }
   /// Whether the method keeps volumes in phase space.
   public var isSymplectic: Bool { substeps != nil }
   /// Whether step sizes can follow from errors.
@@ -81,6 +85,13 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Arrays of the state's size that a step needs at least.
+  var workArrayCount: Int {
+    if let explicitTableau { return explicitTableau.a.count + 2 }
+    if let implicitTableau { return 8 * implicitTableau.table.stageCount + 1 }
+    return isSymplectic ? 3 : 13
+  }
+
   /// The method at work on one trajectory.
   func stepper(_ functions: RateFunctions<Double>, _ options: SolverOptions, tolerances: [Double]) -> Stepper
   {
@@ -91,6 +102,10 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
     if let tableau = implicitTableau {
       return ImplicitStepper(
         tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
+    }
+    if self == .backwardDifferentiation {
+      return BackwardDifferenceStepper(
+        functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
     }
     return SymplecticStepper(substeps!, functions)
   }

@@ -1,4 +1,5 @@
 import Lanes
+import LinearAlgebra
 
 /// The continuous adjoint: with λ the cotangent of the state, λ' = −(∂f/∂y)ᵀ λ, and the parameters' cotangent grows backwards in time by
 /// (∂f/∂p)ᵀ λ. Each output adds its cotangent to λ.
@@ -86,6 +87,12 @@ struct AdjointEquation: Sendable {
     let state = UnsafeMutablePointer<Double>.allocate(capacity: 3 * n + p)
     defer { state.deallocate() }
     let (unit, column) = (state + n, state + 2 * n)
+    // What grows by (∂f/∂p)ᵀ λ needs no matrix.
+    let size = offset + n
+    let transposition = keepsState ? functions.jacobianPattern?.transposition : nil
+    let entries = UnsafeMutablePointer<Double>.allocate(
+      capacity: max(functions.jacobianPattern?.entryCount ?? n * n, 1))
+    defer { entries.deallocate() }
     let adjoint = RateFunctions<Double>(
       stateCount: count, parameterCount: 0, width: 1, bind: { _ in },
       rate: { time, z, result in
@@ -101,22 +108,32 @@ struct AdjointEquation: Sendable {
       },
       pullback: { _, _, _, _, _ in preconditionFailure("the adjoint equation has a Jacobian of its own") },
       jacobian: { time, z, matrix in
-        // Row k of ∂λ'/∂λ = −(∂f/∂y)ᵀ and of ∂q'/∂λ = −(∂f/∂p)ᵀ, column by column from pullbacks. How λ' changes with a state that is
-        // solved for along is left out: Newton's method only converges a little slower for it.
+        // ∂λ'/∂λ = −(∂f/∂y)ᵀ. How λ' changes with a state that is solved for along is left out: Newton's method only converges a little
+        // slower for it.
         if let trajectory {
           trajectory.state(at: time.pointee, into: state)
         } else {
           state.update(from: z, count: n)
         }
-        matrix.update(repeating: 0, count: count * count)
+        if keepsState, let compute = functions.jacobian {
+          compute(time, state, entries)
+          if let transposition {
+            for (k, place) in transposition.places.enumerated() { matrix[k] = -entries[place] }
+          } else {
+            for i in 0..<n { for k in 0..<n { matrix[k * n + i] = -entries[i * n + k] } }
+          }
+          return
+        }
+        // Column by column from pullbacks.
+        matrix.update(repeating: 0, count: size * size)
         for i in 0..<n {
           for k in 0..<n { unit[k] = k == i ? 1 : 0 }
-          (column + n).update(repeating: 0, count: p)
           functions.pullback(time, state, unit, column, column + n)
-          for k in 0..<n + p { matrix[(offset + k) * count + offset + i] = -column[k] }
-          if !keepsState { for k in 0..<n { matrix[i * count + k] = column[k] } }
+          for k in 0..<n { matrix[(offset + k) * size + offset + i] = -column[k] }
+          if !keepsState { for k in 0..<n { matrix[i * size + k] = column[k] } }
         }
-      }, failure: functions.failure)
+      }, jacobianPattern: transposition?.pattern, jacobianBlocks: JacobianBlocks(size: size),
+      failure: functions.failure)
     let solver = TrajectorySolver(
       options.method.stepper(adjoint, options, tolerances: tolerances), options, tolerances: tolerances)
     var z = [Double](repeating: 0, count: count)

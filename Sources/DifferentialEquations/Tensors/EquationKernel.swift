@@ -118,8 +118,12 @@ struct EquationKernel: Hashable {
     states: DenseArray, endTimes: DenseArray, tape: Tape?
   ) {
     do {
-      let joint = try equation.sensitivityEquation()
       let columns = n + p
+      try requireMemory(
+        numbers: n * (1 + columns) * (options.method.workArrayCount + 2 * data.rows * timeCount),
+        "the sensitivities of \(n) components to \(n) initial states and \(p) parameters",
+        instead: "use the gradient method .discreteAdjoint or .continuousAdjoint")
+      let joint = try equation.sensitivityEquation()
       var extended = data
       extended.initialStates = (0..<data.rows).flatMap { row -> [Double] in
         var values = [Double](repeating: 0, count: n * columns)

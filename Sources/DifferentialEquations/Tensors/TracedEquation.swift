@@ -13,6 +13,8 @@ final class TracedEquation: Equation {
   /// Components of the state of which this is one, or one with its tangent.
   let phaseCount: Int
   let events: TracedEvents?
+  /// The equation of the leading components, whose Jacobian Newton's method takes for all groups of as many.
+  private let leading: TracedEquation?
   private let made = Mutex(Made())
 
   /// What has been asked for so far.
@@ -24,7 +26,8 @@ final class TracedEquation: Equation {
     var sensitivity: TracedEquation?
   }
 
-  init(_ rate: Program, phaseCount: Int? = nil, events: TracedEvents? = nil) {
+  init(_ rate: Program, phaseCount: Int? = nil, events: TracedEvents? = nil, leading: TracedEquation? = nil) {
+    self.leading = leading
     self.rate = rate
     self.events = events
     stateCount = rate.inputTypes[1].count
@@ -68,6 +71,7 @@ final class TracedEquation: Equation {
   private static let leastSparseSize = 32
 
   func jacobianSource() throws -> Jacobian {
+    if let leading { return try leading.jacobianSource() }
     if let known = made.withLock({ $0.jacobian }) { return known }
     let rate = rate
     let size = stateCount
@@ -83,6 +87,9 @@ final class TracedEquation: Equation {
               return [matrix.values]
             }
           }
+          try requireMemory(
+            numbers: 3 * size * size, "a Jacobian of \(size) x \(size) numbers that are not mostly zero",
+            instead: "use an explicit method")
           return [try jacobian(function, mode: .forward)(a[1])]
         }, types(stateCount, parameterCount))
     }
@@ -129,7 +136,7 @@ final class TracedEquation: Equation {
           return [concatenate([try rate([a[0], state, a[2]])[0], tangents.flattened])]
         }, types(n * (1 + n + p), p))
     }
-    let equation = TracedEquation(staged.program, phaseCount: phaseCount)
+    let equation = TracedEquation(staged.program, phaseCount: phaseCount, leading: self)
     made.withLock { $0.sensitivity = equation }
     return equation
   }
@@ -141,7 +148,10 @@ final class TracedEquation: Equation {
     try events?.prepare(pullback: pullback)
   }
   /// The Jacobian's pattern, once that has been prepared.
-  var knownPattern: SparsityPattern? { made.withLock { $0.jacobian?.pattern } }
+  var knownPattern: SparsityPattern? { leading?.knownPattern ?? made.withLock { $0.jacobian?.pattern } }
+  var jacobianBlocks: JacobianBlocks? {
+    leading.map { JacobianBlocks(size: $0.stateCount, copies: stateCount / $0.stateCount) }
+  }
   var hasEvents: Bool { events != nil }
   func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions? {
     events?.functions(parameters: parameters)
@@ -187,7 +197,7 @@ private final class TracedFunctions<L: Lane> {
         rate.run()
       },
       pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
-      jacobianPattern: equation.knownPattern,
+      jacobianPattern: equation.knownPattern, jacobianBlocks: equation.jacobianBlocks,
       failure: { rate.failure ?? self.pullback?.failure })
   }
 

@@ -1,0 +1,15 @@
+import Foundation
+
+/// Throws if so many numbers do not fit in the machine's memory, instead of asking for them.
+/// - Parameters:
+///   - what: they are.
+///   - instead: what to do.
+func requireMemory(numbers: Int, _ what: String, instead: String) throws(DifferentialEquationError) {
+  let available = ProcessInfo.processInfo.physicalMemory
+  let (bytes, overflows) = UInt64(numbers).multipliedReportingOverflow(by: 8)
+  if overflows || bytes > available {
+    throw DifferentialEquationError(
+      .argument,
+      message: "\(what) need at least \(bytes) bytes; this machine has \(available). Instead, \(instead)")
+  }
+}
