@@ -29,8 +29,10 @@ struct BoundedQuasiNewtonCore {
     for iteration in 0... {
       var measure = 0.0
       for k in 0..<n {
-        let moved = min(max(point.x[k] - point.gradient[k], bounds.lower[k]), bounds.upper[k])
-        measure = max(measure, (moved - point.x[k]).magnitude)
+        // ‖P(x − ∇f) − x‖, without the difference that would cancel.
+        let g = point.gradient[k]
+        measure = max(
+          measure, g > 0 ? min(g, point.x[k] - bounds.lower[k]) : min(-g, bounds.upper[k] - point.x[k]))
       }
       func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
         recorder.result(status, point.x, function, measure: measure, value: point.value, details)

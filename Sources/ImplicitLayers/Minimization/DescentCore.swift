@@ -34,6 +34,8 @@ struct DescentCore {
     // Where the objective grows, its size must not excuse a large gradient.
     let firstValue = point.value.magnitude
     let firstMeasure = normInfinity(point.gradient)
+    // Steps in succession that neither promise nor make a decrease that rounding lets be seen.
+    var roundingSteps = 0
     var lastSlope = 0.0
     var lastLength = 0.0
     for iteration in 0... {
@@ -46,6 +48,7 @@ struct DescentCore {
       }
       if measure <= tolerance * max(1, min(point.value.magnitude, firstValue)) { return finish(.converged) }
       if point.value < -1e20 { return finish(.unbounded) }
+      if roundingSteps >= 10 { return finish(.converged) }
       if recorder.isExhausted { return finish(.iterationLimit) }
       var isRestart = false
       // Whether the step that the curvature suggests promises less than rounding of the objective.
@@ -85,6 +88,8 @@ struct DescentCore {
       set(&step, next.x, plus: -1, point.x)
       set(&change, next.gradient, plus: -1, point.gradient)
       memory.append(step, change, gradient: next.gradient, lastGradient: point.gradient, direction: d)
+      let gain = point.value - next.value
+      roundingSteps = isRounding && gain <= 1e-15 * point.value.magnitude ? roundingSteps + 1 : 0
       lastStep = norm2(step)
       lastSlope = point.slope
       lastLength = next.step
