@@ -2,8 +2,10 @@
 
 usage: programs_peers.py qpax|piqp|proxsuite|qpth COUNT VARIABLES INEQUALITIES
 
-COUNT programs min x'Qx/2 + q'x subject to Gx <= h, of `SeededPrograms` below, which bench-programs makes as well. Times are
+COUNT programs min x'Qx/2 + q'x subject to Gx <= h, of `programs` below, which bench-programs makes as well. Times are
 for all of them: `forward`, and `gradient` for the solutions with the gradient of their sum by Q, q, G and h, where the solver has one.
+`residual` is no time but the largest violation of stationarity, constraints, signs and complementarity, with the solver's default
+tolerances; `iterations` their mean number, where the solver tells.
 """
 
 import os
@@ -48,6 +50,21 @@ def programs(count, n, m):
     return [np.stack(part) for part in zip(*result)]
 
 
+def residual(data, x, z):
+    """The largest over all programs; without multipliers, of the constraints alone."""
+    q_matrix, q, g, h = data
+    slack = h - np.einsum("kij,kj->ki", g, x)
+    worst = max(0.0, -slack.min())
+    if z is None:
+        return worst
+    slope = np.einsum("kij,kj->ki", q_matrix, x) + q + np.einsum("kij,ki->kj", g, z)
+    return max(worst, np.abs(slope).max(), -z.min(), np.abs(slack * z).max())
+
+
+def report_number(name, value):
+    report(name, [1e-9 * float(value)])
+
+
 def with_qpax(q_matrix, q, g, h):
     import jax
     import jax.numpy as jnp
@@ -59,7 +76,9 @@ def with_qpax(q_matrix, q, g, h):
     data = [jnp.asarray(x) for x in (q_matrix, q, g, h)]
     forward = jax.jit(jax.vmap(solve))
     slope = jax.jit(jax.vmap(jax.grad(lambda Q, q, G, h: jnp.sum(solve(Q, q, G, h)), argnums=(0, 1, 2, 3))))
-    print("# qpax", np.asarray(forward(*data)).ravel()[:4], file=sys.stderr)
+    x, _, z, _, _, steps = jax.jit(jax.vmap(lambda Q, q, G, h: qpax.solve_qp(Q, q, a, b, G, h)))(*data)
+    report_number("qpax residual", residual((q_matrix, q, g, h), np.asarray(x), np.asarray(z)))
+    report_number("qpax iterations", np.mean(np.asarray(steps)))
     report("qpax forward", repeat(3, 1, lambda: jax.block_until_ready(forward(*data))))
     report("qpax gradient", repeat(3, 1, lambda: jax.block_until_ready(slope(*data))))
 
@@ -67,18 +86,18 @@ def with_qpax(q_matrix, q, g, h):
 def with_piqp(q_matrix, q, g, h):
     import piqp
 
-    def all_programs():
-        out = []
-        for Q, c, G, b in zip(q_matrix, q, g, h):
-            solver = piqp.DenseSolver()
-            solver.settings.compute_timings = False
-            solver.setup(Q, c, None, None, G, None, b)
-            solver.solve()
-            out.append(solver.result.x)
-        return out
+    def solved(Q, c, G, b):
+        solver = piqp.DenseSolver()
+        solver.settings.compute_timings = False
+        solver.setup(Q, c, None, None, G, None, b)
+        solver.solve()
+        return solver
 
-    print("# piqp", np.asarray(all_programs()).ravel()[:4], file=sys.stderr)
-    report("piqp forward", repeat(5, 1, all_programs))
+    results = [solved(*one).result for one in zip(q_matrix, q, g, h)]
+    x, z = np.array([r.x for r in results]), np.array([r.z_u for r in results])
+    report_number("piqp residual", residual((q_matrix, q, g, h), x, z))
+    report_number("piqp iterations", np.mean([r.info.iter for r in results]))
+    report("piqp forward", repeat(5, 1, lambda: [solved(*one).result.x for one in zip(q_matrix, q, g, h)]))
 
 
 def with_proxsuite(q_matrix, q, g, h):
@@ -86,29 +105,28 @@ def with_proxsuite(q_matrix, q, g, h):
 
     n, m = q.shape[1], h.shape[1]
 
-    def all_programs():
-        out = []
-        for Q, c, G, b in zip(q_matrix, q, g, h):
-            solver = proxsuite.proxqp.dense.QP(n, 0, m)
-            solver.settings.eps_abs = 1e-8
-            solver.init(Q, c, None, None, G, None, b)
-            solver.solve()
-            out.append(np.array(solver.results.x))
-        return out
+    def solved(Q, c, G, b):
+        solver = proxsuite.proxqp.dense.QP(n, 0, m)
+        solver.settings.eps_abs = 1e-8
+        solver.init(Q, c, None, None, G, None, b)
+        solver.solve()
+        return solver
 
-    print("# proxsuite", np.asarray(all_programs()).ravel()[:4], file=sys.stderr)
-    report("proxsuite forward", repeat(3, 1, all_programs))
+    solvers = [solved(*one) for one in zip(q_matrix, q, g, h)]
+    x, z = np.array([s.results.x for s in solvers]), np.array([s.results.z for s in solvers])
+    report_number("proxsuite residual", residual((q_matrix, q, g, h), x, z))
+    report("proxsuite forward", repeat(3, 1, lambda: [solved(*one).results.x for one in zip(q_matrix, q, g, h)]))
 
 
 def with_qpth(q_matrix, q, g, h):
     import torch
     from qpth.qp import QPFunction
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     data = [torch.tensor(x, requires_grad=True) for x in (q_matrix, q, g, h)]
     none = torch.tensor([], dtype=torch.float64)
     solve = lambda: QPFunction(verbose=-1)(*data, none, none)
-    print("# qpth", solve().detach().numpy().ravel()[:4], file=sys.stderr)
+    report_number("qpth residual (constraints)", residual((q_matrix, q, g, h), solve().detach().numpy(), None))
     report("qpth forward", repeat(3, 1, lambda: solve().detach()))
     report("qpth gradient", repeat(3, 1, lambda: solve().sum().backward()))
 

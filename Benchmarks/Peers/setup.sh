@@ -19,6 +19,13 @@ if [ "${1:-}" != nolearning ]; then
     -r "$peers/requirements.txt"
 fi
 
+# qpth needs an older NumPy than the other peers.
+if [ "${1:-}" != nolearning ]; then
+  [ -x "$venv-qpth/bin/python" ] || "$python" -m venv "$venv-qpth"
+  "$venv-qpth/bin/pip" install --quiet --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu \
+    "numpy<2" qpth==0.0.18 torch==2.13.0
+fi
+
 mkdir -p "$build"
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 mujoco="$site/mujoco"

@@ -42,12 +42,12 @@ func measure(
   func ours() throws {
     _ = try slope(size.data)
     for _ in 0..<5 {
-      own.samples.append(try repeatedly(1) { try forward(size.data) })
-      ownSlope.samples.append(try repeatedly(1) { try slope(size.data) })
+      own.samples.append(try repeatedly(1, clock: clock) { try forward(size.data) })
+      ownSlope.samples.append(try repeatedly(1, clock: clock) { try slope(size.data) })
     }
   }
-  try ours()
   for _ in 0..<rounds {
+    try ours()
     for index in peers.names.indices {
       results.append(try peers.run(index, size))
       try ours()
@@ -58,7 +58,7 @@ func measure(
   for name in peers.names {
     results.report("\(name) forward", report)
     results.report("\(name) gradient", report)
-    for line in ["\(name) residual", "\(name) iterations"] {
+    for line in ["\(name) residual", "\(name) residual (constraints)", "\(name) iterations"] {
       if let value = results[line] { report.add(line, value: value.maximum, unit: "") }
     }
   }

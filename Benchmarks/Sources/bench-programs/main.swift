@@ -1,14 +1,16 @@
 // Quadratic programs in batches and their gradients: ours beside PIQP, qpax, ProxSuite and qpth.
 //
-// Needs Benchmarks/Peers/setup.sh for the peers. All run on one core unless `--cores all` is given; `--only` takes large, medium, small or
-// errors. Times are wall time of all programs of a batch.
+// Needs Benchmarks/Peers/setup.sh for the peers. Ours take all cores that there are; `taskset -c 1 bench-programs` gives ours and the peers
+// one. `--only` takes large, medium, small or errors. Times are wall time of all programs of a batch; on one core of a busy machine
+// `--clock thread` gives the time that ours compute.
 import BenchmarkSupport
 import Costate
 import Foundation
 
 let options = try Options([
   "folder": "Peers", "python": ".venv/bin/python", "qpth-python": ".venv-qpth/bin/python", "json": "",
-  "rounds": "3", "only": "", "cores": "1",
+  "rounds": "3", "only": "",
+  "clock": "wall",
 ])
 let report = Report()
 let rounds = Int(options["rounds"]) ?? 3
@@ -16,7 +18,8 @@ let only = options["only"]
 let peers = Peers(
   python: options["python"], qpthPython: options["qpth-python"], folder: options["folder"])
 if peers.names.isEmpty { print("no peers: run Benchmarks/Peers/setup.sh for the comparison") }
-if options["cores"] == "1" { try pinToOneCore() }
+let clock = options["clock"] == "thread" ? Clock.thread : .wall
+print("cores: \(ProcessInfo.processInfo.activeProcessorCount)")
 func isWanted(_ name: String) -> Bool { only.isEmpty || only == name }
 
 if isWanted("large") {

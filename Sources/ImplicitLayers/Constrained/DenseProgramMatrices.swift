@@ -20,17 +20,22 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   private let memory: LaneMemory<L>
   private var size: Int { variableCount + equalityCount }
 
-  init(_ size: ProgramSize) {
+  init(_ size: ProgramSize, scratch: LaneMemory<L>) {
     let (n, m, p) = (size.variables, size.rows, size.equalities)
     (variableCount, rowCount, equalityCount) = (n, m, p)
-    memory = LaneMemory(n * n + 2 * n * m + (n + p) * (n + p) + 2 * m + p)
+    memory = LaneMemory(n * n + n * m + (n + p) * (n + p) + m, isZeroed: false)
     quadratic = memory.take(n * n)
     rowsTransposed = memory.take(n * m)
     factor = memory.take((n + p) * (n + p))
-    weighted = memory.take(n * m)
     weights = memory.take(m)
-    product = memory.take(m)
-    multipliers = memory.take(p)
+    scratch.restart()
+    weighted = scratch.take(n * m)
+    product = scratch.take(m)
+    multipliers = scratch.take(p)
+  }
+  static func scratchCount(_ size: ProgramSize) -> Int {
+    let (n, m, p) = (size.variables, size.rows, size.equalities)
+    return n * m + m + p + ProximalInteriorPoint<DenseProgramMatrices<L>>.scratchCount(n: n, m: m)
   }
 
   func multiplyQuadratic(_ x: UnsafePointer<L>, into y: UnsafeMutablePointer<L>) {

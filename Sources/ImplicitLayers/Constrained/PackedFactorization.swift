@@ -215,65 +215,210 @@ struct PackedFactor {
     return isSafe
   }
 
-  /// The Cholesky decomposition of a block on the diagonal, and its inverse.
+  /// The Cholesky decomposition of a block on the diagonal, and its inverse. L D Lᵀ first, as steps then wait for a division only.
   private func decomposeDiagonal(_ block: Int) -> Bool {
     let column = entries + (block &* 8 &* stride &+ block)
-    let (inverseColumns, inverseRows) = (inverses + block &* 16, inverses + (block &* 16 &+ 8))
-    let scalars = PackElements(column)
-    let (rowElements, columnElements) = (PackElements(inverseRows), PackElements(inverseColumns))
-    let step = stride &* 8
+    @inline(__always)
+    func load(_ j: Int) -> Pack { column[j &* stride] }
     var isSafe = true
-    var j = 0
-    while j < 8 {
-      let place = column + j &* stride
-      let pivot = scalars[j &* step &+ j]
+    @inline(__always)
+    func checked(_ pivot: Double) -> Double {
       let isPositive = pivot > 0 && pivot.isFinite
       isSafe = isSafe && isPositive
-      let root = isPositive ? pivot.squareRoot() : 1
-      let reciprocal = 1 / root
-      // Nothing above the diagonal.
-      let values = Pack.multiply(place[0], scalar: reciprocal).replacing(
-        with: Pack(0.0), where: rowNumbers .< Pack(Double(j)))
-      place[0] = values
-      scalars[j &* step &+ j] = root
-      inverseRows[j] = Pack(0.0)
-      rowElements[9 &* j] = reciprocal
-      var k = j &+ 1
-      while k < 8 {
-        let other = column + k &* stride
-        other[0] = Pack.multiplyAdd(values, scalar: -scalars[j &* step &+ k], other[0])
-        k = k &+ 1
-      }
-      j = j &+ 1
+      return isPositive ? pivot : 1
     }
-    // Rows of the inverse: X_i = (e_i − Σ_{k<i} L_ik X_k) / L_ii; columns: X_j = (e_j − Σ_{k>j} X_k L_kj) / L_jj.
-    var i = 0
-    while i < 8 {
-      let reciprocal = rowElements[9 &* i]
-      var sum = Pack(0.0)
-      var k = 0
-      while k < i {
-        sum = Pack.multiplyAdd(inverseRows[k], scalar: -scalars[k &* step &+ i], sum)
-        k = k &+ 1
-      }
-      inverseRows[i] = Pack.multiply(sum, scalar: reciprocal)
-      rowElements[9 &* i] = reciprocal
-      i = i &+ 1
+    let c0 = load(0)
+    var c1 = load(1)
+    var c2 = load(2)
+    var c3 = load(3)
+    var c4 = load(4)
+    var c5 = load(5)
+    var c6 = load(6)
+    var c7 = load(7)
+    let p0 = checked(c0[0])
+    let m0 = Pack.multiply(c0, scalar: -1 / p0)
+    c1 = Pack.multiplyAdd(m0, scalar: c0[1], c1)
+    c2 = Pack.multiplyAdd(m0, scalar: c0[2], c2)
+    c3 = Pack.multiplyAdd(m0, scalar: c0[3], c3)
+    c4 = Pack.multiplyAdd(m0, scalar: c0[4], c4)
+    c5 = Pack.multiplyAdd(m0, scalar: c0[5], c5)
+    c6 = Pack.multiplyAdd(m0, scalar: c0[6], c6)
+    c7 = Pack.multiplyAdd(m0, scalar: c0[7], c7)
+    let p1 = checked(c1[1])
+    let m1 = Pack.multiply(c1, scalar: -1 / p1)
+    c2 = Pack.multiplyAdd(m1, scalar: c1[2], c2)
+    c3 = Pack.multiplyAdd(m1, scalar: c1[3], c3)
+    c4 = Pack.multiplyAdd(m1, scalar: c1[4], c4)
+    c5 = Pack.multiplyAdd(m1, scalar: c1[5], c5)
+    c6 = Pack.multiplyAdd(m1, scalar: c1[6], c6)
+    c7 = Pack.multiplyAdd(m1, scalar: c1[7], c7)
+    let p2 = checked(c2[2])
+    let m2 = Pack.multiply(c2, scalar: -1 / p2)
+    c3 = Pack.multiplyAdd(m2, scalar: c2[3], c3)
+    c4 = Pack.multiplyAdd(m2, scalar: c2[4], c4)
+    c5 = Pack.multiplyAdd(m2, scalar: c2[5], c5)
+    c6 = Pack.multiplyAdd(m2, scalar: c2[6], c6)
+    c7 = Pack.multiplyAdd(m2, scalar: c2[7], c7)
+    let p3 = checked(c3[3])
+    let m3 = Pack.multiply(c3, scalar: -1 / p3)
+    c4 = Pack.multiplyAdd(m3, scalar: c3[4], c4)
+    c5 = Pack.multiplyAdd(m3, scalar: c3[5], c5)
+    c6 = Pack.multiplyAdd(m3, scalar: c3[6], c6)
+    c7 = Pack.multiplyAdd(m3, scalar: c3[7], c7)
+    let p4 = checked(c4[4])
+    let m4 = Pack.multiply(c4, scalar: -1 / p4)
+    c5 = Pack.multiplyAdd(m4, scalar: c4[5], c5)
+    c6 = Pack.multiplyAdd(m4, scalar: c4[6], c6)
+    c7 = Pack.multiplyAdd(m4, scalar: c4[7], c7)
+    let p5 = checked(c5[5])
+    let m5 = Pack.multiply(c5, scalar: -1 / p5)
+    c6 = Pack.multiplyAdd(m5, scalar: c5[6], c6)
+    c7 = Pack.multiplyAdd(m5, scalar: c5[7], c7)
+    let p6 = checked(c6[6])
+    let m6 = Pack.multiply(c6, scalar: -1 / p6)
+    c7 = Pack.multiplyAdd(m6, scalar: c6[7], c7)
+    let p7 = checked(c7[7])
+    let pivots = Pack(p0, p1, p2, p3, p4, p5, p6, p7)
+    let roots = pivots.squareRoot
+    let reciprocals = 1.0 / roots
+    // Nothing above the diagonal.
+    @inline(__always)
+    func store(_ j: Int, _ c: Pack) {
+      let values = Pack.multiply(c, scalar: reciprocals[j])
+      let numbers = Pack(0, 1, 2, 3, 4, 5, 6, 7)
+      column[j &* stride] = values.replacing(with: Pack(0.0), where: numbers .< Pack(Double(j)))
+        .replacing(with: roots, where: numbers .== Pack(Double(j)))
     }
-    i = 7
-    while i >= 0 {
-      let reciprocal = rowElements[9 &* i]
-      var sum = Pack(0.0)
-      var k = i &+ 1
-      while k < 8 {
-        sum = Pack.multiplyAdd(inverseColumns[k], scalar: -scalars[i &* step &+ k], sum)
-        k = k &+ 1
-      }
-      inverseColumns[i] = Pack.multiply(sum, scalar: reciprocal)
-      columnElements[9 &* i] = reciprocal
-      i = i &- 1
-    }
+    store(0, c0)
+    store(1, c1)
+    store(2, c2)
+    store(3, c3)
+    store(4, c4)
+    store(5, c5)
+    store(6, c6)
+    store(7, c7)
+    invertDiagonal(block, reciprocals)
     return isSafe
+  }
+
+  /// Rows X_i = (e_i − Σ_{k<i} L_ik X_k) / L_ii and columns X_j = (e_j − Σ_{k>j} X_k L_kj) / L_jj of a diagonal block's inverse.
+  private func invertDiagonal(_ block: Int, _ reciprocals: Pack) {
+    let (columns, rows) = (inverses + block &* 16, inverses + (block &* 16 &+ 8))
+    let entry = PackElements(entries + (block &* 8 &* stride &+ block))
+    let step = stride &* 8
+    let zero = Pack(0.0)
+    @inline(__always)
+    func unit(_ i: Int) -> Pack {
+      zero.replacing(with: Pack(1.0), where: Pack(0, 1, 2, 3, 4, 5, 6, 7) .== Pack(Double(i)))
+    }
+    @inline(__always)
+    func subtract(_ x: Pack, times i: Int, _ k: Int, from sum: Pack) -> Pack {
+      Pack.multiplyAdd(x, scalar: -entry[k &* step &+ i], sum)
+    }
+    var x0 = unit(0)
+    var x1 = unit(1)
+    var x2 = unit(2)
+    var x3 = unit(3)
+    var x4 = unit(4)
+    var x5 = unit(5)
+    var x6 = unit(6)
+    var x7 = unit(7)
+    x0 = Pack.multiply(x0, scalar: reciprocals[0])
+    rows[0] = x0
+    x1 = subtract(x0, times: 1, 0, from: x1)
+    x2 = subtract(x0, times: 2, 0, from: x2)
+    x3 = subtract(x0, times: 3, 0, from: x3)
+    x4 = subtract(x0, times: 4, 0, from: x4)
+    x5 = subtract(x0, times: 5, 0, from: x5)
+    x6 = subtract(x0, times: 6, 0, from: x6)
+    x7 = subtract(x0, times: 7, 0, from: x7)
+    x1 = Pack.multiply(x1, scalar: reciprocals[1])
+    rows[1] = x1
+    x2 = subtract(x1, times: 2, 1, from: x2)
+    x3 = subtract(x1, times: 3, 1, from: x3)
+    x4 = subtract(x1, times: 4, 1, from: x4)
+    x5 = subtract(x1, times: 5, 1, from: x5)
+    x6 = subtract(x1, times: 6, 1, from: x6)
+    x7 = subtract(x1, times: 7, 1, from: x7)
+    x2 = Pack.multiply(x2, scalar: reciprocals[2])
+    rows[2] = x2
+    x3 = subtract(x2, times: 3, 2, from: x3)
+    x4 = subtract(x2, times: 4, 2, from: x4)
+    x5 = subtract(x2, times: 5, 2, from: x5)
+    x6 = subtract(x2, times: 6, 2, from: x6)
+    x7 = subtract(x2, times: 7, 2, from: x7)
+    x3 = Pack.multiply(x3, scalar: reciprocals[3])
+    rows[3] = x3
+    x4 = subtract(x3, times: 4, 3, from: x4)
+    x5 = subtract(x3, times: 5, 3, from: x5)
+    x6 = subtract(x3, times: 6, 3, from: x6)
+    x7 = subtract(x3, times: 7, 3, from: x7)
+    x4 = Pack.multiply(x4, scalar: reciprocals[4])
+    rows[4] = x4
+    x5 = subtract(x4, times: 5, 4, from: x5)
+    x6 = subtract(x4, times: 6, 4, from: x6)
+    x7 = subtract(x4, times: 7, 4, from: x7)
+    x5 = Pack.multiply(x5, scalar: reciprocals[5])
+    rows[5] = x5
+    x6 = subtract(x5, times: 6, 5, from: x6)
+    x7 = subtract(x5, times: 7, 5, from: x7)
+    x6 = Pack.multiply(x6, scalar: reciprocals[6])
+    rows[6] = x6
+    x7 = subtract(x6, times: 7, 6, from: x7)
+    x7 = Pack.multiply(x7, scalar: reciprocals[7])
+    rows[7] = x7
+    x0 = unit(0)
+    x1 = unit(1)
+    x2 = unit(2)
+    x3 = unit(3)
+    x4 = unit(4)
+    x5 = unit(5)
+    x6 = unit(6)
+    x7 = unit(7)
+    x7 = Pack.multiply(x7, scalar: reciprocals[7])
+    columns[7] = x7
+    x6 = subtract(x7, times: 7, 6, from: x6)
+    x5 = subtract(x7, times: 7, 5, from: x5)
+    x4 = subtract(x7, times: 7, 4, from: x4)
+    x3 = subtract(x7, times: 7, 3, from: x3)
+    x2 = subtract(x7, times: 7, 2, from: x2)
+    x1 = subtract(x7, times: 7, 1, from: x1)
+    x0 = subtract(x7, times: 7, 0, from: x0)
+    x6 = Pack.multiply(x6, scalar: reciprocals[6])
+    columns[6] = x6
+    x5 = subtract(x6, times: 6, 5, from: x5)
+    x4 = subtract(x6, times: 6, 4, from: x4)
+    x3 = subtract(x6, times: 6, 3, from: x3)
+    x2 = subtract(x6, times: 6, 2, from: x2)
+    x1 = subtract(x6, times: 6, 1, from: x1)
+    x0 = subtract(x6, times: 6, 0, from: x0)
+    x5 = Pack.multiply(x5, scalar: reciprocals[5])
+    columns[5] = x5
+    x4 = subtract(x5, times: 5, 4, from: x4)
+    x3 = subtract(x5, times: 5, 3, from: x3)
+    x2 = subtract(x5, times: 5, 2, from: x2)
+    x1 = subtract(x5, times: 5, 1, from: x1)
+    x0 = subtract(x5, times: 5, 0, from: x0)
+    x4 = Pack.multiply(x4, scalar: reciprocals[4])
+    columns[4] = x4
+    x3 = subtract(x4, times: 4, 3, from: x3)
+    x2 = subtract(x4, times: 4, 2, from: x2)
+    x1 = subtract(x4, times: 4, 1, from: x1)
+    x0 = subtract(x4, times: 4, 0, from: x0)
+    x3 = Pack.multiply(x3, scalar: reciprocals[3])
+    columns[3] = x3
+    x2 = subtract(x3, times: 3, 2, from: x2)
+    x1 = subtract(x3, times: 3, 1, from: x1)
+    x0 = subtract(x3, times: 3, 0, from: x0)
+    x2 = Pack.multiply(x2, scalar: reciprocals[2])
+    columns[2] = x2
+    x1 = subtract(x2, times: 2, 1, from: x1)
+    x0 = subtract(x2, times: 2, 0, from: x0)
+    x1 = Pack.multiply(x1, scalar: reciprocals[1])
+    columns[1] = x1
+    x0 = subtract(x1, times: 1, 0, from: x0)
+    x0 = Pack.multiply(x0, scalar: reciprocals[0])
+    columns[0] = x0
   }
 
   /// C ← C L⁻ᵀ for eight rows below a block on the diagonal.
@@ -367,9 +512,6 @@ struct PackedFactor {
     }
   }
 }
-
-/// 0, 1, …, 7.
-private var rowNumbers: Pack { Pack(0, 1, 2, 3, 4, 5, 6, 7) }
 
 /// The distance, in vectors, of rows of so many vectors: no multiple of 512 bytes, as those share few sets of a cache.
 func packedStride(_ count: Int) -> Int { count > 0 && count % 8 == 0 ? count + 1 : max(count, 1) }

@@ -24,20 +24,27 @@ final class PackedProgramMatrices: BatchedProgramMatrices {
   private let weights, product: UnsafeMutablePointer<Pack>
   private let memory: LaneMemory<Pack>
 
-  init(_ size: ProgramSize) {
+  init(_ size: ProgramSize, scratch: LaneMemory<Pack>) {
     self.size = size
     let (n, p) = (Self.blocks(size.variables), Self.blocks(size.equalities))
     let m = p + Self.blocks(size.rows - size.equalities)
     (variableCount, rowCount, equalityCount) = (n, m, p)
     stride = packedStride(n)
     let factorSize = PackedFactor.size(first: n, second: p)
-    memory = LaneMemory(8 * (n + 2 * m - p) * stride + factorSize + 2 * m, isZeroed: false)
+    memory = LaneMemory(8 * (n + m) * stride + factorSize + m, isZeroed: false)
     quadratic = memory.take(8 * n * stride)
     rows = memory.take(8 * m * stride)
-    weighted = memory.take(8 * (m - p) * stride)
     factor = PackedFactor(first: n, second: p, memory: memory.take(factorSize))
     weights = memory.take(m)
-    product = memory.take(m)
+    scratch.restart()
+    weighted = scratch.take(8 * (m - p) * stride)
+    product = scratch.take(m)
+  }
+  static func scratchCount(_ size: ProgramSize) -> Int {
+    let (n, p) = (blocks(size.variables), blocks(size.equalities))
+    let m = p + blocks(size.rows - size.equalities)
+    return 8 * (m - p) * packedStride(n) + m
+      + ProximalInteriorPoint<PackedProgramMatrices>.scratchCount(n: n, m: m)
   }
   private static func blocks(_ count: Int) -> Int { (count + 7) / 8 }
 

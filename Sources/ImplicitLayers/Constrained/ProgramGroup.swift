@@ -1,23 +1,45 @@
 import Foundation
 import Lanes
 
+/// Scratch memory that programs share which one thread solves.
+final class ProgramScratch<L: Lane>: @unchecked Sendable {
+  let memory: LaneMemory<L>
+  /// Of whoever works with it.
+  let lock = NSLock()
+  init(_ count: Int) { memory = LaneMemory(count) }
+}
+
+/// What is asked of programs that are solved.
+struct ProgramDemands {
+  /// Derivatives.
+  var derivatives: Bool
+  /// How far solutions are from having none.
+  var regularity: Bool
+}
+
 /// Quadratic programs of one size that were solved together, kept for derivatives.
 final class ProgramGroup<Matrices: BatchedProgramMatrices>: @unchecked Sendable {
   typealias L = Matrices.L
-  /// Its vectors are scratch memory of derivatives.
-  private let lock = NSLock()
+  let scratch: ProgramScratch<L>
   private let core: ProximalInteriorPoint<Matrices>
   private(set) var outcome = ProximalInteriorPoint<Matrices>.Outcome()
   private var isConvex = L(0.0) .== L(0.0)
   private var margins: RegularityMargins<L>?
   private var hasBarrier = false
 
-  init(_ size: ProgramSize) { core = ProximalInteriorPoint(Matrices(size)) }
+  init(_ size: ProgramSize, _ scratch: ProgramScratch<L>) {
+    self.scratch = scratch
+    core = ProximalInteriorPoint(Matrices(size, scratch: scratch.memory), scratch: scratch.memory)
+  }
 
   /// Takes so many programs that lie one after the other, and solves them.
+  /// - Parameter results: where everything goes, of the first of these programs.
   func solve(
-    _ data: ProgramPointers, size: ProgramSize, first: Int, programs: Int, _ options: QuadraticProgramOptions
+    _ data: ProgramPointers, size: ProgramSize, first: Int, programs: Int, _ options: QuadraticProgramOptions,
+    _ demands: ProgramDemands, into results: ProgramResults
   ) {
+    scratch.lock.lock()
+    defer { scratch.lock.unlock() }
     let (n, m, constraints) = (size.variables, size.rows, size.constraints)
     let matrices = core.matrices
     matrices.loadMatrices(
@@ -31,29 +53,21 @@ final class ProgramGroup<Matrices: BatchedProgramMatrices>: @unchecked Sendable 
     core.initialize()
     outcome = core.solveAndPolish(options, isAlone: Matrices.programCount == 1)
     hasBarrier = options.barrier > 0
+    core.storeSolution(
+      x: results.x + first * n, multipliers: results.multipliers + first * constraints, programs: programs)
     margins = nil
+    guard demands.derivatives else { return }
+    core.prepareDerivative(hasBarrier: hasBarrier)
+    core.storeShares(
+      upper: results.upperShares + first * constraints, lower: results.lowerShares + first * constraints,
+      programs: programs)
+    if demands.regularity { margins = core.regularity(rounds: 2) }
   }
 
   func isConvex(lane: Int) -> Bool { isConvex[lane: lane] }
 
-  /// x and the net multipliers of the first programs, in the programs' units.
-  func store(x: UnsafeMutablePointer<Double>, multipliers: UnsafeMutablePointer<Double>, programs: Int) {
-    core.storeSolution(x: x, multipliers: multipliers, programs: programs)
-  }
-
-  /// Which of the constraints are moved by which side.
-  func storeShares(upper: UnsafeMutablePointer<Double>, lower: UnsafeMutablePointer<Double>, programs: Int) {
-    lock.lock()
-    defer { lock.unlock() }
-    core.prepareDerivative(hasBarrier: hasBarrier)
-    core.storeShares(upper: upper, lower: lower, programs: programs)
-  }
-
   func regularity(lane: Int) -> QuadraticProgramRegularity {
-    lock.lock()
-    defer { lock.unlock() }
-    let margins = self.margins ?? core.regularity(rounds: 2)
-    self.margins = margins
+    guard let margins else { preconditionFailure("regularity was not asked for") }
     return QuadraticProgramRegularity(
       complementarity: hasBarrier ? .infinity : margins.complementarity[lane: lane],
       independence: margins.independence[lane: lane], curvature: margins.curvature[lane: lane],
@@ -64,17 +78,28 @@ final class ProgramGroup<Matrices: BatchedProgramMatrices>: @unchecked Sendable 
   }
 
   /// Solves the derivative's system for one right-hand side of each program from `lane` on.
-  /// - Returns: relative residuals.
+  /// - Returns: the largest relative residual; NaN counts as largest.
   func solveDerivative(
     x: UnsafePointer<Double>, rows: UnsafePointer<Double>, lane first: Int, programs: Int,
     intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
-  ) -> [Double] {
-    lock.lock()
-    defer { lock.unlock() }
+  ) -> Double {
+    scratch.lock.lock()
+    defer { scratch.lock.unlock() }
     let error = core.solveDerivative(
       x: x, rows: rows, first: first, programs: programs, intoX: intoX, intoRows: intoRows)
-    return (0..<programs).map { error[lane: first + $0] }
+    var worst = 0.0
+    for k in 0..<programs where !(error[lane: first + k] <= worst) { worst = error[lane: first + k] }
+    return worst
   }
+}
+
+/// Where results of programs go: one program after the other.
+struct ProgramResults: @unchecked Sendable {
+  var x: UnsafeMutablePointer<Double>
+  var multipliers: UnsafeMutablePointer<Double>
+  /// Used if derivatives are asked for.
+  var upperShares: UnsafeMutablePointer<Double>
+  var lowerShares: UnsafeMutablePointer<Double>
 }
 
 /// Sizes of a program: the rows include the equations.
@@ -108,63 +133,59 @@ final class SolvedPrograms: @unchecked Sendable {
   private(set) var statuses: [SolverStatus]
   private(set) var iterations: [Int]
 
-  /// Solves.
-  /// - Parameters:
-  ///   - keeps: whether derivatives will be asked for. Otherwise memory is reused from group to group.
-  ///   - x, multipliers: where results go.
+  /// Solves. If no derivatives are asked for, memory is reused from group to group.
   init(
-    _ data: ProgramPointers, size: ProgramSize, count: Int, options: QuadraticProgramOptions, keeps: Bool,
-    x: UnsafeMutablePointer<Double>, multipliers: UnsafeMutablePointer<Double>
+    _ data: ProgramPointers, size: ProgramSize, count: Int, options: QuadraticProgramOptions,
+    demands: ProgramDemands, into results: ProgramResults
   ) {
     self.size = size
     self.count = count
     statuses = [SolverStatus](repeating: .converged, count: count)
     iterations = [Int](repeating: 0, count: count)
     if count < 3 || size.variables + size.equalities > Self.largestInLanes {
-      groups = .packed(solve(data, options, keeps: keeps, x: x, multipliers: multipliers))
+      groups = .packed(solve(data, options, demands, results))
     } else {
-      groups = .lanes(solve(data, options, keeps: keeps, x: x, multipliers: multipliers))
+      groups = .lanes(solve(data, options, demands, results))
     }
   }
   /// Programs of more unknowns are solved one by one: eight of them have no room in a core's caches.
   private static let largestInLanes = 24
 
   private func solve<Matrices: BatchedProgramMatrices>(
-    _ data: ProgramPointers, _ options: QuadraticProgramOptions, keeps: Bool, x: UnsafeMutablePointer<Double>,
-    multipliers: UnsafeMutablePointer<Double>
+    _ data: ProgramPointers, _ options: QuadraticProgramOptions, _ demands: ProgramDemands,
+    _ results: ProgramResults
   ) -> [ProgramGroup<Matrices>] {
     let (size, count, each) = (size, count, Matrices.programCount)
     let total = (count + each - 1) / each
-    let kept = Slots<ProgramGroup<Matrices>>(keeps ? total : 0)
+    let kept = Slots<ProgramGroup<Matrices>>(demands.derivatives ? total : 0)
     let found = Slots<(SolverStatus, Int)>(count)
-    let (target, rows) = (Shared(value: x), Shared(value: multipliers))
     // Less work than this takes less time than starting threads.
     let unknowns = size.variables + size.equalities
     let work = count * unknowns * unknowns * (size.variables + size.rows)
     parallelFor(
       count: total, threads: work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1,
-      makeContext: { keeps ? nil : ProgramGroup<Matrices>(size) }
-    ) { shared, index in
-      let group = shared ?? ProgramGroup<Matrices>(size)
+      makeContext: {
+        let scratch = ProgramScratch<Matrices.L>(Matrices.scratchCount(size))
+        return (scratch, demands.derivatives ? nil : ProgramGroup<Matrices>(size, scratch))
+      }
+    ) { context, index in
+      let group = context.1 ?? ProgramGroup<Matrices>(size, context.0)
       let first = index * each
       let programs = min(each, count - first)
-      group.solve(data, size: size, first: first, programs: programs, options)
-      group.store(
-        x: target.value + first * size.variables, multipliers: rows.value + first * size.constraints,
-        programs: programs)
+      group.solve(data, size: size, first: first, programs: programs, options, demands, into: results)
       for lane in 0..<programs {
         found.base[first + lane] =
           group.isConvex(lane: lane)
           ? (group.outcome.status[lane], group.outcome.iterations[lane]) : (.degenerate, -1)
       }
-      if keeps { kept.base[index] = group }
+      if demands.derivatives { kept.base[index] = group }
     }
     for k in 0..<count {
       let (status, steps) = found.base[k]!
       (statuses[k], iterations[k]) = (status, max(steps, 0))
       if steps < 0, nonConvex == nil { nonConvex = k }
     }
-    return keeps ? (0..<total).map { kept.base[$0]! } : []
+    return demands.derivatives ? (0..<total).map { kept.base[$0]! } : []
   }
   /// The first program whose Q is not positive semidefinite.
   private(set) var nonConvex: Int?
@@ -177,26 +198,6 @@ final class SolvedPrograms: @unchecked Sendable {
   }
   private func regularity<M>(_ member: Int, _ groups: [ProgramGroup<M>]) -> QuadraticProgramRegularity {
     groups[member / M.programCount].regularity(lane: member % M.programCount)
-  }
-
-  /// Shares of all programs.
-  func storeShares(upper: UnsafeMutablePointer<Double>, lower: UnsafeMutablePointer<Double>) {
-    switch groups {
-    case .packed(let groups): storeShares(groups, upper, lower)
-    case .lanes(let groups): storeShares(groups, upper, lower)
-    }
-  }
-  private func storeShares<M>(
-    _ groups: [ProgramGroup<M>], _ upper: UnsafeMutablePointer<Double>, _ lower: UnsafeMutablePointer<Double>
-  ) {
-    let (constraints, count) = (size.constraints, count)
-    let (above, below) = (Shared(value: upper), Shared(value: lower))
-    forEach(groups.count) { index in
-      let first = index * M.programCount
-      groups[index].storeShares(
-        upper: above.value + first * constraints, lower: below.value + first * constraints,
-        programs: min(M.programCount, count - first))
-    }
   }
 
   /// Solves the derivatives' systems of consecutive members, one right-hand side each; the worst relative residual.
@@ -219,30 +220,34 @@ final class SolvedPrograms: @unchecked Sendable {
     if members.count == 1 {
       let member = members.lowerBound
       return groups[member / M.programCount].solveDerivative(
-        x: x, rows: rows, lane: member % M.programCount, programs: 1, intoX: intoX, intoRows: intoRows)[0]
+        x: x, rows: rows, lane: member % M.programCount, programs: 1, intoX: intoX, intoRows: intoRows)
     }
     precondition(members == 0..<count, "all members, or one")
     let worst = Slots<Double>(groups.count)
     let (source, sourceRows) = (Shared(value: x), Shared(value: rows))
     let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
-    forEach(groups.count) { index in
-      let first = index * M.programCount
-      let errors = groups[index].solveDerivative(
-        x: source.value + first * n, rows: sourceRows.value + first * constraints, lane: 0,
-        programs: min(M.programCount, count - first), intoX: target.value + first * n,
-        intoRows: targetRows.value + first * constraints)
-      // NaN counts as worst.
-      worst.base[index] = errors.reduce(0) { $1 <= $0 ? $0 : $1 }
+    // A thread takes the groups that share scratch memory.
+    var places: [ObjectIdentifier: Int] = [:]
+    var sets: [[Int]] = []
+    for (index, group) in groups.enumerated() {
+      if let place = places[ObjectIdentifier(group.scratch)] {
+        sets[place].append(index)
+      } else {
+        places[ObjectIdentifier(group.scratch)] = sets.count
+        sets.append([index])
+      }
+    }
+    let shared = sets
+    parallelFor(count: shared.count, threads: shared.count, makeContext: { 0 }) { _, place in
+      for index in shared[place] {
+        let first = index * M.programCount
+        worst.base[index] = groups[index].solveDerivative(
+          x: source.value + first * n, rows: sourceRows.value + first * constraints, lane: 0,
+          programs: min(M.programCount, count - first), intoX: target.value + first * n,
+          intoRows: targetRows.value + first * constraints)
+      }
     }
     return (0..<groups.count).reduce(0.0) { worst.base[$1]! <= $0 ? $0 : worst.base[$1]! }
-  }
-
-  private func forEach(_ groups: Int, _ body: @Sendable (Int) -> Void) {
-    let work = groups * (size.variables + size.equalities) * (size.variables + size.rows) * 20
-    parallelFor(
-      count: groups, threads: work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1,
-      makeContext: { 0 }
-    ) { _, index in body(index) }
   }
 }
 

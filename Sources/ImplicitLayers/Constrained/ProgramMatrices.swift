@@ -63,7 +63,11 @@ protocol ProgramMatrices: AnyObject {
 protocol BatchedProgramMatrices: ProgramMatrices, SendableMetatype {
   /// How many programs are solved together.
   static var programCount: Int { get }
-  init(_ size: ProgramSize)
+  /// What a core of these matrices needs as scratch memory, in all.
+  static func scratchCount(_ size: ProgramSize) -> Int
+  /// - Parameter scratch: for what need not last from a solution to its derivatives. Programs that are worked on one after the other share it:
+  ///   every one begins it anew.
+  init(_ size: ProgramSize, scratch: LaneMemory<L>)
   /// Takes the symmetric part of Q, and C, of the first programs. If there are fewer than ``programCount`` the last one is repeated.
   func loadMatrices(quadratic: UnsafePointer<Double>, rows: UnsafePointer<Double>, programs: Int)
 }
@@ -92,6 +96,8 @@ final class LaneMemory<L: Lane> {
     if isZeroed { base.initialize(repeating: L(0.0), count: self.count) }
   }
   deinit { laneMemoryPool.give(UnsafeMutableRawPointer(base), count * MemoryLayout<L>.stride) }
+  /// Hands the same memory out once more, whatever it holds by now.
+  func restart() { used = 0 }
   /// The next so many.
   func take(_ count: Int) -> UnsafeMutablePointer<L> {
     defer { used += count }

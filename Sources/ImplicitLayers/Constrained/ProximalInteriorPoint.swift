@@ -23,6 +23,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// Whether any constraint has a lower side.
   private(set) var hasLowerSides = true
   private let memory: LaneMemory<L>
+  private let scratch: LaneMemory<L>
 
   // Data, scaled: q, the sides, and one or zero where a side exists, or both are one equation.
   let linear: Vector
@@ -53,30 +54,36 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// The last factor is that of the active set, whose shares are known.
   var hasActiveFactor = false
 
-  init(_ matrices: Matrices) {
+  /// - Parameter scratch: for what need not last from a solution to its derivatives; of its own if none is given.
+  init(_ matrices: Matrices, scratch given: LaneMemory<L>? = nil) {
     self.matrices = matrices
     (n, m) = (matrices.variableCount, matrices.rowCount)
     constraintCount = n + m
     count = n + m
     let (n, m, count) = (n, m, n + m)
-    let memory = LaneMemory<L>(12 * n + 28 * count + 3 * m)
-    self.memory = memory
-    func variables() -> Vector { memory.take(n) }
-    func sides() -> Vector { memory.take(count) }
-    (linear, columnScale, x, center, quadraticTimesX, transposedMultipliers) =
-      (variables(), variables(), variables(), variables(), variables(), variables())
+    let memory = LaneMemory<L>(n + 5 * count)
+    let scratch = given ?? LaneMemory<L>(Self.scratchCount(n: n, m: m))
+    (self.memory, self.scratch) = (memory, scratch)
+    columnScale = memory.take(n)
+    (rowScale, weights) = (memory.take(count), memory.take(count))
+    (shareUpper, shareLower, compliance) = (memory.take(count), memory.take(count), memory.take(count))
+    func variables() -> Vector { scratch.take(n) }
+    func sides() -> Vector { scratch.take(count) }
+    (linear, x, center, quadraticTimesX, transposedMultipliers) =
+      (variables(), variables(), variables(), variables(), variables())
     (lower, upper, hasLower, hasUpper, isEquation) = (sides(), sides(), sides(), sides(), sides())
     (upperMultiplier, lowerMultiplier, upperSlack, lowerSlack) = (sides(), sides(), sides(), sides())
-    (upperCenter, lowerCenter, values, rowScale) = (sides(), sides(), sides(), sides())
+    (upperCenter, lowerCenter, values) = (sides(), sides(), sides())
     (stepUpper, stepLower, stepUpperSlack, stepLowerSlack, stepValues) =
       (sides(), sides(), sides(), sides(), sides())
     (residualUpper, residualLower, targetUpper, targetLower) = (sides(), sides(), sides(), sides())
-    (weights, netStep, product) = (sides(), sides(), sides())
+    (netStep, product) = (sides(), sides())
     (stepX, residualX, diagonal, reducedX, refineX, errorX) =
       (variables(), variables(), variables(), variables(), variables(), variables())
-    (shareUpper, shareLower, compliance) = (sides(), sides(), sides())
-    (reducedRows, refineRows, errorRows) = (memory.take(m), memory.take(m), memory.take(m))
+    (reducedRows, refineRows, errorRows) = (scratch.take(m), scratch.take(m), scratch.take(m))
   }
+  /// Scratch memory of the method itself.
+  static func scratchCount(n: Int, m: Int) -> Int { 11 * n + 23 * (n + m) + 3 * m }
 
   /// Scales the program in place (the matrices must be unscaled): Ruiz' equilibration of [Q Cᵀ; C 0], and the objective by its size.
   ///

@@ -72,9 +72,16 @@ struct QuadraticProgramSolve: Primitive {
       quadratic: operands[0].pointer(Double.self), linear: operands[1].pointer(Double.self),
       rows: operands[2].pointer(Double.self), lower: operands[3].pointer(Double.self),
       upper: operands[4].pointer(Double.self))
+    let shares = keeps ? types[1].shape : [0]
+    let (upper, lower) = (
+      DenseArray(uninitialized: .float64, shares), DenseArray(uninitialized: .float64, shares)
+    )
     let solved = SolvedPrograms(
-      data, size: plan.size, count: count, options: plan.options, keeps: keeps, x: x.pointer(Double.self),
-      multipliers: multipliers.pointer(Double.self))
+      data, size: plan.size, count: count, options: plan.options,
+      demands: ProgramDemands(derivatives: keeps, regularity: keeps && plan.policy == .error),
+      into: ProgramResults(
+        x: x.pointer(Double.self), multipliers: multipliers.pointer(Double.self),
+        upperShares: upper.pointer(Double.self), lowerShares: lower.pointer(Double.self)))
     withExtendedLifetime(operands) {}
     func place(_ k: Int) -> String { plan.isStacked ? "program \(k) of the batch: " : "" }
     if let k = solved.nonConvex {
@@ -94,10 +101,6 @@ struct QuadraticProgramSolve: Primitive {
     ]
     guard keeps else { return results }
     let first = ProgramNumbers.next(count)
-    let (upper, lower) = (
-      DenseArray(uninitialized: .float64, types[1].shape), DenseArray(uninitialized: .float64, types[1].shape)
-    )
-    solved.storeShares(upper: upper.pointer(Double.self), lower: lower.pointer(Double.self))
     results += [
       DenseArray((0..<count).map { first &+ Int32($0) }, shape: lead, objects: [first: solved]), upper, lower,
     ]
@@ -157,11 +160,13 @@ struct QuadraticProgramSolve: Primitive {
       lowerShare = select(isUsed, below / safe, lowerShare)
     }
     var first = tangents[1]
-    if let moved = tangents[0] { first = sum(first, symmetricProduct(moved, x)) }
+    if let moved = tangents[0] { first = sum(first, try symmetricProduct(moved, x)) }
     var second: Tensor?
     if let moved = tangents[2] {
-      first = sum(first, transposedProduct(moved, multipliers.slice(axis: -1, from: 0, count: m)))
-      second = -concatenate([product(moved, x), Tensor.zeros(x.shape)], axis: -1)
+      let products = try bindOrThrow(
+        MatrixVectorProducts(), [moved, x, multipliers.slice(axis: -1, from: 0, count: m)])
+      first = sum(first, products[1])
+      second = -concatenate([products[0], Tensor.zeros(x.shape)], axis: -1)
     }
     if let moved = tangents[3] { second = sum(second, lowerShare * moved) }
     if let moved = tangents[4] { second = sum(second, upperShare * moved) }
@@ -279,10 +284,12 @@ struct QuadraticProgramSystem: Primitive {
     let results = try bindOrThrow(self, primals)
     let (a, b) = (results[0], results[1])
     var (first, second) = (tangents[5], tangents[6])
-    if let moved = tangents[0] { first = sum(first, -symmetricProduct(moved, a)) }
+    if let moved = tangents[0] { first = sum(first, -(try symmetricProduct(moved, a))) }
     if let moved = tangents[1] {
-      first = sum(first, -transposedProduct(moved, b.slice(axis: -1, from: 0, count: plan.size.rows)))
-      second = sum(second, -concatenate([product(moved, a), Tensor.zeros(a.shape)], axis: -1))
+      let products = try bindOrThrow(
+        MatrixVectorProducts(), [moved, a, b.slice(axis: -1, from: 0, count: plan.size.rows)])
+      first = sum(first, -products[1])
+      second = sum(second, -concatenate([products[0], Tensor.zeros(a.shape)], axis: -1))
     }
     if let moved = tangents[2] {
       let safe = select(primals[2] .> 0.0, primals[2], 1.0)
@@ -330,12 +337,9 @@ private func bindPrograms(
 /// A x for a matrix and a vector, or stacks of them.
 private func product(_ a: Tensor, _ x: Tensor) -> Tensor { matmul(a, x.expandingAxis(-1)).squeezed(-1) }
 /// (A + Aᵀ) x / 2.
-private func symmetricProduct(_ a: Tensor, _ x: Tensor) -> Tensor {
-  (product(a, x) + transposedProduct(a, x)) * 0.5
-}
-/// Aᵀ x.
-private func transposedProduct(_ a: Tensor, _ x: Tensor) -> Tensor {
-  matmul(x.expandingAxis(-2), a).squeezed(-2)
+private func symmetricProduct(_ a: Tensor, _ x: Tensor) throws -> Tensor {
+  let products = try bindOrThrow(MatrixVectorProducts(), [a, x, x])
+  return (products[0] + products[1]) * 0.5
 }
 private func sum(_ a: Tensor?, _ b: Tensor?) -> Tensor? {
   guard let a else { return b }

@@ -47,9 +47,10 @@ public final class QuadraticProgramSolver {
     let entries = quadraticPattern.entryCount + equalityPattern.entryCount + inequalityPattern.entryCount
     let isSmall = n + p <= 40 || (n + p <= 1500 && Double(entries) > 0.3 * Double(n * (n + p + m)))
     if storage == .dense || (storage == .automatic && isSmall) {
+      let size = ProgramSize(variables: n, rows: p + m, equalities: p)
+      let scratch = LaneMemory<Pack>(PackedProgramMatrices.scratchCount(size))
       core = .dense(
-        ProximalInteriorPoint(
-          PackedProgramMatrices(ProgramSize(variables: n, rows: p + m, equalities: p))))
+        ProximalInteriorPoint(PackedProgramMatrices(size, scratch: scratch), scratch: scratch))
     } else {
       do throws(LinearAlgebraError) {
         core = .sparse(

@@ -70,6 +70,42 @@ import Testing
     }
   }
 
+  /// Batches of programs that are too large for lanes give what sparse solvers of one program give, and gradients along directions what
+  /// differences give.
+  @Test(arguments: [(26, 3, 30), (41, 0, 60)])
+  func batchesOfLargePrograms(variables: Int, equalities: Int, inequalities: Int) throws {
+    let count = 5
+    let programs = try (0..<count).map {
+      try data(
+        seed: UInt64($0), variables: variables, equalities: equalities, inequalities: inequalities)
+    }
+    let stacked = (0..<9).map { k in stack(programs.map { $0[k] }) }
+    let batched = vmap { (d: [Tensor]) in try solve(d) }
+    let found = try batched(stacked)
+    for (k, d) in programs.enumerated() {
+      let program = try QuadraticProgram(
+        denseQuadratic: d[0].values, linear: d[1].values, denseEqualities: d[2].values,
+        equalityValues: d[3].values, denseInequalities: d[4].values, lower: d[5].values, upper: d[6].values,
+        lowerBounds: d[7].values, upperBounds: d[8].values)
+      let alone = try program.solve(storage: .sparse)
+      let expected =
+        alone.x + alone.equalityMultipliers + alone.inequalityMultipliers + alone.boundMultipliers
+      #expect(zip(found[k].values, expected).allSatisfy { abs($0 - $1) < 1e-9 * max(1, abs($1)) }, "\(k)")
+    }
+    var random = SeededRandom(seed: 9)
+    let direction = stacked.map { Tensor(random.uniform(-1, 1, count: $0.count), shape: $0.shape) }
+    func total(_ d: [Tensor]) throws -> Tensor {
+      let x = try batched(d)
+      return (x * x).sum()
+    }
+    let slope = zip(try grad(total)(stacked), direction).reduce(0.0) { $0 + ($1.0 * $1.1).sum().values[0] }
+    let step = 1e-6
+    let up = try total(zip(stacked, direction).map { $0 + $1 * step }).values[0]
+    let down = try total(zip(stacked, direction).map { $0 - $1 * step }).values[0]
+    #expect(abs(slope) > 1)
+    #expect(abs(slope - (up - down) / (2 * step)) < 1e-6 * abs(slope))
+  }
+
   /// A parameter that all programs of a batch share has the sum of the gradients, not their mean.
   @Test func sharedParametersSum() throws {
     let all = try (0..<9).map { try data(seed: UInt64($0)) }
