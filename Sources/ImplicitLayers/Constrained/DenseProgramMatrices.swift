@@ -12,6 +12,8 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   private let rowsTransposed: UnsafeMutablePointer<L>
   /// The lower half of a matrix of n + equalityCount rows.
   private let factor: UnsafeMutablePointer<L>
+  /// Of the factor's diagonal.
+  private let reciprocals: UnsafeMutablePointer<L>
   /// Gᵀ W.
   private let weighted: UnsafeMutablePointer<L>
   private let weights: UnsafeMutablePointer<L>
@@ -23,10 +25,11 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   init(_ size: ProgramSize, scratch: LaneMemory<L>) {
     let (n, m, p) = (size.variables, size.rows, size.equalities)
     (variableCount, rowCount, equalityCount) = (n, m, p)
-    memory = LaneMemory(n * n + n * m + (n + p) * (n + p) + m, isZeroed: false)
+    memory = LaneMemory(n * n + n * m + (n + p) * (n + p) + n + p + m, isZeroed: false)
     quadratic = memory.take(n * n)
     rowsTransposed = memory.take(n * m)
     factor = memory.take((n + p) * (n + p))
+    reciprocals = memory.take(n + p)
     weights = memory.take(m)
     scratch.restart()
     weighted = scratch.take(n * m)
@@ -152,7 +155,8 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
       for j in 0..<e { row[n &+ j] = L(0.0) }
       row[n &+ e] = L(0.0)
     }
-    var isSafe = decompose(factor, stride: size, columns: 0..<n, rows: size)
+    var isSafe = decompose(
+      factor, stride: size, columns: n, rows: size, reciprocals: reciprocals)
     if p > 0 {
       // 1/w + V Vᵀ; rows of weight zero get a pivot of one and no coupling.
       for e in 0..<p {
@@ -168,7 +172,9 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
         row[n &+ e] += (1.0 / weights[e]).replacing(with: L(1.0), where: weights[e] .== L(0.0))
       }
       let corner = factor + (n &* size &+ n)
-      isSafe = isSafe .& decompose(corner, stride: size, columns: 0..<p, rows: p)
+      isSafe = isSafe
+        .& decompose(
+          corner, stride: size, columns: p, rows: p, reciprocals: reciprocals + n)
     }
     return isSafe
   }
@@ -182,19 +188,19 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
       k = k &+ 1
     }
     addTransposedRows(product, to: x)
-    forwardSubstitute(factor, stride: size, x, n)
+    forwardSubstitute(factor, stride: size, reciprocals, x, n)
     for e in 0..<p {
       let sum = dotProduct(factor + (n &+ e) &* size, x, n) - rows[e]
       product[e] = sum.replacing(with: L(0.0), where: weights[e] .== L(0.0))
     }
     let corner = factor + (n &* size &+ n)
-    forwardSubstitute(corner, stride: size, product, p)
-    backwardSubstitute(corner, stride: size, product, p)
+    forwardSubstitute(corner, stride: size, reciprocals + n, product, p)
+    backwardSubstitute(corner, stride: size, reciprocals + n, product, p)
     for e in 0..<p {
       let (row, factor) = (factor + (n &+ e) &* size, product[e])
       for i in 0..<n { x[i] -= row[i] * factor }
     }
-    backwardSubstitute(factor, stride: size, x, n)
+    backwardSubstitute(factor, stride: size, reciprocals, x, n)
     multipliers.update(from: product, count: p)
     multiplyRows(x, into: product)
     k = p
@@ -219,10 +225,10 @@ extension DenseProgramMatrices {
         (above[0], below[0]) = (mean, mean)
       }
     }
-    let row = factor
-    for k in 0..<m {
-      loadRows(rows + k * n, stride: m * n, count: n, lanes: programs, into: row, repeatsLast: true)
-      for i in 0..<n { rowsTransposed[i &* m &+ k] = row[i] }
+    // All rows at once, as they lie; then with columns together.
+    loadRows(rows, stride: m * n, count: m * n, lanes: programs, into: weighted, repeatsLast: true)
+    for i in 0..<n {
+      for k in 0..<m { rowsTransposed[i &* m &+ k] = weighted[k &* n &+ i] }
     }
   }
   func loadVariables(

@@ -103,12 +103,15 @@ func addProducts<L: Lane>(
   }
 }
 
-/// The columns of a Cholesky decomposition, in place, for all rows below them too.
+/// The first so many columns of a Cholesky decomposition, in place, for all rows below them too.
+/// - Parameter reciprocals: of what comes to lie on the diagonal.
 /// - Returns: in which lanes the pivots were positive and finite. Others are replaced by one.
-func decompose<L: Lane>(_ a: UnsafeMutablePointer<L>, stride: Int, columns: Range<Int>, rows: Int) -> L.Mask {
+func decompose<L: Lane>(
+  _ a: UnsafeMutablePointer<L>, stride: Int, columns end: Int, rows: Int,
+  reciprocals: UnsafeMutablePointer<L>
+) -> L.Mask {
   var isSafe = L(0.0) .== L(0.0)
-  let end = columns.upperBound
-  var j = columns.lowerBound
+  var j = 0
   while j < end {
     let width = min(4, end &- j)
     // The block on the diagonal, and its column.
@@ -127,13 +130,19 @@ func decompose<L: Lane>(_ a: UnsafeMutablePointer<L>, stride: Int, columns: Rang
       for row in i..<i &+ height {
         for column in j..<min(j &+ width, row &+ 1) {
           var sum = a[row &* stride &+ column]
-          for k in j..<column { sum -= a[row &* stride &+ k] * a[column &* stride &+ k] }
+          var k = j
+          while k < column {
+            sum = L.multiplyAdd(-a[row &* stride &+ k], a[column &* stride &+ k], sum)
+            k = k &+ 1
+          }
           if row == column {
             let isPositive = (sum .> L(0.0)) .& sum.isFinite
             isSafe = isSafe .& isPositive
-            a[row &* stride &+ column] = sum.replacing(with: L(1.0), where: .!isPositive).squareRoot
+            let root = sum.replacing(with: L(1.0), where: .!isPositive).squareRoot
+            a[row &* stride &+ column] = root
+            reciprocals[column] = 1.0 / root
           } else {
-            a[row &* stride &+ column] = sum / a[column &* stride &+ column]
+            a[row &* stride &+ column] = sum * reciprocals[column]
           }
         }
       }
@@ -144,25 +153,26 @@ func decompose<L: Lane>(_ a: UnsafeMutablePointer<L>, stride: Int, columns: Rang
   return isSafe
 }
 
-/// x ← L⁻¹ x with the lower half of `a`.
+/// x ← L⁻¹ x with the lower half of `a` and the reciprocals of its diagonal.
 func forwardSubstitute<L: Lane>(
-  _ a: UnsafePointer<L>, stride: Int, _ x: UnsafeMutablePointer<L>, _ count: Int
+  _ a: UnsafePointer<L>, stride: Int, _ reciprocals: UnsafePointer<L>, _ x: UnsafeMutablePointer<L>,
+  _ count: Int
 ) {
   var i = 0
   while i < count {
-    let row = a + i &* stride
-    x[i] = (x[i] - dotProduct(row, x, i)) / row[i]
+    x[i] = (x[i] - dotProduct(a + i &* stride, x, i)) * reciprocals[i]
     i = i &+ 1
   }
 }
-/// x ← L⁻ᵀ x with the lower half of `a`.
+/// x ← L⁻ᵀ x, likewise.
 func backwardSubstitute<L: Lane>(
-  _ a: UnsafePointer<L>, stride: Int, _ x: UnsafeMutablePointer<L>, _ count: Int
+  _ a: UnsafePointer<L>, stride: Int, _ reciprocals: UnsafePointer<L>, _ x: UnsafeMutablePointer<L>,
+  _ count: Int
 ) {
   var i = count &- 1
   while i >= 0 {
     let row = a + i &* stride
-    let value = x[i] / row[i]
+    let value = x[i] * reciprocals[i]
     x[i] = value
     let negative = -value
     var k = 0

@@ -71,7 +71,7 @@ extension ProximalInteriorPoint {
       isSolved = isSolved
         .& (hasBarrier ? distance(from: barrier) .<= 1e-9 * barrier : found.gap .<= gapLimit)
       finish(isRunning .& isSolved, .converged, iteration, &outcome, &isRunning)
-      if iteration > 0 {
+      if iteration % 3 == 2 {
         // The iterate diverges along a certificate where there is one; its last step does so sooner.
         keep(
           isRunning .& provesInfeasibility(upperMultiplier, lowerMultiplier, transposedMultipliers, options),
@@ -80,23 +80,21 @@ extension ProximalInteriorPoint {
           isRunning .& provesUnboundedness(x, quadraticTimesX, values, options), .unbounded, iteration,
           &outcome,
           &isRunning)
-        if iteration % 3 == 2 {
-          for k in 0..<count {
-            stepUpper[k] = L.maximum(stepUpper[k], L(0.0)).replacing(
-              with: stepUpper[k], where: isEquation[k] .> L(0.5))
-            stepLower[k] = L.maximum(stepLower[k], L(0.0))
-            product[k] = stepUpper[k] - stepLower[k]
-          }
-          multiplyTransposed(product, into: errorX)
-          keep(
-            isRunning .& provesInfeasibility(stepUpper, stepLower, errorX, options), .infeasible, iteration,
-            &outcome, &isRunning, isStep: true)
-          matrices.multiplyQuadratic(stepX, into: errorX)
-          keep(
-            isRunning .& provesUnboundedness(stepX, errorX, stepValues, options), .unbounded, iteration,
-            &outcome,
-            &isRunning, isStep: true)
+        for k in 0..<count {
+          stepUpper[k] = L.maximum(stepUpper[k], L(0.0)).replacing(
+            with: stepUpper[k], where: isEquation[k] .> L(0.5))
+          stepLower[k] = L.maximum(stepLower[k], L(0.0))
+          product[k] = stepUpper[k] - stepLower[k]
         }
+        multiplyTransposed(product, into: errorX)
+        keep(
+          isRunning .& provesInfeasibility(stepUpper, stepLower, errorX, options), .infeasible, iteration,
+          &outcome, &isRunning, isStep: true)
+        matrices.multiplyQuadratic(stepX, into: errorX)
+        keep(
+          isRunning .& provesUnboundedness(stepX, errorX, stepValues, options), .unbounded, iteration,
+          &outcome,
+          &isRunning, isStep: true)
       }
       if !isRunning.anyTrue { break }
       if isCancelled() {
