@@ -142,14 +142,16 @@ final class SolvedPrograms: @unchecked Sendable {
     self.count = count
     statuses = [SolverStatus](repeating: .converged, count: count)
     iterations = [Int](repeating: 0, count: count)
-    if count < 3 || size.variables + size.equalities > Self.largestInLanes {
+    let unknowns = size.variables + size.equalities
+    if count < 3 || unknowns * (unknowns + size.rows) > Self.mostEntriesInLanes {
       groups = .packed(solve(data, options, demands, results))
     } else {
       groups = .lanes(solve(data, options, demands, results))
     }
   }
-  /// Programs of more unknowns are solved one by one: eight of them have no room in a core's caches.
-  private static let largestInLanes = 24
+  /// Programs with more entries in their matrices are solved one by one, with vectors along rows: eight of them have no room in a core's
+  /// caches. Measured.
+  private static let mostEntriesInLanes = 1200
 
   private func solve<Matrices: BatchedProgramMatrices>(
     _ data: ProgramPointers, _ options: QuadraticProgramOptions, _ demands: ProgramDemands,

@@ -22,8 +22,8 @@ public struct QuadraticProgramTensors: Sendable {
 /// let x = try quadraticProgram(quadratic: q, linear: c, inequalities: g, upper: h).x
 /// ```
 ///
-/// Forward and reverse mode, any order, and `vmap`, which solves eight programs at a time in the lanes of vector registers and groups of
-/// them on all cores. Only the symmetric part of Q counts. Programs are dense; for sparse ones see ``QuadraticProgramSolver``.
+/// Forward and reverse mode, any order, and `vmap`, which solves small programs eight at a time in the lanes of vector registers, others
+/// one by one with vectors along rows, and all on all cores. Only the symmetric part of Q counts. Programs are dense; for sparse ones see ``QuadraticProgramSolver``.
 ///
 /// - Parameters:
 ///   - quadratic: Q, [n, n]; positive semidefinite.
