@@ -32,7 +32,8 @@ import Testing
   }
 
   @Test(arguments: [
-    SolverMethod.tsitouras5, .dormandPrince8, .dormandPrince5, .radau5, .kvaerno5, .backwardDifferentiation,
+    SolverMethod.tsitouras5, .dormandPrince8, .dormandPrince5, .radau5, .kvaerno5, .rodas5P,
+    .backwardDifferentiation,
   ])
   func bouncingBall(_ method: SolverMethod) throws {
     let options = SolverOptions(method: method, relativeTolerance: 1e-9, absoluteTolerance: 1e-11)

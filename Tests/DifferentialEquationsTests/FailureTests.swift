@@ -104,7 +104,7 @@ private struct Explosion: VectorField {
       },
       {
         $0.method = .backwardDifferentiation; $0.checkpoints = 8
-      },
+      }, { $0.method = .rodas5P },
     ] {
       var options = SolverOptions()
       change(&options)
@@ -126,6 +126,24 @@ private struct Explosion: VectorField {
     #expect(throws: TensorError.self) { _ = try wrong.solve(from: [1.0], parameters: [1.0], times: [2.0]) }
     #expect(throws: TensorError.self) {
       _ = try equation.solve(from: [1.0], parameters: [1.0], times: Tensor(2.0))
+    }
+  }
+
+  // Sensitivities that would not fit in memory are an error that says how large they are.
+  @Test func tooLarge() throws {
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in -y * p + y.sum() }
+    let start = Tensor.ones([1_000_000])
+    func message(_ method: SolverMethod, _ gradient: GradientMethod) -> String? {
+      do {
+        _ = try equation.solve(
+          from: start, parameters: [1.0], endTime: 0.1, options: SolverOptions(method: method),
+          gradient: gradient)
+      } catch let error as TensorError { return error.description } catch { return "\(error)" }
+      return nil
+    }
+    for method in [SolverMethod.tsitouras5, .kvaerno5, .backwardDifferentiation] {
+      let text = try #require(message(method, .forwardSensitivity))
+      #expect(text.contains("bytes") && text.contains("discreteAdjoint"), "\(text)")
     }
   }
 

@@ -196,3 +196,63 @@ import Testing
     }
   }
 }
+
+@Suite struct RosenbrockTests {
+  // The continuous extension has order 4, at places of steps and for equations that depend on time.
+  @Test func continuousExtension() throws {
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+      stack([y[1] + sin(t), -y[0] * y[0] * p[0] + cos(2.0 * t)])
+    }
+    func values(_ options: SolverOptions) throws -> [Double] {
+      try equation.solve(
+        from: [0.7, -0.2], parameters: [1.3], times: [0.21, 0.63, 1.01, 1.37], options: options
+      ).values
+    }
+    let exact = try values(
+      SolverOptions(method: .dormandPrince8, relativeTolerance: 1e-13, absoluteTolerance: 1e-14))
+    let errors = try [10.0, 20, 40].map { count in
+      zip(try values(SolverOptions(method: .rodas5P, fixedStep: 1.4 / count)), exact).map { abs($0 - $1) }
+        .max()!
+    }
+    let rate = log2(errors[0] / errors[2]) / 2
+    #expect(errors[0] > 1e-8 && rate > 3.7 && rate < 5.6, "\(rate) \(errors)")
+  }
+
+  // At both ends the continuous extension is the step's.
+  @Test func weights() {
+    let tableau = RosenbrockTableau.rodas5P
+    #expect(tableau.weights(at: 0).allSatisfy { $0 == 0 } && tableau.weights(at: 1) == tableau.b)
+    #expect(
+      tableau.c.count == tableau.stageCount && tableau.a.enumerated().allSatisfy { $0 >= $1.count }
+        && tableau.stageCoupling.enumerated().allSatisfy { $0 == $1.count })
+  }
+}
+
+extension GradientTests {
+  // A sparse system by every gradient method: sensitivities and adjoint equations have its sparse Jacobian.
+  @Test(
+    arguments: [SolverMethod.kvaerno5, .backwardDifferentiation],
+    [GradientMethod.forwardSensitivity, .continuousAdjoint])
+  func sparseAdjoints(_ method: SolverMethod, _ gradient: GradientMethod) throws {
+    let n = 40
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+      let zero = Tensor.zeros([1])
+      let difference = concatenate([y[1..<n], zero]) + concatenate([zero, y[0..<n - 1]]) - y * 2.0
+      return difference * p[0] - y * y * y * p[1]
+    }
+    let start = Tensor((0..<n).map { 1 + 0.1 * Double($0 % 7) })
+    func slope(_ method: SolverMethod, _ tolerance: Double, _ gradient: GradientMethod) throws -> [Double] {
+      let options = SolverOptions(
+        method: method, relativeTolerance: tolerance, absoluteTolerance: tolerance * 1e-2)
+      return try grad { (x: [Tensor]) in
+        try equation.solve(
+          from: x[0], parameters: x[1], times: [0.2, 0.5], options: options, gradient: gradient
+        ).sum()
+      }([start, [40.0, 0.7]]).flatMap(\.values)
+    }
+    let found = try slope(method, 1e-8, gradient)
+    let expected = try slope(.dormandPrince8, 1e-11, .discreteAdjoint)
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-5 * max(abs($1), 0.1) })
+    #expect(expected.map { abs($0) }.max()! > 0.1)
+  }
+}

@@ -29,7 +29,8 @@ import Testing
   }
 
   @Test(
-    arguments: StiffProblems.names, [SolverMethod.kvaerno3, .kvaerno5, .radau5, .backwardDifferentiation])
+    arguments: StiffProblems.names,
+    [SolverMethod.kvaerno3, .kvaerno5, .radau5, .rodas5P, .backwardDifferentiation])
   func stiff(_ name: String, _ method: SolverMethod) throws {
     let reference = try #require(ReferenceSolutions.all.stiff[name])
     let tolerance = method == .kvaerno3 ? 1e-6 : 1e-7
@@ -90,7 +91,7 @@ import Testing
   }
 
   // Gradients of stiff problems against differences of the same steps.
-  @Test(arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5, .backwardDifferentiation])
+  @Test(arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5, .rodas5P, .backwardDifferentiation])
   func gradientOfRobertson(
     _ method: SolverMethod
   ) throws {
@@ -150,7 +151,8 @@ import Testing
 
 extension ProblemTests {
   // A large sparse system, a diffusing reaction in two dimensions: the gradient of what is left along a direction.
-  @Test(arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5, .backwardDifferentiation], [7, 17, 24])
+  @Test(
+    arguments: [SolverMethod.kvaerno3, .kvaerno5, .radau5, .rodas5P, .backwardDifferentiation], [7, 17, 24])
   func sparseSystem(_ method: SolverMethod, _ side: Int) throws {
     let zeros = { Tensor.zeros([1, side]) }
     let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in

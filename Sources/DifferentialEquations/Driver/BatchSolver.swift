@@ -11,6 +11,13 @@ struct BatchSolver: Sendable {
   let tolerances: [Double]
 
   init(_ equation: any Equation, _ options: SolverOptions) throws(DifferentialEquationError) {
+    if options.method.rosenbrockTableau != nil && !equation.isTraced {
+      throw DifferentialEquationError(
+        .argument,
+        message:
+          "\(options.method) needs derivatives by time and second ones, which a native right-hand side does not have; trace it, or use kvaerno5"
+      )
+    }
     self.equation = equation
     self.options = options
     tolerances = try options.tolerances(equation.stateCount)

@@ -5,7 +5,9 @@ protocol Equation: Sendable {
   var stateCount: Int { get }
   var parameterCount: Int { get }
   /// Compiles what the functions need; to be called before they are made.
-  func prepare(pullback: Bool, jacobian: Bool) throws
+  func prepare(pullback: Bool, for method: SolverMethod) throws
+  /// Whether there are derivatives by time and second ones.
+  var isTraced: Bool { get }
   func singleFunctions() -> RateFunctions<Double>
   /// Functions for as many lane groups at once as suit so many trajectories.
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>>
@@ -21,7 +23,8 @@ extension Equation {
 }
 
 extension NativeEquation: Equation {
-  func prepare(pullback: Bool, jacobian: Bool) {}
+  func prepare(pullback: Bool, for method: SolverMethod) {}
+  var isTraced: Bool { false }
   func singleFunctions() -> RateFunctions<Double> { single.bound(stateCount, parameterCount) }
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
     group.bound(stateCount, parameterCount)

@@ -24,6 +24,19 @@ struct RateFunctions<L: Lane> {
   let jacobianPattern: SparsityPattern?
   /// The part of the matrix that ``jacobian`` gives; nil: all of it.
   var jacobianBlocks: JacobianBlocks?
+  /// ∂f/∂t.
+  var timeDerivative:
+    ((_ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ result: UnsafeMutablePointer<L>) -> Void)?
+  /// The pullback of the derivative of f along a change of time and state: sets cotangents of the state, and adds to those of the
+  /// parameters.
+  var curvature:
+    (
+      (
+        _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ timeChange: UnsafePointer<L>,
+        _ stateChange: UnsafePointer<L>, _ cotangent: UnsafePointer<L>,
+        _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
+      ) -> Void
+    )?
   /// Of mechanical systems, how many components positions and momenta have together; further such states (tangents) may follow.
   var phaseCount: Int
   /// Why the last evaluations gave no numbers, if an operation refused its operands.

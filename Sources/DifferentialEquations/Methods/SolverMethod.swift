@@ -28,6 +28,9 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   /// Implicit, of variable order 1 to 5: several steps share an evaluation of the Jacobian and a factorisation, and a step takes one or two
   /// evaluations of the right-hand side. For large or costly stiff equations. All states are kept for the reverse sweep.
   case backwardDifferentiation
+  /// Linearly implicit (a Rosenbrock method), order 5, L-stable, with a continuous extension of order 4: steps solve eight linear systems with one
+  /// matrix and no nonlinear ones. For small stiff systems; right-hand sides must be traced.
+  case rodas5P
   /// Symplectic, order 2, for states of positions followed by as many velocities or momenta, whose rates depend only on the
   /// other half (and those of velocities on time); needs a fixed step. Also known as the velocity Verlet method.
   case leapfrog
@@ -43,11 +46,13 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
     case .yoshida4: 4
     case .yoshida6: 6
     case .backwardDifferentiation: BackwardDifferenceFormula.maximumOrder
-    default: explicitTableau?.order ?? implicitTableau?.table.order ?? 0
+    default: explicitTableau?.order ?? implicitTableau?.table.order ?? rosenbrockTableau?.order ?? 0
     }
   }
   /// Whether each step solves equations, with the Jacobian of the right-hand side.
-  public var isImplicit: Bool { implicitTableau != nil || self == .backwardDifferentiation }
+  public var isImplicit: Bool {
+    implicitTableau != nil || rosenbrockTableau != nil || self == .backwardDifferentiation
+  }
   /// Whether the method keeps volumes in phase space.
   public var isSymplectic: Bool { substeps != nil }
   /// Whether step sizes can follow from errors.
@@ -76,6 +81,7 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
     default: nil
     }
   }
+  var rosenbrockTableau: RosenbrockTableau? { self == .rodas5P ? .rodas5P : nil }
   var substeps: [SymplecticStepper.Substep]? {
     switch self {
     case .leapfrog: SymplecticStepper.leapfrog
@@ -102,6 +108,11 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
     if let tableau = implicitTableau {
       return ImplicitStepper(
         tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
+    }
+    if let rosenbrockTableau {
+      return RosenbrockStepper(
+        rosenbrockTableau, functions, relativeTolerance: options.relativeTolerance,
+        absoluteTolerances: tolerances)
     }
     if self == .backwardDifferentiation {
       return BackwardDifferenceStepper(

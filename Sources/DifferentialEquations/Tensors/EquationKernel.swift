@@ -97,7 +97,7 @@ struct EquationKernel: Hashable {
     _ equation: TracedEquation, _ data: EquationData, keepsRecord: Bool, options: SolverOptions? = nil
   ) throws(TensorError) -> EquationSolution {
     do {
-      try equation.prepare(pullback: false, jacobian: self.options.method.isImplicit)
+      try equation.prepare(pullback: false, for: self.options.method)
       return try equation.solution(
         data, options ?? self.options, keepsRecord: keepsRecord, allowsFailures: false)
     } catch { throw tensorError(error) }
@@ -119,6 +119,7 @@ struct EquationKernel: Hashable {
   ) {
     do {
       let columns = n + p
+      try requireApproximateJacobians()
       try requireMemory(
         numbers: n * (1 + columns) * (options.method.workArrayCount + 2 * data.rows * timeCount),
         "the sensitivities of \(n) components to \(n) initial states and \(p) parameters",
@@ -146,6 +147,17 @@ struct EquationKernel: Hashable {
         DenseArray(solution.endTimes, shape: [data.rows]), Tape(data, [], derivatives)
       )
     } catch { throw tensorError(error) }
+  }
+
+  /// Throws if the method needs the whole Jacobian: those of sensitivities and adjoint equations are made of that of the state alone.
+  private func requireApproximateJacobians() throws(DifferentialEquationError) {
+    guard options.method.rosenbrockTableau == nil else {
+      throw DifferentialEquationError(
+        .argument,
+        message:
+          "\(options.method) has the gradient method .discreteAdjoint only; for \(gradient) use an implicit method"
+      )
+    }
   }
 
   // MARK: Derivatives
@@ -195,7 +207,7 @@ struct EquationKernel: Hashable {
     do {
       let records = try recorded(tape)
       let equation = try equation.tangentEquation()
-      try equation.prepare(pullback: keepsRecord, jacobian: options.method.isImplicit)
+      try equation.prepare(pullback: keepsRecord, for: options.method)
       var data = tape.data
       data.initialStates = interleaved(data.initialStates, states, width: n)
       data.parameters = interleaved(data.parameters, parameters, width: p)
@@ -252,7 +264,7 @@ struct EquationKernel: Hashable {
         DenseArray(initial, shape: [data.rows, n]), DenseArray(parameters, shape: [data.blocks, p]),
       ]
     case .discreteAdjoint:
-      do { try equation.prepare(pullback: true, jacobian: options.method.isImplicit) } catch {
+      do { try equation.prepare(pullback: true, for: options.method) } catch {
         throw tensorError(error)
       }
       let solver: BatchSolver
@@ -260,7 +272,8 @@ struct EquationKernel: Hashable {
       return reverse(solver, tape.data, tape.records, values)
     case .continuousAdjoint, .backsolve:
       do {
-        try equation.prepare(pullback: true, jacobian: options.method.isImplicit)
+        try requireApproximateJacobians()
+        try equation.prepare(pullback: true, for: options.method)
         let (initial, parameters) = try AdjointEquation(
           equation, options, keepsState: gradient == .continuousAdjoint
         )

@@ -168,7 +168,7 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
     let problem = try withTensorErrors {
       try flat(initialState, parameters, Tensor(startTime), options)
     }
-    try problem.equation.prepare(pullback: true, jacobian: options.method.isImplicit)
+    try problem.equation.prepare(pullback: true, for: options.method)
     return try problem.equation.solution(
       EquationData(
         initialStates: try problem.state.denseValue("trajectory").values(Double.self),

@@ -22,6 +22,8 @@ final class TracedEquation: Equation {
     var rate: ResidentSource?
     var pullback: ResidentSource?
     var jacobian: Jacobian?
+    var timeDerivative: ResidentSource?
+    var curvature: ResidentSource?
     var tangent: TracedEquation?
     var sensitivity: TracedEquation?
   }
@@ -87,15 +89,53 @@ final class TracedEquation: Equation {
               return [matrix.values]
             }
           }
-          try requireMemory(
-            numbers: 3 * size * size, "a Jacobian of \(size) x \(size) numbers that are not mostly zero",
-            instead: "use an explicit method")
           return [try jacobian(function, mode: .forward)(a[1])]
         }, types(stateCount, parameterCount))
     }
     let result = Jacobian(source: try ResidentSource(staged.program), pattern: pattern)
     made.withLock { $0.jacobian = result }
     return result
+  }
+
+  /// ∂f/∂t, of time, state and parameters.
+  func timeDerivativeSource() throws -> ResidentSource {
+    if let known = made.withLock({ $0.timeDerivative }) { return known }
+    let rate = rate
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          [try jvp({ (t: Tensor) in try rate([t, a[1], a[2]])[0] }, at: a[0], along: 1.0).tangent]
+        }, types(stateCount, parameterCount))
+    }
+    let source = try ResidentSource(staged.program)
+    made.withLock { $0.timeDerivative = source }
+    return source
+  }
+  /// Time, state, parameters, changes of time and state, cotangent, a cotangent of the parameters so far; to the gradient by the state of
+  /// the cotangent times the derivative along the changes, and the sum of that by the parameters.
+  func curvatureSource() throws -> ResidentSource {
+    if let known = made.withLock({ $0.curvature }) { return known }
+    let (rate, n, p) = (rate, stateCount, parameterCount)
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let (_, pullback) = try vjp(
+            { (x: [Tensor]) throws -> Tensor in
+              try jvp(
+                { (y: [Tensor]) in try rate([y[0], y[1], x[1]])[0] }, at: [a[0], x[0]], along: [a[3], a[4]]
+              ).tangent
+            }, at: [a[1], a[2]])
+          let cotangents = try pullback(a[5])
+          return [cotangents[0], a[6] + cotangents[1]]
+        },
+        [
+          Tensor.zeros([]), Tensor.zeros([n]), Tensor.zeros([p]), Tensor.zeros([]), Tensor.zeros([n]),
+          Tensor.zeros([n]), Tensor.zeros([p]),
+        ])
+    }
+    let source = try ResidentSource(staged.program)
+    made.withLock { $0.curvature = source }
+    return source
   }
 
   /// The equation of state and tangent, `(y, ẏ)' = (f, ∂f/∂y ẏ + ∂f/∂p ṗ)`, with the parameters `(p, ṗ)`.
@@ -141,10 +181,15 @@ final class TracedEquation: Equation {
     return equation
   }
 
-  func prepare(pullback: Bool, jacobian: Bool) throws {
+  var isTraced: Bool { true }
+  func prepare(pullback: Bool, for method: SolverMethod) throws {
     _ = try rateSource()
     if pullback { _ = try pullbackSource() }
-    if jacobian { _ = try jacobianSource() }
+    if method.isImplicit { _ = try jacobianSource() }
+    if method.rosenbrockTableau != nil {
+      _ = try timeDerivativeSource()
+      if pullback { _ = try curvatureSource() }
+    }
     try events?.prepare(pullback: pullback)
   }
   /// The Jacobian's pattern, once that has been prepared.
@@ -173,6 +218,8 @@ private final class TracedFunctions<L: Lane> {
   /// Made when it is first needed.
   private var pullback: ResidentProgram<L>?
   private var jacobian: ResidentProgram<L>?
+  private var timeDerivative: ResidentProgram<L>?
+  private var curvature: ResidentProgram<L>?
   private var parameters: UnsafePointer<L>?
 
   init(_ equation: TracedEquation, width: Int) {
@@ -187,7 +234,7 @@ private final class TracedFunctions<L: Lane> {
   var functions: RateFunctions<L> {
     let rate = rate
     let (inputs, outputs) = (rate.inputs, rate.outputs)
-    return RateFunctions(
+    var functions = RateFunctions<L>(
       stateCount: equation.stateCount, parameterCount: equation.parameterCount, width: width,
       phaseCount: equation.phaseCount, bind: { self.bind($0) },
       rate: { time, state, result in
@@ -199,13 +246,51 @@ private final class TracedFunctions<L: Lane> {
       pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
       jacobianPattern: equation.knownPattern, jacobianBlocks: equation.jacobianBlocks,
       failure: { rate.failure ?? self.pullback?.failure })
+    functions.timeDerivative = { time, state, result in
+      let program = self.made(
+        &self.timeDerivative, { try self.equation.timeDerivativeSource() }, isFixed: [false, false, true])
+      program.inputs[0] = time
+      program.inputs[1] = state
+      program.outputs[0] = result
+      program.run()
+    }
+    functions.curvature = { time, state, timeChange, stateChange, cotangent, stateCotangent, parameters in
+      let program = self.made(
+        &self.curvature, { try self.equation.curvatureSource() },
+        isFixed: [false, false, true, false, false, false, false])
+      program.inputs[0] = time
+      program.inputs[1] = state
+      program.inputs[3] = timeChange
+      program.inputs[4] = stateChange
+      program.inputs[5] = cotangent
+      program.inputs[6] = UnsafePointer(parameters)
+      program.outputs[0] = stateCotangent
+      program.outputs[1] = parameters
+      program.run()
+    }
+    return functions
+  }
+
+  /// A program with the bound parameters, made when it is first needed.
+  @inline(__always)
+  private func made(
+    _ program: inout ResidentProgram<L>?, _ source: () throws -> ResidentSource,
+    isFixed: @autoclosure () -> [Bool]
+  ) -> ResidentProgram<L> {
+    if let program { return program }
+    guard let source = try? source() else { preconditionFailure("the equation was not prepared") }
+    let new = ResidentProgram<L>(source, width: width, isFixed: isFixed())
+    new.inputs[2] = parameters!
+    new.load()
+    program = new
+    return new
   }
 
   private func bind(_ parameters: UnsafePointer<L>) {
     self.parameters = parameters
     rate.inputs[2] = parameters
     rate.load()
-    for program in [pullback, jacobian] {
+    for program in [pullback, jacobian, timeDerivative, curvature] {
       guard let program else { continue }
       program.inputs[2] = parameters
       program.load()
@@ -215,8 +300,8 @@ private final class TracedFunctions<L: Lane> {
     _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ cotangent: UnsafePointer<L>,
     _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
   ) {
-    if pullback == nil { makePullback() }
-    let program = pullback.unsafelyUnwrapped
+    let program = made(
+      &pullback, { try equation.pullbackSource() }, isFixed: [false, false, true, false, false])
     program.inputs[0] = time
     program.inputs[1] = state
     program.inputs[3] = cotangent
@@ -225,28 +310,10 @@ private final class TracedFunctions<L: Lane> {
     program.outputs[1] = parameterCotangent
     program.run()
   }
-  private func makePullback() {
-    guard let source = try? equation.pullbackSource() else {
-      preconditionFailure("the equation was not prepared")
-    }
-    let program = ResidentProgram<L>(source, width: width, isFixed: [false, false, true, false, false])
-    program.inputs[2] = parameters!
-    program.load()
-    pullback = program
-  }
   private func differentiate(
     _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ matrix: UnsafeMutablePointer<L>
   ) {
-    if jacobian == nil {
-      guard let source = try? equation.jacobianSource() else {
-        preconditionFailure("the equation was not prepared")
-      }
-      let program = ResidentProgram<L>(source.source, width: width, isFixed: [false, false, true])
-      program.inputs[2] = parameters!
-      program.load()
-      jacobian = program
-    }
-    let program = jacobian.unsafelyUnwrapped
+    let program = made(&jacobian, { try equation.jacobianSource().source }, isFixed: [false, false, true])
     program.inputs[0] = time
     program.inputs[1] = state
     program.outputs[0] = matrix
