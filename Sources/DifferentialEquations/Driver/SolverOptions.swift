@@ -6,7 +6,8 @@ public struct SolverOptions: Sendable, Hashable {
   public var relativeTolerance: Double
   /// One number, or one for each component of the state.
   public var absoluteTolerances: [Double]
-  /// Steps all have this size (the last before an end is shortened); errors are not controlled.
+  /// Steps all have this size (the last before an end is shortened); errors are not controlled. Not for
+  /// ``SolverMethod/backwardDifferentiation``.
   public var fixedStep: Double?
   /// The first step; found by the algorithm of Hairer, Nørsett and Wanner I, II.4 if nil.
   public var initialStep: Double?
@@ -14,10 +15,10 @@ public struct SolverOptions: Sendable, Hashable {
   public var maximumStep = Double.infinity
   /// Steps tried for one trajectory, those refused included.
   public var maximumSteps = 100_000
-  /// How step sizes follow from errors.
+  /// How step sizes follow from errors; ``SolverMethod/backwardDifferentiation`` has rules of its own.
   public var control = StepControl.integral
   /// States kept for the reverse sweep, at most about so many for each trajectory; what lies between is computed again. Nil: all
-  /// are kept. The times of steps are kept in any case (8 bytes each).
+  /// are kept. The times of steps are kept in any case (8 bytes each). Not for ``SolverMethod/backwardDifferentiation``.
   public var checkpoints: Int?
 
   /// - Parameters:
