@@ -105,6 +105,21 @@ import Testing
     #expect(zip(between, solution.state(time: 0)).allSatisfy { abs($0 - $1) <= 1e-15 })
   }
 
+  // The same backwards in time, with the gradient of both ways together: the identity.
+  @Test func backwardInTime() throws {
+    let equation = GradientTests.oscillator(.backwardDifferentiation)
+    let parameters = GradientTests.point[1]
+    let f = { (y: Tensor) throws -> Tensor in
+      let there = try equation.solve(
+        from: y, parameters: parameters, endTime: 2, options: Self.options)
+      return try equation.solve(
+        from: there, parameters: parameters, startTime: 2, times: [1.3, 0], options: Self.options)[1]
+    }
+    let (value, pullback) = try vjp(f, at: GradientTests.point[0])
+    #expect(abs(value - GradientTests.point[0]).values.max()! < 1e-8)
+    #expect(abs(try pullback([0.7, -0.4]) - Tensor([0.7, -0.4])).values.max()! < 1e-7)
+  }
+
   // A batch, one trajectory after the other.
   @Test func batch() throws {
     let f = { (x: [Tensor]) throws -> [Tensor] in

@@ -56,9 +56,11 @@ extension EquationSolution {
     }
     var result = [Double](repeating: 0, count: stateCount)
     problem.withProblem(solver.equation) { problem in
-      let stepper = solver.stepper()
-      stepper.functions.bind(problem.parameters(of: trajectory))
-      InterpolatedTrajectory(stepper, records[trajectory]).state(at: time, into: &result)
+      InterpolatedTrajectory(records[trajectory], stepCount: 1) {
+        let stepper = solver.stepper()
+        stepper.functions.bind(problem.parameters(of: trajectory))
+        return stepper
+      }.state(at: time, into: &result)
     }
     return result
   }

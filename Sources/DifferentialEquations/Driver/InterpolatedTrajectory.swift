@@ -1,18 +1,39 @@
 /// A recorded solution between its steps: the continuous extension of each step, made again when it is asked for.
 final class InterpolatedTrajectory {
-  private let stepper: Stepper
+  /// Some steps that were made again, as the stages of a step of the adjoint equation lie in several.
+  private var steps: [(stepper: Stepper, row: Int, lastUse: Int)]
   private let record: StepRecord
   private let isForward: Bool
-  private var current = -1
+  private var row = 0
+  private var uses = 0
 
   /// - Parameters:
-  ///   - stepper: of the method that made the record, with the parameters bound; for this use alone.
   ///   - record: with all states.
-  init(_ stepper: Stepper, _ record: StepRecord) {
+  ///   - stepCount: steps that are kept.
+  ///   - makeStepper: of the method that made the record, with the parameters bound; for this use alone.
+  init(_ record: StepRecord, stepCount: Int, _ makeStepper: () -> Stepper) {
     precondition(record.stride == 1)
-    self.stepper = stepper
+    steps = (0..<stepCount).map { _ in (makeStepper(), -1, 0) }
     self.record = record
     isForward = record.timeCount < 2 || record.times[1] > record.times[0]
+  }
+
+  /// The stepper that holds the step of a row.
+  private func stepper(_ row: Int) -> Stepper {
+    uses += 1
+    var oldest = 0
+    for k in steps.indices {
+      if steps[k].row == row {
+        steps[k].lastUse = uses
+        return steps[k].stepper
+      }
+      if steps[k].lastUse < steps[oldest].lastUse { oldest = k }
+    }
+    let stepper = steps[oldest].stepper
+    steps[oldest].row = row
+    steps[oldest].lastUse = uses
+    stepper.restore(record, row: row)
+    return stepper
   }
 
   /// The state at a time; outside of the record at its nearest end's step.
@@ -21,15 +42,11 @@ final class InterpolatedTrajectory {
       target.update(from: record.states, count: record.stateCount)
       return
     }
-    var row = max(current, 0)
     func isBefore(_ a: Double, _ b: Double) -> Bool { isForward ? a < b : a > b }
     while row > 0 && isBefore(time, record.times[row]) { row -= 1 }
     while row + 1 < record.stepCount && !isBefore(time, record.times[row + 1]) { row += 1 }
     let (start, end) = (record.times[row], record.times[row + 1])
-    if row != current {
-      current = row
-      stepper.restore(record, row: row)
-    }
+    let stepper = stepper(row)
     if time == end {
       target.update(from: stepper.result, count: record.stateCount)
     } else {

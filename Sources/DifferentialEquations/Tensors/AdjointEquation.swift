@@ -80,9 +80,10 @@ struct AdjointEquation: Sendable {
     if keepsState, let record {
       let forward = equation.singleFunctions()
       forward.bind(problem.parameters(of: row))
-      trajectory = InterpolatedTrajectory(
-        options.method.stepper(
-          forward, options, tolerances: [Double](repeating: 1, count: n)), record)
+      let tolerances = [Double](repeating: 1, count: n)
+      trajectory = InterpolatedTrajectory(record, stepCount: 4) {
+        options.method.stepper(forward, options, tolerances: tolerances)
+      }
     }
     let state = UnsafeMutablePointer<Double>.allocate(capacity: 3 * n + p)
     defer { state.deallocate() }
