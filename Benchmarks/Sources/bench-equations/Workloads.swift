@@ -93,7 +93,8 @@ extension Problem {
       return stack([c - a, a - b - c, b])
     },
     initial: Tensor([1, 0, 0]), parameters: Tensor([0.04, 3e7, 1e4]), end: 100,
-    options: SolverOptions(method: .kvaerno5, relativeTolerance: 1e-8, absoluteTolerance: 1e-8),
+    options: SolverOptions(
+      method: .backwardDifferentiation, relativeTolerance: 1e-8, absoluteTolerance: 1e-8),
     repetitions: 2, gradients: [.discreteAdjoint, .forwardSensitivity, .continuousAdjoint])
 
   /// u' = b + u² v − (a + 1) u + d Δu, v' = a u − u² v + d Δv on the unit square, periodic, 32 x 32 points (Hairer and Wanner 1996, IV.10).
@@ -122,7 +123,8 @@ extension Problem {
         return concatenate([first.flattened, second.flattened])
       },
       initial: Tensor(start), parameters: Tensor([3.4, 1, 0.01]), end: 1,
-      options: SolverOptions(method: .kvaerno5, relativeTolerance: 1e-6, absoluteTolerance: 1e-6),
-      repetitions: 1, gradients: [.discreteAdjoint])
+      options: SolverOptions(
+        method: .backwardDifferentiation, relativeTolerance: 1e-6, absoluteTolerance: 1e-6),
+      repetitions: 1, gradients: [.discreteAdjoint, .continuousAdjoint])
   }
 }

@@ -6,6 +6,9 @@ final class InterpolatedTrajectory {
   private let isForward: Bool
   private var row = 0
   private var uses = 0
+  /// The step that was asked for last.
+  private var current: Stepper?
+  private var currentRow = -1
 
   /// - Parameters:
   ///   - record: with all states.
@@ -20,6 +23,12 @@ final class InterpolatedTrajectory {
 
   /// The stepper that holds the step of a row.
   private func stepper(_ row: Int) -> Stepper {
+    if row == currentRow, let current { return current }
+    let found = find(row)
+    (current, currentRow) = (found, row)
+    return found
+  }
+  private func find(_ row: Int) -> Stepper {
     uses += 1
     var oldest = 0
     for k in steps.indices {

@@ -81,7 +81,9 @@ struct AdjointEquation: Sendable {
       let forward = equation.singleFunctions()
       forward.bind(problem.parameters(of: row))
       let tolerances = [Double](repeating: 1, count: n)
-      trajectory = InterpolatedTrajectory(record, stepCount: 4) {
+      // Where a step is soon made again, keeping several does not pay.
+      let stepCount = options.method.isImplicit ? 4 : n < 16 ? 1 : 2
+      trajectory = InterpolatedTrajectory(record, stepCount: stepCount) {
         options.method.stepper(forward, options, tolerances: tolerances)
       }
     }
