@@ -120,6 +120,21 @@ import Testing
     #expect(abs(try pullback([0.7, -0.4]) - Tensor([0.7, -0.4])).values.max()! < 1e-7)
   }
 
+  // The continuous extension between bounces, where the steps that end at them are made again.
+  @Test func events() throws {
+    let solution = try EventTests.ball.trajectory(
+      from: [1.3, 0.4], parameters: [9.81, 0.8], times: [2.0],
+      options: SolverOptions(
+        method: .backwardDifferentiation, relativeTolerance: 1e-9, absoluteTolerance: 1e-10))
+    #expect(solution.events[0].map(\.index) == [0, 0])
+    for time in stride(from: 0.0, through: 2, by: 0.05) + [solution.events[0][0].time - 1e-9] {
+      let expected = EventTests.exact(1.3, 0.4, 9.81, 0.8, time).y
+      #expect(zip(try solution.state(at: time), expected).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+    let record = try #require(solution.records?[0])
+    #expect(record.jumps.count == 2 && record.jumps.allSatisfy { record.order($0.row) == 1 })
+  }
+
   // A batch, one trajectory after the other.
   @Test func batch() throws {
     let f = { (x: [Tensor]) throws -> [Tensor] in
