@@ -19,6 +19,7 @@ let package = Package(
     .executable(name: "bench-chain", targets: ["bench-chain"]),
     .executable(name: "bench-dynamics", targets: ["bench-dynamics"]),
     .executable(name: "bench-equations", targets: ["bench-equations"]),
+    .executable(name: "bench-implicit", targets: ["bench-implicit"]),
     .executable(name: "bench-kinematics", targets: ["bench-kinematics"]),
     .executable(name: "bench-linear", targets: ["bench-linear"]),
     .executable(name: "bench-programs", targets: ["bench-programs"]),
@@ -60,6 +61,10 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "bench-equations",
+      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "bench-implicit",
       dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
       swiftSettings: settings),
     .executableTarget(
