@@ -72,7 +72,14 @@ public func nonlinearLeastSquares<Unknown: TensorTree, Residual: TensorTree>(
 /// A least-squares fit, and what the solver did: a failure is a status and no error. Otherwise as
 /// ``nonlinearLeastSquares(_:guess:lower:upper:options:)``; a minimiser of up to 64 unknowns that has no derivative has the status
 /// ``SolverStatus/degenerate``.
-/// - Parameter traceLength: how many measures are returned.
+/// - Parameters:
+///   - residual: r, tensors of any shapes. What it captures may be differentiated.
+///   - guess: where the solver starts.
+///   - lower: the least values of the unknowns; nil for none.
+///   - upper: the greatest values.
+///   - options: method, loss, tolerances, differentiation.
+///   - traceLength: how many measures are returned.
+/// - Throws: ``ImplicitLayerError`` if shapes or options do not fit; `TensorError` for mistakes in the residual.
 public func nonlinearLeastSquaresWithReport<Unknown: TensorTree, Residual: TensorTree>(
   _ residual: (Unknown) throws -> Residual, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
   options: LeastSquaresOptions = LeastSquaresOptions(), traceLength: Int = 0

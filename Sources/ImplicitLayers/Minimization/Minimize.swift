@@ -86,7 +86,14 @@ public func minimize<Unknown: TensorTree>(
 
 /// A minimiser, and what the solver did: a failure is a status and no error. Otherwise as ``minimize(_:guess:lower:upper:options:)``;
 /// a minimiser of up to 64 unknowns that has no derivative has the status ``SolverStatus/degenerate``.
-/// - Parameter traceLength: how many norms of the gradient are returned.
+/// - Parameters:
+///   - objective: f, one number. Tensors that it captures may be differentiated.
+///   - guess: where the solver starts.
+///   - lower: the least values of the unknowns; nil for none.
+///   - upper: the greatest values.
+///   - options: method, tolerances, differentiation.
+///   - traceLength: how many norms of the gradient are returned.
+/// - Throws: ``ImplicitLayerError`` if shapes or options do not fit; `TensorError` for mistakes in the objective.
 public func minimizeWithReport<Unknown: TensorTree>(
   _ objective: (Unknown) throws -> Tensor, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
   options: MinimizationOptions = MinimizationOptions(), traceLength: Int = 0
