@@ -11,8 +11,11 @@ public struct GradientComparison: Sendable, CustomStringConvertible {
     public var error: Double
     /// Seconds for one gradient, the least of several.
     public var seconds: Double
-    /// Bytes that the forward pass keeps for the backward one (factorisations excepted); zero for differences.
+    /// Bytes that the forward pass keeps for the backward one; zero for differences.
     public var keptBytes: Int
+    /// Most bytes of tensors that are alive at once in the forward and the backward pass, with the point and what the loss captures, without
+    /// the factors and work space that a solver has for itself (which do not grow with its steps).
+    public var peakBytes: Int
     /// Why there is no gradient; empty if there is one.
     public var failure: String
   }
@@ -21,12 +24,15 @@ public struct GradientComparison: Sendable, CustomStringConvertible {
 
   /// A table.
   public var description: String {
-    let header = ["gradient", "relative error", "time", "kept for the way back"]
+    let header = ["gradient", "relative error", "time", "kept for the way back", "most at once"]
     let cells = rows.map { row -> [String] in
-      guard row.failure.isEmpty else { return [row.name, row.failure, "", ""] }
-      return [row.name, Self.scientific(row.error), Self.duration(row.seconds), Self.bytes(row.keptBytes)]
+      guard row.failure.isEmpty else { return [row.name, row.failure, "", "", ""] }
+      return [
+        row.name, Self.scientific(row.error), Self.duration(row.seconds), Self.bytes(row.keptBytes),
+        Self.bytes(row.peakBytes),
+      ]
     }
-    let widths = (0..<4).map { column in
+    let widths = header.indices.map { column in
       ([header] + cells.filter { column == 0 || !$0[2].isEmpty }).map { $0[column].count }.max() ?? 0
     }
     return ([header] + cells).map { line in
@@ -70,7 +76,8 @@ public struct GradientComparison: Sendable, CustomStringConvertible {
 ///   - options: how systems are solved for the implicit gradient, and for differences.
 ///   - reference: how they are solved for the gradient that counts as right: implicit, with a tolerance of 1e-13 and otherwise as
 ///     `options` if left out.
-///   - unrolled: numbers of steps of conjugate gradients, all of them recorded.
+///   - unrolled: numbers of steps, all of them recorded, of the options' method if it is an iteration that can be unrolled, and else of the one
+///     for the operator's tags; without the preconditioner that the options choose.
 ///   - truncated: numbers of steps, and how many of the last are recorded.
 ///   - differenceStep: of central differences; none are taken if it is nil. They cost two functions for each element.
 ///   - repetitions: how often each gradient is timed.
@@ -96,10 +103,11 @@ public func compareGradients(
   let exact = try gradient(reference ?? tight).values
   let size = exact.map(\.magnitude).max() ?? 0
   let clock = ContinuousClock()
-  func row(_ name: String, keptBytes: () throws -> Int, _ compute: () throws -> [Double])
-    -> GradientComparison.Row
-  {
-    var row = GradientComparison.Row(name: name, error: .nan, seconds: .infinity, keptBytes: 0, failure: "")
+  func row(
+    _ name: String, memory: () throws -> (kept: Int, peak: Int), _ compute: () throws -> [Double]
+  ) -> GradientComparison.Row {
+    var row = GradientComparison.Row(
+      name: name, error: .nan, seconds: .infinity, keptBytes: 0, peakBytes: 0, failure: "")
     do {
       var values: [Double] = []
       for _ in 0..<max(repetitions, 1) {
@@ -109,19 +117,19 @@ public func compareGradients(
       }
       let difference = zip(values, exact).reduce(0) { max($0, ($1.0 - $1.1).magnitude) }
       row.error = size > 0 ? difference / size : difference
-      row.keptBytes = try keptBytes()
+      (row.keptBytes, row.peakBytes) = try memory()
     } catch { row.failure = "\(error)" }
     return row
   }
   func traced(_ name: String, _ options: LinearSolveOptions) -> GradientComparison.Row {
-    row(name, keptBytes: { try keptBytes(function(options), at: point) }) { try gradient(options).values }
+    row(name, memory: { try gradientMemory(function(options), at: point) }) { try gradient(options).values }
   }
   var implicit = options
   implicit.differentiation = .implicit
   var rows = [traced("implicit", implicit)]
   func recorded(_ differentiation: SolveDifferentiation) -> LinearSolveOptions {
     var result = options
-    result.method = .conjugateGradients
+    if !options.method.canBeUnrolled { result.method = .automatic }
     result.preconditioner = .none
     result.differentiation = differentiation
     return result
@@ -136,7 +144,10 @@ public func compareGradients(
   }
   if let step = differenceStep {
     rows.append(
-      row("central differences", keptBytes: { 0 }) {
+      row(
+        "central differences",
+        memory: { (0, try withTensorErrors { try stage(function(implicit), point).program.peakByteCount }) }
+      ) {
         let values = point.values
         return try values.indices.map { k in
           func moved(_ change: Double) throws -> Double {
@@ -154,16 +165,22 @@ public func compareGradients(
   return GradientComparison(rows: rows)
 }
 
-/// Bytes of what the forward half of a gradient hands to the backward half.
-private func keptBytes(_ function: (Tensor) throws -> Tensor, at point: Tensor) throws -> Int {
+/// Bytes of what the forward half of a gradient hands to the backward half, and of all that is alive at once in one of the two.
+private func gradientMemory(_ function: (Tensor) throws -> Tensor, at point: Tensor) throws -> (
+  kept: Int, peak: Int
+) {
   try withTensorErrors {
     let staged = try stage(function, point)
     let derivative = try staged.program.jvpProgram(isActive: staged.program.inputs.indices.map { $0 == 0 })
       .program
     let split = try derivative.partiallyEvaluated(
       isUnknown: derivative.inputs.indices.map { $0 >= staged.program.inputs.count })
-    return split.known.outputTypes.suffix(split.residualCount).reduce(0) {
+    let kept = split.known.outputTypes.suffix(split.residualCount).reduce(0) {
       $0 + $1.count * $1.elementType.byteCount
     }
+    let backward = try split.unknown.transposedProgram(
+      isLinear: split.unknown.inputs.indices.map { $0 >= split.residualCount })
+    // The point and the captures outlive the way back; those of them that are residuals count once more.
+    return (kept, max(split.known.peakByteCount, split.known.inputByteCount + backward.peakByteCount))
   }
 }

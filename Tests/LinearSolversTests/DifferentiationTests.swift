@@ -124,11 +124,44 @@ import Testing
     #expect(
       table.description.contains("unrolled, 6 steps") && table.description.split(separator: "\n").count == 6)
     // Ways that fail say why.
-    let failed = try compareGradients(at: b, unrolled: [2], differenceStep: nil, repetitions: 1) { b, solve in
-      try solve(.dense(Tensor.identity(6) * 2.0), b).sum()
-    }
+    let failed = try compareGradients(
+      at: b, truncated: [(2, 3)], differenceStep: nil, repetitions: 1
+    ) { b, solve in try solve(.dense(Tensor.identity(6) * 2.0), b).sum() }
     #expect(
-      failed.rows[1].failure.contains("positiveDefinite") && failed.description.contains("positiveDefinite"))
+      failed.rows[1].failure.contains("3 of 2") && failed.description.contains("cannot be differentiated"))
+  }
+
+  /// Over the number of steps the memory of implicit gradients is flat, that of unrolled ones linear.
+  @Test func memoryOverSteps() throws {
+    let counts = [10, 20, 40, 80, 160]
+    let table = try compareGradients(
+      at: d, options: .init(method: .conjugateGradients), unrolled: counts,
+      truncated: counts.map { ($0, 5) }, differenceStep: 1e-4, repetitions: 1
+    ) { d, solve in square(try solve(self.grid(d), self.b)).sum() }
+    let (unrolled, truncated) = (table.rows[1...5].map(\.peakBytes), table.rows[6...10].map(\.peakBytes))
+    // Each step as many bytes more as the one before.
+    let perStep = zip(zip(unrolled, unrolled.dropFirst()), zip(counts, counts.dropFirst())).map {
+      Double($0.1 - $0.0) / Double($1.1 - $1.0)
+    }
+    #expect(perStep.allSatisfy { $0 == perStep[0] } && perStep[0] >= 3 * 6 * 8, "\(perStep)")
+    // Of the steps that are not recorded only the numbers of the loop are in memory, four bytes each.
+    #expect(
+      zip(truncated, counts).allSatisfy { $0 - truncated[0] == 4 * ($1 - counts[0]) }
+        && truncated[4] < unrolled[0], "\(truncated) \(unrolled)")
+    // Implicit gradients: the same for 2 steps as for 200.
+    let implicit = try [2, 200].map { limit in
+      try compareGradients(
+        at: self.d,
+        options: .init(
+          method: .conjugateGradients,
+          stopping: .init(relativeTolerance: limit == 2 ? 0.9 : 1e-15, maximumIterations: limit)),
+        reference: .init(), differenceStep: nil, repetitions: 1
+      ) { d, solve in square(try solve(self.grid(d), self.b)).sum() }.rows[0].peakBytes
+    }
+    #expect(implicit[0] == implicit[1] && implicit[0] > 0 && implicit[0] == table.rows[0].peakBytes)
+    #expect(table.rows[0].peakBytes < unrolled[0])
+    // Kept is part of what is alive.
+    #expect(table.rows.allSatisfy { $0.peakBytes > $0.keptBytes }, "\(table)")
   }
 
   @Test func memoryOfImplicitGradientsIsFlat() throws {

@@ -62,7 +62,25 @@ import Testing
     #expect(reason { solve(a, b, .init(method: .gmres()), preconditioner: .identity(3)) } == .shape)
     #expect(
       reason { solve(a, b, .init(method: .gmres(), stopping: .init(relativeTolerance: -1))) } == .argument)
-    #expect(reason { solve(a, b, .init(differentiation: .unrolled(iterations: 3))) } == .argument)
+    for method in [
+      LinearMethod.lu, .qr, .svd, .cholesky, .fgmres(), .lsmr, .conjugateGradients, .minres,
+      .gmres(restart: 0),
+    ] {
+      #expect(
+        reason { solve(a, b, .init(method: method, differentiation: .unrolled(iterations: 3))) } == .argument)
+    }
+    let direct = failure {
+      _ = solve(a, b, .init(method: .lu, differentiation: .truncated(iterations: 3, differentiated: 1)))
+    }
+    #expect(direct?.message.contains("bicgstab") == true)
+    #expect(
+      reason {
+        solve(
+          a, b,
+          .init(method: .gmres(), preconditionerSide: .split, differentiation: .unrolled(iterations: 3)),
+          preconditioner: .identity(2))
+      } == .argument)
+    #expect(reason { solve(a, b, .init(differentiation: .unrolled(iterations: -1))) } == .argument)
   }
 
   @Test func functionsMustBeLinear() throws {

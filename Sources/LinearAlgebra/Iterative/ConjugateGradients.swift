@@ -16,18 +16,12 @@ public func conjugateGradients(
   transposed: Bool = false
 ) throws -> IterationReport {
   let method = "conjugate gradients"
-  let a = DirectedMap(map: map, isTransposed: transposed)
-  try a.requireSquare(method)
-  try stopping.check()
-  let n = a.rows
+  let head = try IterationHead(method, map, b, stopping, transposed: transposed)
+  let (a, n, target, limit) = (head.map, head.size, head.target, head.limit)
   let work = Vectors(4, length: n)
   let (r, z, p, q) = (work[0], work[1], work[2], work[3])
-  let target = stopping.target(euclideanNorm(b, n))
-  let limit = stopping.limit(n)
-  var residual = try a.residual(b, x, into: r)
-  var report = IterationReport(
-    method: method, outcome: .converged, iterations: 0, residual: residual, target: target,
-    history: [residual])
+  var report = try head.report(b, x, into: r)
+  var residual = report.residual
   var last = residual
   var previous = 1.0
   var isFirst = true

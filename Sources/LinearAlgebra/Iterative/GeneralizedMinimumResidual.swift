@@ -23,14 +23,12 @@ public func generalizedMinimumResidual(
   stopping: StoppingCriterion = StoppingCriterion(), transposed: Bool = false
 ) throws -> IterationReport {
   let method = isFlexible ? "FGMRES" : "GMRES"
-  let a = DirectedMap(map: map, isTransposed: transposed)
-  try a.requireSquare(method)
-  try stopping.check()
+  let head = try IterationHead(method, map, b, stopping, transposed: transposed)
+  let (a, n, target, limit) = (head.map, head.size, head.target, head.limit)
   guard restart > 0 else { throw LinearAlgebraError.argument("\(method) needs cycles of at least one step") }
   guard !isFlexible || side == .right else {
     throw LinearAlgebraError.argument("FGMRES takes its preconditioner from the right")
   }
-  let n = a.rows
   let cycle = min(restart, max(n, 1))
   let work = Vectors(cycle + 1 + (isFlexible ? cycle : 0) + 2, length: n)
   let directions = { work[$0] }
@@ -59,10 +57,7 @@ public func generalizedMinimumResidual(
     }
   }
 
-  let target = stopping.target(euclideanNorm(b, n))
-  let limit = stopping.limit(n)
-  var report = IterationReport(
-    method: method, outcome: .converged, iterations: 0, residual: 0, target: target, history: [])
+  var report = head.emptyReport
   var h = [Double](repeating: 0, count: (cycle + 1) * cycle)
   var (cosines, sines) = ([Double](repeating: 0, count: cycle), [Double](repeating: 0, count: cycle))
   var g = [Double](repeating: 0, count: cycle + 1)

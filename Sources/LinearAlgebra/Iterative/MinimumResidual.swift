@@ -16,18 +16,13 @@ public func minimumResidual(
   transposed: Bool = false
 ) throws -> IterationReport {
   let method = "MINRES"
-  let a = DirectedMap(map: map, isTransposed: transposed)
-  try a.requireSquare(method)
-  try stopping.check()
-  let n = a.rows
+  let head = try IterationHead(method, map, b, stopping, transposed: transposed)
+  let (a, n, target, limit) = (head.map, head.size, head.target, head.limit)
   let work = Vectors(8, length: n)
   var (older, old, fresh) = (work[0], work[1], work[2])
   let (z, v) = (work[3], work[4])
   var (wOlder, wOld, w) = (work[5], work[6], work[7])
-  let target = stopping.target(euclideanNorm(b, n))
-  let limit = stopping.limit(n)
-  var report = IterationReport(
-    method: method, outcome: .converged, iterations: 0, residual: 0, target: target, history: [])
+  var report = head.emptyReport
   // Each round is one run of Lanczos' process; a second one starts from the true residual if the first stopped early.
   var before = Double.infinity
   while true {

@@ -15,19 +15,13 @@ public func stabilizedBiconjugateGradients(
   transposed: Bool = false
 ) throws -> IterationReport {
   let method = "BiCGStab"
-  let a = DirectedMap(map: map, isTransposed: transposed)
-  try a.requireSquare(method)
-  try stopping.check()
-  let n = a.rows
+  let head = try IterationHead(method, map, b, stopping, transposed: transposed)
+  let (a, n, target, limit) = (head.map, head.size, head.target, head.limit)
   let work = Vectors(8, length: n)
   let (r, shadow, p, v, s, t, y, z) =
     (work[0], work[1], work[2], work[3], work[4], work[5], work[6], work[7])
-  let target = stopping.target(euclideanNorm(b, n))
-  let limit = stopping.limit(n)
-  var residual = try a.residual(b, x, into: r)
-  var report = IterationReport(
-    method: method, outcome: .converged, iterations: 0, residual: residual, target: target,
-    history: [residual])
+  var report = try head.report(b, x, into: r)
+  var residual = report.residual
   var (rho, alpha, omega) = (1.0, 1.0, 1.0)
   var isFresh = true
   var restarts = 0

@@ -24,12 +24,22 @@ public enum LinearMethod: Sendable, Hashable {
   case gmres(restart: Int = 50)
   /// GMRES whose preconditioner may differ from step to step.
   case fgmres(restart: Int = 50)
+  /// Richardson's iteration x ← x + M⁻¹ (b − A x), for general square ones with a preconditioner M⁻¹ for which it contracts: Jacobi's,
+  /// Gauß and Seidel's and others by the choice of M. A step size that is trained is a preconditioner `step * .identity(n)`.
+  case richardson
   /// LSMR, for least squares with operators of any shape.
   case lsmr
 
+  /// Whether there is an iteration whose steps can be recorded.
+  var canBeUnrolled: Bool {
+    switch self {
+    case .conjugateGradients, .minres, .bicgstab, .gmres, .richardson: true
+    default: false
+    }
+  }
   var isIterative: Bool {
     switch self {
-    case .conjugateGradients, .minres, .bicgstab, .gmres, .fgmres, .lsmr: true
+    case .conjugateGradients, .minres, .bicgstab, .gmres, .fgmres, .richardson, .lsmr: true
     default: false
     }
   }
@@ -56,10 +66,15 @@ public enum SolveDifferentiation: Sendable, Hashable {
   /// The solution, by the implicit function theorem: one solve with the transposed operator, of any order, in memory that does not
   /// grow with the iterations.
   case implicit
-  /// The iteration: so many steps of (preconditioned) conjugate gradients from the first guess, each of them recorded. Gradients with
-  /// respect to the first guess and to the preconditioner's parameters exist; the result is the iterate, converged or not.
+  /// The iteration: so many steps of the method from the first guess, each of them recorded. Gradients with respect to the first guess
+  /// and to the preconditioner's parameters exist; the result is the iterate, converged or not.
+  ///
+  /// The methods are ``LinearMethod/conjugateGradients``, ``LinearMethod/minres``, ``LinearMethod/bicgstab``, ``LinearMethod/gmres(restart:)`` and
+  /// ``LinearMethod/richardson``; ``LinearMethod/automatic`` takes the first, second or fourth of them, by the tags.
   case unrolled(iterations: Int)
   /// The last steps only: the earlier ones count as a first guess without derivative, from which the last ones start anew.
+  ///
+  /// Steps of Krylov methods from a start without a residual have no direction: let the earlier ones end before they have converged.
   case truncated(iterations: Int, differentiated: Int)
 }
 

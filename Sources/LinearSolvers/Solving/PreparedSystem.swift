@@ -92,6 +92,9 @@ final class PreparedSystem: SolvableSystem {
           map, right, left, restart: restart, preconditioner: preconditioner,
           side: isFlexible ? .right : options.preconditionerSide, isFlexible: isFlexible, stopping: stopping,
           transposed: turned)
+      case .richardson:
+        return try richardsonIteration(
+          map, right, left, preconditioner: preconditioner, stopping: stopping, transposed: turned)
       default:
         return try leastSquaresMinimumResidual(map, right, left, stopping: stopping, transposed: turned)
       }
