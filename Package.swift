@@ -88,6 +88,9 @@ let package = Package(
       name: "LotkaVolterra", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
       path: "Examples/LotkaVolterra", swiftSettings: settings),
     .executableTarget(
+      name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers"], path: "Examples/DeepEquilibrium",
+      swiftSettings: settings),
+    .executableTarget(
       name: "CartpolePolicy", dependencies: ["Costate", "TextFigures"], path: "Examples/CartpolePolicy",
       swiftSettings: settings),
 
