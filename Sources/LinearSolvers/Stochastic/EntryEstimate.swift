@@ -31,8 +31,8 @@ public struct EntryEstimate: Sendable {
 ///   - key: chooses the walks.
 ///   - longestWalk: the number of rows after which a walk is an error.
 /// - Throws: `TensorError` if shapes do not fit, the operator has another form or is tagged triangular, or a tensor is traced; for a row that is
-///   read: if its diagonal is zero (``Autodiff/TensorError/Reason/singular``), a number is not finite, or Σⱼ |hᵢⱼ| is not less than one
-///   (``Autodiff/TensorError/Reason/notConverged``), which is also the reason of a walk that is too long.
+///   read: if its diagonal is zero (`TensorError.Reason.singular`), a number is not finite, or Σⱼ |hᵢⱼ| is not less than one
+///   (`TensorError.Reason.notConverged`), which is also the reason of a walk that is too long.
 public func estimatedEntry(
   of a: LinearOperator, _ b: Tensor, at index: Int, walks: Int, key: RandomKey, longestWalk: Int = 1_000_000
 ) throws -> EntryEstimate {
