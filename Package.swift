@@ -91,6 +91,10 @@ let package = Package(
       name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers"], path: "Examples/DeepEquilibrium",
       swiftSettings: settings),
     .executableTarget(
+      name: "LearnConjugateGradients",
+      dependencies: ["Autodiff", "Learning", "LinearAlgebra", "LinearSolvers", "TextFigures"],
+      path: "Examples/LearnConjugateGradients", swiftSettings: settings),
+    .executableTarget(
       name: "CartpolePolicy", dependencies: ["Costate", "TextFigures"], path: "Examples/CartpolePolicy",
       swiftSettings: settings),
 
