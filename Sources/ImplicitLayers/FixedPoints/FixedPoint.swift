@@ -58,7 +58,13 @@ public func fixedPoint<Unknown: TensorTree>(
 }
 
 /// A fixed point, and what the iteration did: a failure is a status and no error. Otherwise as ``fixedPoint(_:guess:options:)``.
-/// - Parameter traceLength: how many norms of f(y) − y are returned.
+///
+/// - Parameters:
+///   - function: f, from the unknowns to values of their shapes.
+///   - guess: where the iteration starts.
+///   - options: method, tolerances, differentiation.
+///   - traceLength: how many norms of f(y) − y are returned.
+/// - Throws: ``ImplicitLayerError`` for shapes that do not fit and in unrolled modes; `TensorError` for mistakes in the function.
 public func fixedPointWithReport<Unknown: TensorTree>(
   _ function: (Unknown) throws -> Unknown, guess: Unknown, options: FixedPointOptions = FixedPointOptions(),
   traceLength: Int = 0

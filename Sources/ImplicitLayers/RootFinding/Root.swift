@@ -81,7 +81,15 @@ public func root<Unknown: TensorTree>(
 
 /// A root, and what the solver did: a failure is a status and no error. Otherwise as ``root(_:guess:lower:upper:options:)``; a root whose
 /// Jacobian is singular has the status ``SolverStatus/degenerate``.
-/// - Parameter traceLength: how many residual norms are returned.
+///
+/// - Parameters:
+///   - residual: F, of the unknowns' shapes.
+///   - guess: where the solver starts.
+///   - lower: the least values of the unknowns; nil for none.
+///   - upper: the greatest values.
+///   - options: method, tolerances, differentiation.
+///   - traceLength: how many residual norms are returned.
+/// - Throws: ``ImplicitLayerError`` for shapes that do not fit and in unrolled modes; `TensorError` for mistakes in the residual.
 public func rootWithReport<Unknown: TensorTree>(
   _ residual: (Unknown) throws -> Unknown, guess: Unknown, lower: Unknown? = nil, upper: Unknown? = nil,
   options: RootOptions = RootOptions(), traceLength: Int = 0
