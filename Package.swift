@@ -88,8 +88,8 @@ let package = Package(
       name: "LotkaVolterra", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
       path: "Examples/LotkaVolterra", swiftSettings: settings),
     .executableTarget(
-      name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers"], path: "Examples/DeepEquilibrium",
-      swiftSettings: settings),
+      name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers", "Learning"],
+      path: "Examples/DeepEquilibrium", swiftSettings: settings),
     .executableTarget(
       name: "LearnConjugateGradients",
       dependencies: ["Autodiff", "Learning", "LinearAlgebra", "LinearSolvers", "TextFigures"],

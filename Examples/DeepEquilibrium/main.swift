@@ -6,6 +6,7 @@
 import Autodiff
 import Foundation
 import ImplicitLayers
+import Learning
 
 struct Weights: TensorTree {
   var recurrent: Tensor
@@ -21,17 +22,19 @@ func matrix(_ rows: Int, _ columns: Int, _ size: Double, seed: Int) -> Tensor {
   RandomKey(seed: numericCast(seed)).normal([rows, columns]) * size
 }
 
-// Two spirals, half a turn apart.
-var (coordinates, signs): ([Double], [Double]) = ([], [])
-for k in 0..<count {
-  let sign = k % 2 == 0 ? 1.0 : -1.0
-  let radius = 0.2 + 0.8 * Double(k) / Double(count)
-  let angle = 4 * radius
-  coordinates += [sign * radius * Foundation.cos(angle)]
-  coordinates += [sign * radius * Foundation.sin(angle)]
-  signs.append(sign)
+/// Two spirals, half a turn apart: points on them, and which spiral it is. Points with another shift lie between these.
+func spirals(shiftedBy shift: Double) -> (points: Tensor, labels: Tensor) {
+  var (coordinates, signs): ([Double], [Double]) = ([], [])
+  for k in 0..<count {
+    let sign = k % 2 == 0 ? 1.0 : -1.0
+    let radius = 0.2 + 0.8 * (Double(k) + shift) / Double(count)
+    let angle = 4 * radius
+    coordinates += [sign * radius * Foundation.cos(angle), sign * radius * Foundation.sin(angle)]
+    signs.append(sign)
+  }
+  return (Tensor(coordinates, shape: [count, 2]), Tensor(signs))
 }
-let (points, labels) = (Tensor(coordinates, shape: [count, 2]), Tensor(signs))
+let (points, labels) = spirals(shiftedBy: 0)
 
 func score(_ w: Weights, _ x: Tensor) throws -> Tensor {
   let drive = matmul(w.input, x) + w.bias
@@ -42,8 +45,10 @@ func score(_ w: Weights, _ x: Tensor) throws -> Tensor {
     options: .init(tolerance: 1e-9))
   return dot(w.output, z)
 }
-func scores(_ w: Weights) throws -> Tensor { try vmap { (x: Tensor) in try score(w, x) }(points) }
-func loss(_ w: Weights) throws -> Tensor { softplus(-labels * (try scores(w))).mean() }
+func scores(_ w: Weights, _ points: Tensor) throws -> Tensor {
+  try vmap { (x: Tensor) in try score(w, x) }(points)
+}
+func loss(_ w: Weights) throws -> Tensor { softplus(-labels * (try scores(w, points))).mean() }
 
 var weights = Weights(
   recurrent: matrix(width, width, 0.3 / Double(width).squareRoot(), seed: 1),
@@ -61,25 +66,15 @@ let exact = try (grad(loss)(weights).recurrent * direction).sum().scalar
 let difference = try (moved(weights, 1e-4, direction) - moved(weights, -1e-4, direction)) / 2e-4
 print("directional derivative: implicit \(exact), by differences \(difference)")
 
-// Adam's method.
-let gradient = jit(valueAndGradient)
-func valueAndGradient(_ w: Weights) throws -> [Tensor] {
-  let (value, slope) = try valueAndGrad(loss)(w)
-  return [value] + slope.leaves
-}
-var first = weights.leaves.map { Tensor.zeros($0.shape) }
-var second = first
+let adam = Adam(learningRate: 0.02)
+let gradient = jit(valueAndGrad(loss))
+var state = adam.initialState(for: weights)
 for step in 1...steps {
-  let results = try gradient(weights)
-  if step == 1 || step % (steps / 10) == 0 { print("step \(step): loss \(results[0].scalar)") }
-  let (rate, slopes) = (0.02, results.dropFirst())
-  first = zip(first, slopes).map { 0.9 * $0 + 0.1 * $1 }
-  second = zip(second, slopes).map { 0.999 * $0 + 0.001 * square($1) }
-  let (a, b) = (1 - Foundation.pow(0.9, Double(step)), 1 - Foundation.pow(0.999, Double(step)))
-  weights = try weights.replacing(
-    leaves: weights.leaves.indices.map { k in
-      weights.leaves[k] - rate * (first[k] / a) / (sqrt(second[k] / b) + 1e-8)
-    })
+  let (value, slope) = try gradient(weights)
+  if step == 1 || step % (steps / 10) == 0 { print("step \(step): loss \(value.scalar)") }
+  try adam.update(&weights, with: slope, &state)
 }
-let right = zip(try scores(weights).values, signs).filter { $0 * $1 > 0 }.count
-print("accuracy: \(right) of \(count)")
+for (name, data) in [("seen", (points: points, labels: labels)), ("not seen", spirals(shiftedBy: 0.5))] {
+  let right = zip(try scores(weights, data.points).values, data.labels.values).filter { $0 * $1 > 0 }.count
+  print("points \(name): \(right) of \(count) right")
+}

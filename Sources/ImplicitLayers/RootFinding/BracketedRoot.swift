@@ -79,18 +79,10 @@ private func bracketedCall(
   let staged = try StagedFunction(name, guess: a) { x, _ in [try function(x)] }
   try staged.requireResidual(name)
   let programs = VectorPrograms(staged.program, unknowns: 1)
-  if a.count > 1 {
-    let pattern = try programs.pattern()
-    if let place = zip(pattern.rowIndices, pattern.columnIndices).first(where: { $0 != $1 }) {
-      throw ImplicitLayerError.argument(
-        "\(name): element \(place.0) of the function depends on unknown \(place.1), or may do so; equations must be independent "
-          + "(vmap the scalar equation where the program cannot tell)")
-    }
-  }
   let layer = ImplicitLayer(
     name: name, residual: staged.program, unknownCount: 1,
     solver: BracketSolver(programs: programs, batched: CompiledProgram(staged.program), options: options),
-    differentiation: options.differentiation, reports: reports)
+    differentiation: options.differentiation, reports: reports, needsIndependentEquations: true)
   return try layer.call(
     guess: [stopGradient(a)], parameters: staged.parameters, settings: [stopGradient(a), stopGradient(b)])
 }

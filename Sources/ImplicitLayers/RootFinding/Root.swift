@@ -51,8 +51,8 @@ public struct RootOptions: Sendable {
 /// ```
 ///
 /// The solver runs on compiled functions of the traced residual and of its Jacobian; its steps are not recorded. Derivatives are those of
-/// the implicit function theorem (``ImplicitDifferentiation``) with respect to all tensors that the residual captures and to the bounds; with
-/// respect to the guess they are zero. Of several roots the one that is found is differentiated. In the unrolled modes, which are for
+/// the implicit function theorem (``ImplicitDifferentiation``) with respect to all tensors that the residual captures; with
+/// respect to the guess and the bounds they are zero. Of several roots the one that is found is differentiated. In the unrolled modes, which are for
 /// ``RootMethod/newton(lineSearch:)`` without a line search, the result is the last iterate, and the guess has its derivative.
 ///
 /// - Parameters:

@@ -11,7 +11,7 @@ public enum JacobianStructure: Sendable, Hashable {
   case sparse
   /// Not formed: an iteration multiplies with it, and with its transpose in reverse mode.
   case matrixFree
-  /// Every component of the residual depends on its own unknown only.
+  /// Every component of the residual depends on its own unknown only; if the traced residual says otherwise, that is an error.
   case diagonal
 }
 
@@ -39,7 +39,8 @@ public struct ImplicitDifferentiation: Sendable, Hashable {
   /// How the linear systems with it are solved.
   public var linearSolve: LinearSolveOptions
   /// Whether a derivative first looks if the point is a root with a regular Jacobian. It costs two more solves with the same factor
-  /// and three evaluations; without it only a Jacobian that cannot be factored is an error. Not for matrix-free Jacobians.
+  /// and three evaluations; without it only a Jacobian that cannot be factored is an error. With matrix-free Jacobians, at the cost of an
+  /// iteration to one digit, and with series it only looks if the point is a root.
   public var checksSolution: Bool
   /// The largest step of Newton's method from the solution, relative to 1 + ‖x‖∞, at which derivatives are still taken: where the
   /// solver returned something else than a root, the implicit function theorem says nothing.

@@ -12,7 +12,6 @@ extension ImplicitLayer {
   {
     let (_, moved) = try residual.forwardMode(root + parameters, root.map { _ in nil } + moving)
     let zeros = unknownTypes.map { Tensor.zeros($0.shape, type: $0.elementType) }
-    guard moved.contains(where: { $0 != nil }) else { return zeros }
     let flat = FlatResidual(program: residual, unknownTypes: unknownTypes, parameters: parameters)
     guard flat.count > 0 else { return zeros }
     let right = flat.joined(zip(moved, zeros).map { $0 ?? $1 })
@@ -21,8 +20,11 @@ extension ImplicitLayer {
       guard let status else { return tensor }
       return try bindOrThrow(RequireSolution(layer: self), [status, tensor])[0]
     }
+    guard moved.contains(where: { $0 != nil }) else {
+      return flat.separated(try requireSolution(flat.joined(zeros)))
+    }
     let x = try requireSolution(flat.joined(root))
-    let result: Tensor
+    var result: Tensor
     switch differentiation.method {
     case .implicit:
       result = try implicitTangent(flat, x, right)
@@ -34,6 +36,9 @@ extension ImplicitLayer {
         let term = state[0] + (try jvp(flat.callAsFunction, at: x, along: state[0]).tangent) * scale
         return [term, state[1] + term]
       }[1]
+      if differentiation.checksSolution {
+        result = try requireRoot(step: try flat.constant(stopGradient(x)) * seriesScale, from: x, result)
+      }
     case .unrolled, .truncated:
       throw TensorError(.unsupportedDerivative, name, "an unrolled solve is differentiated step by step")
     }
@@ -48,9 +53,23 @@ extension ImplicitLayer {
     }
     let prepared = try jacobianSystem(flat, x, structure, options)
     let tangent = -(try prepared.solve(right))
-    guard differentiation.checksSolution, structure != .matrixFree else { return tangent }
+    guard differentiation.checksSolution else { return tangent }
+    if structure == .matrixFree {
+      // One digit of Newton's step tells whether it is short.
+      var loose = options
+      loose.stopping.relativeTolerance = max(loose.stopping.relativeTolerance, 0.1)
+      let (constant, point) = (flat.constant, stopGradient(x))
+      let step = try jacobianSystem(constant, point, structure, loose).solve(try constant(point))
+      return try requireRoot(step: step, from: x, tangent)
+    }
     let measures = try regularity(flat.constant, stopGradient(x), prepared, structure)
     return try bindOrThrow(RequireRegularRoot(layer: self), measures + [tangent])[0]
+  }
+
+  /// The tangents, if the step from the point is short.
+  private func requireRoot(step: Tensor, from x: Tensor, _ tangent: Tensor) throws -> Tensor {
+    let distance = stopGradient((abs(step).max() / (1.0 + abs(x).max())).converted(to: .float64))
+    return try bindOrThrow(RequireRegularRoot(layer: self), [distance, Tensor(0), tangent])[0]
   }
 
   /// The structure that the Jacobian is given.

@@ -48,11 +48,14 @@ final class ImplicitLayer: Sendable, Hashable {
   let reports: Bool
   /// Steps of the trace that is returned.
   let traceLength: Int
+  /// Whether solver or derivative take every component of the residual for a function of its own unknown.
+  let needsIndependentEquations: Bool
 
   init(
     name: String, residual: Program, unknownCount: Int, solver: any NativeSolver,
     differentiation: ImplicitDifferentiation, tags: OperatorTags = [], seriesScale: Double = 1,
-    isGradient: Bool = false, reports: Bool = false, traceLength: Int = 0
+    isGradient: Bool = false, reports: Bool = false, traceLength: Int = 0,
+    needsIndependentEquations: Bool = false
   ) {
     self.name = name
     self.residual = residual
@@ -64,6 +67,7 @@ final class ImplicitLayer: Sendable, Hashable {
     self.isGradient = isGradient
     self.reports = reports
     self.traceLength = traceLength
+    self.needsIndependentEquations = needsIndependentEquations || differentiation.jacobian == .diagonal
   }
   static func == (a: ImplicitLayer, b: ImplicitLayer) -> Bool { a === b }
   func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }

@@ -69,8 +69,20 @@ extension ImplicitLayer {
   func call(guess: [Tensor], parameters: [Tensor], settings: [Tensor]) throws -> [Tensor] {
     let operands = guess + parameters + settings
     for operand in operands { if let error = operand.failure { throw error } }
+    if needsIndependentEquations { try requireIndependentEquations() }
     let arrays = operands.compactMap(\.dense)
     if arrays.count == operands.count { return try evaluate(arrays).map { Tensor($0) } }
     return try bindOrThrow(ImplicitSolve(layer: self), operands)
+  }
+
+  private func requireIndependentEquations() throws {
+    let programs = VectorPrograms(residual, unknowns: unknownCount)
+    guard programs.unknownCount > 1 else { return }
+    let pattern = try programs.pattern()
+    if let place = zip(pattern.rowIndices, pattern.columnIndices).first(where: { $0 != $1 }) {
+      throw ImplicitLayerError.argument(
+        "\(name): element \(place.0) of the residual depends on unknown \(place.1), or may do so; equations must be independent "
+          + "(vmap the scalar equation where the program cannot tell)")
+    }
   }
 }

@@ -16,16 +16,17 @@ struct RequireSolution: Primitive {
     return (result, [try tangents[1].map { try bindOrThrow(self, [primals[0], $0])[0] }])
   }
   func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    guard let c = cotangents[0], let status = operands[0].known else { return [nil, nil] }
-    return [nil, try bindOrThrow(self, [status, c])[0]]
+    guard let c = cotangents[0] else { return [nil, nil] }
+    return [nil, try bindOrThrow(self, coefficients(operands.prefix(1), "the status") + [c])[0]]
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
   ) { (try bindOrThrow(self, [operands[0], operands[1].batched(isBatched[1], size)]), [true]) }
 }
 
-/// The tangents, if the point that they belong to is a root with a regular Jacobian. Operands: the relative length of Newton's step, the
-/// relative change of the Jacobian over it, and the tangents, of which it is the identity.
+/// The tangents, if the point that they belong to is a root with a regular Jacobian. Operands: the relative length of Newton's step (in a
+/// series, of its own iteration's), the relative change of the Jacobian over it where that is known and else zero, and the tangents, of
+/// which it is the identity.
 struct RequireRegularRoot: Primitive {
   /// At simple roots the change is about the relative error of the derivative; at a double root it is one half.
   static let largestChange = 0.05
@@ -48,10 +49,10 @@ struct RequireRegularRoot: Primitive {
     return (result, [try tangents[2].map { try bindOrThrow(self, [primals[0], primals[1], $0])[0] }])
   }
   func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    guard let c = cotangents[0], let step = operands[0].known, let change = operands[1].known else {
-      return [nil, nil, nil]
-    }
-    return [nil, nil, try bindOrThrow(self, [step, change, c])[0]]
+    guard let c = cotangents[0] else { return [nil, nil, nil] }
+    return [
+      nil, nil, try bindOrThrow(self, coefficients(operands.prefix(2), "the distance to the root") + [c])[0],
+    ]
   }
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
@@ -92,7 +93,7 @@ extension ImplicitLayer {
     if step > differentiation.largestNewtonStep {
       return .notSolved(
         .stalled,
-        "the point that the solver returned is no root of the residual: Newton's step from it has the relative "
+        "the point that the solver returned is no root of the residual: the next step from it has the relative "
           + "length \(step). Solve more accurately, or allow larger steps (largestNewtonStep)")
     }
     return nil
