@@ -64,6 +64,17 @@ import Testing
     #expect(
       zip(found, difference).allSatisfy { abs($0 - $1) < (isMultistep ? 1e-5 : 1e-7) * max(1, abs($1)) },
       "\(found) \(difference)")
+    for (k, expected) in difference.enumerated() {
+      let unit = (0..<4).map { $0 == k ? 1.0 : 0 }
+      let tangent = try jvp(
+        { (x: [Tensor]) in try f(x)[2, 0] }, at: x,
+        along: [Tensor(Array(unit[0..<2])), Tensor(Array(unit[2..<4]))]
+      )
+      .tangent.scalar
+      #expect(
+        abs(tangent - expected) < (isMultistep ? 1e-5 : 1e-7) * max(1, abs(expected)),
+        "\(k) \(tangent) \(expected)")
+    }
     if method == .tsitouras5 {
       #expect(try GradientLaws(tolerance: 1e-6, step: 1e-3).violations(of: f, at: x) == [])
     }

@@ -261,7 +261,7 @@ import Testing
 extension GradientTests {
   // A sparse system by every gradient method: sensitivities and adjoint equations have its sparse Jacobian.
   @Test(
-    arguments: [SolverMethod.kvaerno5, .backwardDifferentiation],
+    arguments: [SolverMethod.kvaerno5, .radau5, .backwardDifferentiation],
     [GradientMethod.forwardSensitivity, .continuousAdjoint])
   func sparseAdjoints(_ method: SolverMethod, _ gradient: GradientMethod) throws {
     let n = 40

@@ -123,12 +123,23 @@ struct BatchSolver: Sendable {
   func replay(
     _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
     copies: [StepRecord]?
+  ) throws(DifferentialEquationError) {
+    var failures = [DifferentialEquationError?](repeating: nil, count: rows.count)
+    failures.withUnsafeMutableBufferPointer {
+      replay(
+        problem, rows: rows, records: records, outputs: outputs, copies: copies, failures: $0.baseAddress!)
+    }
+    if let failure = failures.compactMap({ $0 }).first { throw failure }
+  }
+  private func replay(
+    _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
+    copies: [StepRecord]?, failures: UnsafeMutablePointer<DifferentialEquationError?>
   ) {
-    let shared = Shared(value: (outputs, records, copies ?? []))
+    let shared = Shared(value: (outputs, records, copies ?? [], failures))
     let hasCopies = copies != nil
     let tableau = laneTableau(rows: rows.count)
     forChunks(rows.count) { chunk in
-      let (outputs, records, copies) = shared.value
+      let (outputs, records, copies, failures) = shared.value
       if let tableau {
         let functions = equation.groupFunctions(trajectories: chunk.count)
         let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
@@ -144,7 +155,7 @@ struct BatchSolver: Sendable {
       let replay = TrajectoryReplay(stepper: stepper())
       for row in chunk {
         replay.stepper.functions.bind(problem.parameters(of: row))
-        replay.solve(
+        failures[row] = replay.solve(
           records[row], from: problem.initialStates + row * problem.stateCount,
           outputTimes: problem.outputTimes(of: row),
           outputs: outputs + row * problem.outputCount * problem.stateCount,

@@ -1,3 +1,5 @@
+import Lanes
+
 /// Takes the recorded steps of one trajectory once more, with another equation: that of tangents, say.
 struct TrajectoryReplay {
   let stepper: Stepper
@@ -5,11 +7,12 @@ struct TrajectoryReplay {
   /// - Parameters:
   ///   - jump: the state after an event.
   ///   - copy: where the steps are recorded, with the states of this equation.
+  /// - Returns: why a step was not solved for; nil if all were.
   func solve(
     _ record: StepRecord, from initialState: UnsafePointer<Double>,
     outputTimes: UnsafeBufferPointer<Double>, outputs: UnsafeMutablePointer<Double>, copy: StepRecord?,
     events: EventFunctions?
-  ) {
+  ) -> DifferentialEquationError? {
     let n = stepper.stateCount
     let state = stepper.state
     state.update(from: initialState, count: n)
@@ -20,7 +23,7 @@ struct TrajectoryReplay {
       (outputs + next * n).update(from: state, count: n)
       next += 1
     }
-    guard record.stepCount > 0 else { return }
+    guard record.stepCount > 0 else { return nil }
     let direction = record.times[1] < record.times[0] ? -1.0 : 1.0
     stepper.time.pointee = record.times[0]
     stepper.begin()
@@ -29,7 +32,13 @@ struct TrajectoryReplay {
       stepper.time.pointee = time
       stepper.step.pointee = end - time
       if stepper.stepOrder > 0 { stepper.prescribe(order: record.order(row)) }
-      _ = stepper.attempt()
+      let error = stepper.attempt()
+      guard error != .infinity, areFinite(UnsafePointer(stepper.result), count: n) else {
+        return DifferentialEquationError(
+          .nonFiniteRate, time: time, step: row + 1, component: stepper.worstComponent(),
+          message: stepper.functions.failure().map { "\($0)" } ?? "the tangents of a step were not solved for"
+        )
+      }
       let order = stepper.stepOrder
       var isPrepared = false
       while next < outputTimes.count, (outputTimes[next] - end) * direction <= 0 {
@@ -54,5 +63,6 @@ struct TrajectoryReplay {
       }
       copy?.append(end, state, order: order)
     }
+    return nil
   }
 }

@@ -163,7 +163,7 @@ final class TrajectorySolver {
           happened = found.event
           newTime = found.time
           stepper.step.pointee = newTime - time
-          _ = stepper.attempt()
+          guard stepper.attempt().isFinite else { return fail(.nonFiniteRate, stepper.worstComponent()) }
         }
       }
       outcome.statistics.acceptedSteps += 1

@@ -6,11 +6,10 @@ import Lanes
 /// start (or an earlier one, while that converges fast), to a small part of the tolerances.
 final class ImplicitStepper: Stepper {
   private let tableau: ImplicitTableau
-  private let relativeTolerance: Double
-  private let tolerances: [Double]
+  private let errors: ErrorScale
   private let n: Int
   private let stageCount: Int
-  private let memory: StageMemory
+  private let memory: StepMemory
   /// One Jacobian, or those of all stages of a block in the reverse sweep.
   private let jacobian: UnsafeMutablePointer<Double>
   private let blockMatrix: StageMatrix
@@ -37,16 +36,6 @@ final class ImplicitStepper: Stepper {
   /// Newton's corrections end below this part of the tolerances.
   private static let newtonTolerance = 1e-4
 
-  /// Arrays of numbers.
-  private final class StageMemory {
-    let base: UnsafeMutablePointer<Double>
-    init(_ count: Int) {
-      base = .allocate(capacity: count)
-      base.initialize(repeating: 0, count: count)
-    }
-    deinit { base.deallocate() }
-  }
-
   private let timeCell: UnsafeMutablePointer<Double>
   private let stepCell: UnsafeMutablePointer<Double>
   private let stageTime: UnsafeMutablePointer<Double>
@@ -65,18 +54,14 @@ final class ImplicitStepper: Stepper {
     absoluteTolerances: [Double]
   ) {
     self.tableau = tableau
-    self.relativeTolerance = relativeTolerance
-    tolerances = absoluteTolerances
+    errors = ErrorScale(relativeTolerance: relativeTolerance, tolerances: absoluteTolerances)
     n = functions.stateCount
     let n = functions.stateCount
     let stages = tableau.table.stageCount
     stageCount = stages
-    memory = StageMemory(3 + n + 8 * stages * n)
-    var next = memory.base
-    func take(_ count: Int) -> UnsafeMutablePointer<Double> {
-      defer { next += count }
-      return next
-    }
+    let memory = StepMemory(3 + n + 8 * stages * n)
+    self.memory = memory
+    let take = memory.take
     timeCell = take(1)
     stepCell = take(1)
     stageTime = take(1)
@@ -162,15 +147,7 @@ final class ImplicitStepper: Stepper {
     _ time: Double, _ state: UnsafePointer<Double>, _ matrix: UnsafeMutablePointer<Double>
   ) {
     stageTime.pointee = time
-    if let compute = functions.jacobian {
-      compute(stageTime, state, matrix)
-      return
-    }
-    // Row i is the pullback of the i-th unit vector.
-    for i in 0..<n {
-      for k in 0..<n { trial[k] = k == i ? 1 : 0 }
-      functions.pullback(stageTime, state, trial, matrix + i * n, none)
-    }
+    functions.setJacobian(stageTime, state, matrix, unit: trial, none: none)
   }
 
   private func prepareMatrices() -> Bool {
@@ -278,6 +255,10 @@ final class ImplicitStepper: Stepper {
       if iteration > 0 && ratio > slowest { convergesFast = false }
       if size <= Self.newtonTolerance * 1e-3
         || (iteration > 0 && ratio < 1 && size * ratio / (1 - ratio) <= Self.newtonTolerance)
+        || (iteration > 0 && ratio > 0.5
+          && block.allSatisfy {
+            areRounding(residual + ($0 - first) * n, stageStates + $0 * n, rates + $0 * n, h, count: n)
+          })
       {
         // Rates that fulfil the stages' equations: k = A⁻¹ (Y − ψ) / h.
         for i in 0..<count {
@@ -299,24 +280,9 @@ final class ImplicitStepper: Stepper {
   }
 
   private func norm(_ values: UnsafePointer<Double>, _ other: UnsafePointer<Double>) -> Double {
-    var sum = 0.0
-    for c in 0..<n {
-      let ratio =
-        values[c] / (tolerances[c] + relativeTolerance * max(start[c].magnitude, other[c].magnitude))
-      sum += ratio * ratio
-    }
-    return (sum / Double(n)).squareRoot()
+    errors.norm(values, start, other)
   }
-
-  override func worstComponent() -> Int {
-    var (worst, place) = (-1.0, 0)
-    for c in 0..<n {
-      let ratio = residual[c].magnitude / (tolerances[c] + relativeTolerance * start[c].magnitude)
-      if !ratio.isFinite { return c }
-      if ratio > worst { (worst, place) = (ratio, c) }
-    }
-    return place
-  }
+  override func worstComponent() -> Int { errors.worst(residual, start) }
 
   override func accept() {
     start.update(from: result, count: n)
@@ -346,7 +312,11 @@ final class ImplicitStepper: Stepper {
     functions.rate(timeCell, start, rates)
     isFresh = false
     if !convergesFast { hasJacobian = false }
-    _ = attempt()
+    // As it was made once; otherwise derivatives are not numbers, and not those of some other point.
+    if !attempt().isFinite {
+      stageStates.update(repeating: .nan, count: stageCount * n)
+      rates.update(repeating: .nan, count: stageCount * n)
+    }
   }
   override func clearOutputs() { outputCotangents.update(repeating: 0, count: stageCount * n) }
   override func addOutput(

@@ -1,3 +1,4 @@
+import Lanes
 import LinearAlgebra
 
 /// A sparse matrix of stages' equations: solved with by its LU decomposition or, where that would fill up, by GMRES with an incomplete one.
@@ -106,8 +107,8 @@ final class SparseStageMatrix {
         matrix, scratch, x, restart: isExact ? 30 : 12, preconditioner: incomplete, stopping: stopping,
         transposed: transposed)
       if report?.isConverged == true { return }
-      // Not a number: then a decomposition does not help either.
-      guard report != nil, decompose() else {
+      // Where the right-hand side is not finite, a decomposition does not help either.
+      guard areFinite(UnsafePointer(scratch), count: size), decompose() else {
         x.update(repeating: .nan, count: size)
         return
       }

@@ -25,8 +25,8 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   case kvaerno5
   /// Implicit, order 5, L-stable: three stages at once, for high accuracy of very stiff equations. Steps end at times of output.
   case radau5
-  /// Implicit, of variable order 1 to 5: several steps share an evaluation of the Jacobian and a factorisation, and a step takes one or two
-  /// evaluations of the right-hand side. For large or costly stiff equations. All states are kept for the reverse sweep.
+  /// Implicit, of variable order 1 to 5: several steps share an evaluation of the Jacobian and a factorisation, and a step takes few
+  /// evaluations of the right-hand side, mostly one to three. For large or costly stiff equations. All states are kept for the reverse sweep.
   case backwardDifferentiation
   /// Linearly implicit (a Rosenbrock method), order 5, L-stable, with a continuous extension of order 4: steps solve eight linear systems with one
   /// matrix and no nonlinear ones. For small stiff systems; right-hand sides must be traced.

@@ -8,9 +8,8 @@ import Lanes
 /// kept while it converges fast.
 final class BackwardDifferenceStepper: Stepper {
   private let n: Int
-  private let relativeTolerance: Double
-  private let tolerances: [Double]
-  private let memory: UnsafeMutablePointer<Double>
+  private let errors: ErrorScale
+  private let memory: StepMemory
   private let timeCell: UnsafeMutablePointer<Double>
   private let stepCell: UnsafeMutablePointer<Double>
   private let end: UnsafeMutablePointer<Double>
@@ -58,18 +57,12 @@ final class BackwardDifferenceStepper: Stepper {
   init(_ functions: RateFunctions<Double>, relativeTolerance: Double, absoluteTolerances: [Double]) {
     let n = functions.stateCount
     self.n = n
-    self.relativeTolerance = relativeTolerance
-    tolerances = absoluteTolerances
+    errors = ErrorScale(relativeTolerance: relativeTolerance, tolerances: absoluteTolerances)
     let pattern = functions.jacobian == nil ? nil : functions.jacobianPattern
     matrix = StageMatrix(functions.jacobianBlocks ?? JacobianBlocks(size: n), stages: 1, pattern: pattern)
-    let count = 3 + (7 + Self.pointLimit) * n + matrix.entryCount + functions.parameterCount
-    memory = .allocate(capacity: count)
-    memory.initialize(repeating: 0, count: count)
-    var next = memory
-    func take(_ count: Int) -> UnsafeMutablePointer<Double> {
-      defer { next += count }
-      return next
-    }
+    let memory = StepMemory(3 + (7 + Self.pointLimit) * n + matrix.entryCount + functions.parameterCount)
+    self.memory = memory
+    let take = memory.take
     timeCell = take(1)
     stepCell = take(1)
     end = take(1)
@@ -85,7 +78,6 @@ final class BackwardDifferenceStepper: Stepper {
     none = take(functions.parameterCount)
     super.init(functions)
   }
-  deinit { memory.deallocate() }
 
   override var errorExponent: Int { 2 }
   override var time: UnsafeMutablePointer<Double> { timeCell }
@@ -195,6 +187,7 @@ final class BackwardDifferenceStepper: Stepper {
       if size.isNaN { return .nan }
       if iteration > 0 {
         let ratio = size / last
+        if ratio > 0.5, areRounding(residual, finish, trial, coefficient, count: n) { return 0 }
         if ratio > 2 { return .infinity }
         contraction = max(ratio, contraction.isFinite ? 0.3 * contraction : 0.02)
         if ratio > slowest { hasJacobian = false }
@@ -230,37 +223,10 @@ final class BackwardDifferenceStepper: Stepper {
     return true
   }
   /// The Jacobian at the step's end, where the state is that in `finish`.
-  private func setJacobian() {
-    if let compute = functions.jacobian {
-      compute(end, finish, jacobian)
-      return
-    }
-    // Row i is the pullback of the i-th unit vector.
-    for i in 0..<n {
-      for k in 0..<n { trial[k] = k == i ? 1 : 0 }
-      functions.pullback(end, finish, trial, jacobian + i * n, none)
-    }
-  }
+  private func setJacobian() { functions.setJacobian(end, finish, jacobian, unit: trial, none: none) }
 
-  private func norm(_ values: UnsafePointer<Double>) -> Double {
-    var sum = 0.0
-    for c in 0..<n {
-      let ratio =
-        values[c] / (tolerances[c] + relativeTolerance * max(start[c].magnitude, finish[c].magnitude))
-      sum += ratio * ratio
-    }
-    return (sum / Double(n)).squareRoot()
-  }
-
-  override func worstComponent() -> Int {
-    var (worst, place) = (-1.0, 0)
-    for c in 0..<n {
-      let ratio = residual[c].magnitude / (tolerances[c] + relativeTolerance * start[c].magnitude)
-      if !ratio.isFinite { return c }
-      if ratio > worst { (worst, place) = (ratio, c) }
-    }
-    return place
-  }
+  private func norm(_ values: UnsafePointer<Double>) -> Double { errors.norm(values, start, finish) }
+  override func worstComponent() -> Int { errors.worst(residual, start) }
 
   // MARK: Order and step size
 
@@ -355,7 +321,8 @@ final class BackwardDifferenceStepper: Stepper {
       // What is recorded is the state after the jump.
       if pointCount == 1 { functions.rate(timeCell, start, rates) }
       hasJacobian = false
-      _ = attempt()
+      // As it was made once; otherwise derivatives are not numbers, and not those of some other point.
+      if !attempt().isFinite { finish.update(repeating: .nan, count: n) }
     } else {
       setFormula()
       finish.update(from: record.states + (row + 1) * n, count: n)

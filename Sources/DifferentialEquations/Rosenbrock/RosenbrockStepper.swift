@@ -4,10 +4,9 @@ import Lanes
 /// there is no iteration that could fail, and the reverse sweep has the factors already.
 final class RosenbrockStepper: Stepper {
   private let tableau: RosenbrockTableau
-  private let relativeTolerance: Double
-  private let tolerances: [Double]
+  private let errors: ErrorScale
   private let n: Int
-  private let memory: UnsafeMutablePointer<Double>
+  private let memory: StepMemory
   private let timeCell: UnsafeMutablePointer<Double>
   private let stepCell: UnsafeMutablePointer<Double>
   private let stageTime: UnsafeMutablePointer<Double>
@@ -38,8 +37,7 @@ final class RosenbrockStepper: Stepper {
     absoluteTolerances: [Double]
   ) {
     self.tableau = tableau
-    self.relativeTolerance = relativeTolerance
-    tolerances = absoluteTolerances
+    errors = ErrorScale(relativeTolerance: relativeTolerance, tolerances: absoluteTolerances)
     let n = functions.stateCount
     self.n = n
     guard let computeJacobian = functions.jacobian, let derivative = functions.timeDerivative,
@@ -48,14 +46,9 @@ final class RosenbrockStepper: Stepper {
     self.computeJacobian = computeJacobian
     computeTimeDerivative = derivative
     matrix = StageMatrix(JacobianBlocks(size: n), stages: 1, pattern: functions.jacobianPattern)
-    let count = 3 + (6 + 4 * tableau.stageCount) * n + matrix.entryCount
-    memory = .allocate(capacity: count)
-    memory.initialize(repeating: 0, count: count)
-    var next = memory
-    func take(_ count: Int) -> UnsafeMutablePointer<Double> {
-      defer { next += count }
-      return next
-    }
+    let memory = StepMemory(3 + (6 + 4 * tableau.stageCount) * n + matrix.entryCount)
+    self.memory = memory
+    let take = memory.take
     timeCell = take(1)
     stepCell = take(1)
     stageTime = take(1)
@@ -72,7 +65,6 @@ final class RosenbrockStepper: Stepper {
     jacobian = take(matrix.entryCount)
     super.init(functions)
   }
-  deinit { memory.deallocate() }
 
   override var errorExponent: Int { tableau.embeddedOrder + 1 }
   override var time: UnsafeMutablePointer<Double> { timeCell }
@@ -122,12 +114,7 @@ final class RosenbrockStepper: Stepper {
     }
     combine(tableau.b, start, into: finish)
     guard areFinite(UnsafePointer(finish), count: n) else { return .nan }
-    var sum = 0.0
-    for c in 0..<n {
-      let ratio = estimate(c) / scale(c, max(start[c].magnitude, finish[c].magnitude))
-      sum += ratio * ratio
-    }
-    return (sum / Double(n)).squareRoot()
+    return errors.norm(estimate, start, finish)
   }
 
   /// y plus weights times the first stages.
@@ -140,18 +127,8 @@ final class RosenbrockStepper: Stepper {
       for c in 0..<n { target[c] += weight * stage[c] }
     }
   }
-  private func estimate(_ c: Int) -> Double { stages[(tableau.stageCount - 1) * n + c] }
-  private func scale(_ c: Int, _ size: Double) -> Double { tolerances[c] + relativeTolerance * size }
-
-  override func worstComponent() -> Int {
-    var (worst, place) = (-1.0, 0)
-    for c in 0..<n {
-      let ratio = estimate(c).magnitude / scale(c, start[c].magnitude)
-      if !ratio.isFinite { return c }
-      if ratio > worst { (worst, place) = (ratio, c) }
-    }
-    return place
-  }
+  private var estimate: UnsafeMutablePointer<Double> { stages + (tableau.stageCount - 1) * n }
+  override func worstComponent() -> Int { errors.worst(estimate, start) }
 
   override func accept() {
     start.update(from: finish, count: n)

@@ -7,6 +7,8 @@ struct AdjointEquation: Sendable {
   private let equation: any Equation
   private let options: SolverOptions
   private let tolerances: [Double]
+  /// Of the state: recorded steps are made again as they were made.
+  private let stateTolerances: [Double]
   private let keepsState: Bool
 
   /// - Parameter keepsState: the state is interpolated from the recorded solution; otherwise it is solved for backwards.
@@ -25,6 +27,7 @@ struct AdjointEquation: Sendable {
     self.options = options
     self.keepsState = keepsState
     let states = try options.tolerances(equation.stateCount)
+    stateTolerances = states
     let shared = states.max() ?? 0
     let rest = [Double](repeating: shared, count: equation.stateCount + equation.parameterCount)
     tolerances = keepsState ? rest : states + rest
@@ -80,16 +83,17 @@ struct AdjointEquation: Sendable {
     if keepsState, let record {
       let forward = equation.singleFunctions()
       forward.bind(problem.parameters(of: row))
-      let tolerances = [Double](repeating: 1, count: n)
-      // Where a step is soon made again, keeping several does not pay.
-      let stepCount = options.method.isImplicit ? 4 : n < 16 ? 1 : 2
+      // Where a step is soon made again, or only copied, keeping several does not pay.
+      let isCopied = options.method == .backwardDifferentiation
+      let stepCount = isCopied ? 1 : options.method.isImplicit ? 4 : n < 16 ? 1 : 2
       trajectory = InterpolatedTrajectory(record, stepCount: stepCount) {
-        options.method.stepper(forward, options, tolerances: tolerances)
+        options.method.stepper(forward, options, tolerances: stateTolerances)
       }
     }
     let state = UnsafeMutablePointer<Double>.allocate(capacity: 3 * n + p)
     defer { state.deallocate() }
     let (unit, column) = (state + n, state + 2 * n)
+    (column + n).update(repeating: 0, count: p)
     // What grows by (∂f/∂p)ᵀ λ needs no matrix.
     let size = offset + n
     let transposition = keepsState ? functions.jacobianPattern?.transposition : nil

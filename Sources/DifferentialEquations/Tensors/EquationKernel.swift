@@ -218,12 +218,17 @@ struct EquationKernel: Hashable {
       let copies =
         keepsRecord
         ? records.map { _ in StepRecord(stateCount: 2 * n, capacity: options.checkpoints) } : nil
+      var failure: DifferentialEquationError?
       outputs.withUnsafeMutableBufferPointer { outputs in
-        data.withProblem(equation) {
-          solver.replay(
-            $0, rows: 0..<data.rows, records: records, outputs: outputs.baseAddress!, copies: copies)
+        data.withProblem(equation) { problem in
+          do throws(DifferentialEquationError) {
+            try solver.replay(
+              problem, rows: 0..<data.rows, records: records, outputs: outputs.baseAddress!, copies: copies)
+          } catch { failure = error }
         }
       }
+      if let failure { throw failure }
+      try requireFinite(outputs, ifSo: states + parameters, "the tangents of the solution")
       return (outputs, copies ?? [], data, solver)
     } catch { throw tensorError(error) }
   }
@@ -269,7 +274,7 @@ struct EquationKernel: Hashable {
       }
       let solver: BatchSolver
       do { solver = try BatchSolver(equation, options) } catch { throw tensorError(error) }
-      return reverse(solver, tape.data, tape.records, values)
+      return try reverse(solver, tape.data, tape.records, values)
     case .continuousAdjoint, .backsolve:
       do {
         try requireApproximateJacobians()
@@ -288,9 +293,7 @@ struct EquationKernel: Hashable {
 
   private func reverse(
     _ solver: BatchSolver, _ data: EquationData, _ records: [StepRecord], _ cotangents: [Double]
-  )
-    -> [DenseArray]
-  {
+  ) throws(TensorError) -> [DenseArray] {
     let (n, p) = (solver.equation.stateCount, solver.equation.parameterCount)
     let initial = DenseArray(uninitialized: .float64, [data.rows, n])
     var parameters = [Double](repeating: 0, count: data.rows * p)
@@ -303,11 +306,23 @@ struct EquationKernel: Hashable {
         }
       }
     }
+    try requireFinite(
+      initial.values(Double.self) + parameters, ifSo: cotangents, "the gradient of the solution")
     return [
       initial,
       DenseArray(
         summed(parameters, rows: data.rows, blocks: data.blocks, width: p), shape: [data.blocks, p]),
     ]
+  }
+
+  /// Throws if a derivative is not finite though the direction that it belongs to is.
+  private func requireFinite(_ values: [Double], ifSo given: [Double], _ role: String) throws(TensorError) {
+    guard values.allSatisfy(\.isFinite) || !given.allSatisfy(\.isFinite) else {
+      throw TensorError(
+        .nonFinite, name,
+        "\(role) is not finite. Likely causes: a step whose matrix is singular, derivatives that grow without end, a right-hand side "
+          + "without a derivative")
+    }
   }
 
   /// How the pullback's results change along tangents of operands and cotangents.
@@ -326,7 +341,7 @@ struct EquationKernel: Hashable {
     let replay = try replayTangents(tape, states, parameters, keepsRecord: true)
     let (c, r) = (cotangents.values(Double.self), rates.values(Double.self))
     let seeds = interleaved(r, c, width: n)
-    let both = reverse(replay.solver, replay.data, replay.records, seeds).map { $0.values(Double.self) }
+    let both = try reverse(replay.solver, replay.data, replay.records, seeds).map { $0.values(Double.self) }
     func firstHalves(_ values: [Double], _ count: Int, _ width: Int) -> DenseArray {
       var result: [Double] = []
       for k in 0..<count { result += values[2 * k * width..<(2 * k + 1) * width] }

@@ -245,7 +245,10 @@ private final class TracedFunctions<L: Lane> {
       },
       pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
       jacobianPattern: equation.knownPattern, jacobianBlocks: equation.jacobianBlocks,
-      failure: { rate.failure ?? self.pullback?.failure })
+      failure: {
+        rate.failure ?? self.pullback?.failure ?? self.jacobian?.failure ?? self.timeDerivative?.failure
+          ?? self.curvature?.failure
+      })
     functions.timeDerivative = { time, state, result in
       let program = self.made(
         &self.timeDerivative, { try self.equation.timeDerivativeSource() }, isFixed: [false, false, true])
