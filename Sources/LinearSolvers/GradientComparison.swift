@@ -101,6 +101,12 @@ public func compareGradients(
     try Autodiff.grad(function(options))(point)
   }
   let exact = try gradient(reference ?? tight).values
+  func requireFinite(_ values: [Double], _ role: String) throws {
+    guard values.allSatisfy(\.isFinite) else {
+      throw TensorError(.nonFinite, "compareGradients", "\(role) is not finite")
+    }
+  }
+  try requireFinite(exact, "the gradient of reference")
   let size = exact.map(\.magnitude).max() ?? 0
   let clock = ContinuousClock()
   func row(
@@ -115,6 +121,7 @@ public func compareGradients(
         row.seconds = min(
           row.seconds, Double(elapsed.components.seconds) + 1e-18 * Double(elapsed.components.attoseconds))
       }
+      try requireFinite(values, "the gradient")
       let difference = zip(values, exact).reduce(0) { max($0, ($1.0 - $1.1).magnitude) }
       row.error = size > 0 ? difference / size : difference
       (row.keptBytes, row.peakBytes) = try memory()

@@ -101,7 +101,7 @@ func matrixProduct(_ a: [Double], _ b: [Double], rows: Int, inner: Int, columns:
 }
 func distance(_ a: [Double], _ b: [Double]) -> Double {
   guard a.count == b.count else { return .infinity }
-  return zip(a, b).map { $0 == $1 ? 0 : abs($0 - $1) }.reduce(0) { $1 <= $0 ? $0 : $1 }
+  return zip(a, b).map { $0 == $1 ? 0 : abs($0 - $1) }.reduce(0) { $0.isNaN || $1 <= $0 ? $0 : $1 }
 }
 func norm(_ a: [Double]) -> Double { a.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 

@@ -148,7 +148,7 @@ import Testing
     #expect(
       zip(truncated, counts).allSatisfy { $0 - truncated[0] == 4 * ($1 - counts[0]) }
         && truncated[4] < unrolled[0], "\(truncated) \(unrolled)")
-    // Implicit gradients: the same for 2 steps as for 200.
+    // Implicit gradients: bytes follow from the types of the program alone, so that steps cannot enter; their size is told.
     let implicit = try [2, 200].map { limit in
       try compareGradients(
         at: self.d,

@@ -6,7 +6,9 @@ import Testing
 
 func distance(_ a: Tensor, _ b: Tensor) -> Double {
   guard a.shape == b.shape else { return .infinity }
-  return zip(a.values, b.values).map { $0 == $1 ? 0 : abs($0 - $1) }.reduce(0) { $1 <= $0 ? $0 : $1 }
+  return zip(a.values, b.values).map { $0 == $1 ? 0 : abs($0 - $1) }.reduce(0) {
+    $0.isNaN || $1 <= $0 ? $0 : $1
+  }
 }
 /// The error of a closure.
 func failure(_ body: () throws -> Void) -> TensorError? {

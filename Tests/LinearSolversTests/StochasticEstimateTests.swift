@@ -73,6 +73,11 @@ import Testing
       samples: 200, steps: Self.size, key: RandomKey(seed: seed))
     let error = estimate.standardError.scalar
     #expect(abs(estimate.value.scalar - exact) < 4 * error && error > 1e-3)
+    // The variance of a sample is twice the sum of the squares beside the diagonal of log A.
+    let parts = symmetricEigen(a)
+    let logarithm = matmul(parts.vectors * log(parts.values), parts.vectors.transposed)
+    let beside = square(logarithm * (1.0 - Tensor.identity(Self.size))).sum().scalar
+    #expect(abs(error / (2 * beside / 200).squareRoot() - 1) < 0.25)
     // Few steps: the quadrature's bias falls with them, with the same vectors.
     let biases = try [2, 4, 8].map { steps in
       let few = try LinearOperator.dense(a, tags: .positiveDefinite).estimatedLogDeterminant(
@@ -151,5 +156,17 @@ import Testing
         try LinearOperator.dense([[1, 2], [2, 1]], tags: .positiveDefinite).estimatedLogDeterminant(
           samples: 5, steps: 2, key: key)
       } == .notPositiveDefinite)
+    // Singular ones, exactly and to rounding.
+    for singular in [
+      LinearOperator.dense([[1, -1], [-1, 1]], tags: .positiveDefinite),
+      .diagonal([0, 1], tags: .positiveDefinite),
+    ] {
+      #expect(
+        reason { try singular.estimatedLogDeterminant(samples: 5, steps: 2, key: key) }
+          == .notPositiveDefinite)
+    }
+    // What is not finite has no error bar of zero.
+    let broken = try LinearOperator.diagonal(Tensor([Double.nan, 1])).estimatedTrace(samples: 5, key: key)
+    #expect(broken.value.scalar.isNaN && broken.standardError.scalar.isNaN)
   }
 }

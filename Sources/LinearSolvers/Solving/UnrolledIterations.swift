@@ -97,21 +97,26 @@ struct UnrolledSystem {
   func conjugateGradients(from start: Tensor, _ count: Int) throws -> Tensor {
     let r = try residual(start)
     let z = try precondition(r)
-    return try forLoop(count, initial: [start, r, z, inner(r, z)]) { _, state in
+    let first = inner(r, z)
+    return try forLoop(count, initial: [start, r, z, first]) { _, state in
       let (x, r, p, rho) = (state[0], state[1], state[2], state[3])
       let q = try multiply(p)
       let alpha = quotient(rho, inner(p, q))
       let next = r - alpha * q
       let z = try precondition(next)
       let nextRho = inner(next, z)
-      return [x + alpha * p, next, z + quotient(nextRho, rho) * p, nextRho]
+      // A residual of rounding is none: its inner products underflow, and their quotients have derivatives of any size.
+      let kept = select(abs(nextRho) .<= 1e-30 * abs(first), zeros, zeros + 1.0)
+      return [
+        x + alpha * p, next * kept, (z + quotient(nextRho, rho) * p) * kept, nextRho * kept,
+      ]
     }[0]
   }
 
   func minimumResidual(from start: Tensor, _ count: Int) throws -> Tensor {
     let r = try residual(start)
     let z = try precondition(r)
-    let beta = root(inner(r, z))
+    let beta = lengthOf(r, z)
     let none = Tensor.zeros(r.shape, type: r.elementType)
     let initial = [start, none, r, z, none, none, beta, zeros, beta, zeros - 1.0, zeros, zeros, zeros]
     return try forLoop(count, initial: initial) { _, state in
@@ -124,7 +129,7 @@ struct UnrolledSystem {
       let alpha = inner(v, fresh)
       fresh = fresh - quotient(alpha, beta) * old
       let nextZ = try precondition(fresh)
-      let nextBeta = withoutRounding(root(inner(fresh, nextZ)), of: abs(alpha) + beta)
+      let nextBeta = withoutRounding(lengthOf(fresh, nextZ), of: abs(alpha) + beta)
       let second = cosine * bar + sine * alpha
       let remaining = sine * bar - cosine * alpha
       let first = root(square(remaining) + square(nextBeta))
@@ -136,6 +141,14 @@ struct UnrolledSystem {
         nextSine, -cosine * nextBeta, sine * nextBeta,
       ]
     }[0]
+  }
+
+  /// The length of r in the inner product of M⁻¹, z being M⁻¹ r. Not a number, for want of an error, where M⁻¹ shows that it is not
+  /// positive definite.
+  private func lengthOf(_ r: Tensor, _ z: Tensor) -> Tensor {
+    let product = inner(r, z)
+    let rounding = (r.elementType == .float32 ? 1e-4 : 1e-10) * root(inner(r, r)) * root(inner(z, z))
+    return select(product .< -rounding, zeros + Double.nan, root(product))
   }
 
   func stabilizedBiconjugateGradients(from start: Tensor, _ count: Int) throws -> Tensor {
@@ -175,13 +188,8 @@ struct UnrolledSystem {
     -> Tensor
   {
     let cycle = min(restart, max(node.rows, 1))
-    var (x, done) = (start, 0)
-    while done < count {
-      let steps = min(cycle, count - done)
-      x = try self.cycle(x, steps, isLeft: isLeft)
-      done += steps
-    }
-    return x
+    let x = try forLoop(count / cycle, initial: start) { _, x in try self.cycle(x, cycle, isLeft: isLeft) }
+    return count % cycle == 0 ? x : try self.cycle(x, count % cycle, isLeft: isLeft)
   }
 
   /// A cycle of GMRES: Arnoldi's process with every direction orthogonalised twice, and rotations.
@@ -243,15 +251,15 @@ func quotient(_ a: Tensor, _ b: Tensor) -> Tensor {
 func quotient(_ a: Double, _ b: Tensor) -> Tensor {
   quotient(Tensor.ones(b.shape, type: b.elementType) * a, b)
 }
-/// √x, zero and without slope where x is not positive.
+/// √x, zero and without slope where x is not positive; NaN stays.
 func root(_ x: Tensor) -> Tensor {
-  let isPositive = x .> 0.0
+  let isZero = x .<= 0.0
   return select(
-    isPositive, sqrt(select(isPositive, x, Tensor.ones(x.shape, type: x.elementType))),
-    Tensor.zeros(x.shape, type: x.elementType))
+    isZero, Tensor.zeros(x.shape, type: x.elementType),
+    sqrt(select(isZero, Tensor.ones(x.shape, type: x.elementType), x)))
 }
 /// A length that is left after a subtraction of numbers of some size; zero where rounding made it.
 func withoutRounding(_ length: Tensor, of size: Tensor) -> Tensor {
   let limit = length.elementType == .float32 ? 1e-6 : 1e-14
-  return select(length .> limit * size, length, Tensor.zeros(length.shape, type: length.elementType))
+  return select(length .<= limit * size, Tensor.zeros(length.shape, type: length.elementType), length)
 }

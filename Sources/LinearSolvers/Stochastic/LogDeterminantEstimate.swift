@@ -10,7 +10,8 @@ extension LinearOperator {
   /// there is none with as many steps as there are distinct eigenvalues.
   ///
   /// The derivative is not that of the quadrature but d log det A = tr(A⁻¹ dA) ≈ mean of (A⁻¹ z)ᵀ dA z, with the same vectors: one solution for each, in
-  /// forward and reverse mode and of any order. The standard error has no derivative.
+  /// forward and reverse mode, and so are the derivatives of this derivative. (Where a second derivative has the value in it, as that of a
+  /// nonlinear function of log det A has, that part is of the quadrature.) The standard error has no derivative.
   ///
   /// - Parameters:
   ///   - samples: the number of vectors, two or more.
@@ -48,7 +49,8 @@ extension LinearOperator {
       )
     }
     let forms = try estimate(parameters)
-    if let values = try? forms.denseValue(operation), Tensor(values).values.contains(where: \.isNaN) {
+    if let values = try? forms.denseValue(operation), Tensor(values).values.contains(where: { !$0.isFinite })
+    {
       throw TensorError(
         .notPositiveDefinite, operation,
         "Lanczos' process found an eigenvalue that is not positive, or numbers that are not finite; the operator is tagged positiveDefinite"
@@ -90,6 +92,12 @@ extension OperatorNode {
     let above = beta.expandingAxis(-1) * shifted
     let (values, vectors) = symmetricEigen(
       alpha.expandingAxis(-1) * identity + above + above.matrixTransposed)
-    return (square(vectors[.all, 0]) * log(values)).sum(axis: -1) * Double(rows)
+    // Zero to rounding is not positive.
+    let limit = (z.elementType == .float32 ? 1e-7 : 1e-15) * abs(values).max(axis: -1, keepingAxes: true)
+    let isPositive = values .> limit
+    let logarithms = select(
+      isPositive, log(select(isPositive, values, Tensor.ones(values.shape, type: values.elementType))),
+      Tensor.zeros(values.shape, type: values.elementType) + Double.nan)
+    return (square(vectors[.all, 0]) * logarithms).sum(axis: -1) * Double(rows)
   }
 }
