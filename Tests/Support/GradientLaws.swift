@@ -248,7 +248,9 @@ public struct GradientLaws: Sendable {
   }
   static func distance(_ a: Tensor, _ b: Tensor) -> Double {
     guard a.shape == b.shape else { return .infinity }
-    return zip(a.values, b.values).map { $0 == $1 ? 0 : abs($0 - $1) }.reduce(0) { $0.isNaN || $1 <= $0 ? $0 : $1 }
+    return zip(a.values, b.values).map { $0 == $1 ? 0 : abs($0 - $1) }.reduce(0) {
+      $0.isNaN || $1 <= $0 ? $0 : $1
+    }
   }
   static func size(_ a: Tensor) -> Double { max(a.values.map(abs).max() ?? 0, 1) }
 }

@@ -88,10 +88,13 @@ final class ProgramGroup<Matrices: BatchedProgramMatrices>: @unchecked Sendable 
     let error = core.solveDerivative(
       x: x, rows: rows, first: first, programs: programs, intoX: intoX, intoRows: intoRows)
     var worst = 0.0
-    for k in 0..<programs where !(error[lane: first + k] <= worst) { worst = error[lane: first + k] }
+    for k in 0..<programs { worst = worse(worst, error[lane: first + k]) }
     return worst
   }
 }
+
+/// The larger of two errors; NaN counts as largest.
+func worse(_ a: Double, _ b: Double) -> Double { a.isNaN || b <= a ? a : b }
 
 /// Where results of programs go: one program after the other.
 struct ProgramResults: @unchecked Sendable {
@@ -249,7 +252,7 @@ final class SolvedPrograms: @unchecked Sendable {
           intoRows: targetRows.value + first * constraints)
       }
     }
-    return (0..<groups.count).reduce(0.0) { worst.base[$1]! <= $0 ? $0 : worst.base[$1]! }
+    return (0..<groups.count).reduce(0.0) { worse($0, worst.base[$1]!) }
   }
 }
 

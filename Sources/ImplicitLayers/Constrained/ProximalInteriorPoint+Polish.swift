@@ -153,8 +153,12 @@ extension ProximalInteriorPoint {
       before = L.maximum(before, violation(k, values[k]))
       after = L.maximum(after, L.maximum(violation(k, stepValues[k]), wrongSign(k)))
     }
+    // A maximum passes over NaN.
+    var sum = L(0.0)
+    for i in 0..<n { sum += (center[i] + residualX[i]) * 0.0 }
+    for k in 0..<count { sum += (upperCenter[k] + stepValues[k]) * 0.0 }
     (before, after) = (Matrices.largest(before), Matrices.largest(after))
-    return (after .<= L.maximum(before, L(1e-12))) .& after.isFinite
+    return (after .<= L.maximum(before, L(1e-12))) .& after.isFinite .& Matrices.sum(sum).isFinite
   }
 
   /// Gives constraints that the candidate violates, or whose multipliers have the wrong sign, the other part.

@@ -268,7 +268,7 @@ struct QuadraticProgramSystem: Primitive {
         let error = programs.solveDerivative(
           members: place..<place + 1, x: sourceX + k * n, rows: sourceRows + k * constraints,
           intoX: targetX + k * n, intoRows: targetRows + k * constraints)
-        if !(error <= worst) { worst = error }
+        worst = worse(worst, error)
       }
     }
     withExtendedLifetime((number, r, s)) {}

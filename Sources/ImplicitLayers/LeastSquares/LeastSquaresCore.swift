@@ -37,12 +37,7 @@ struct LeastSquaresCore {
     var hiddenMeasure = Double.infinity
     try function.value(x, into: &r)
     var cost = loss.cost(r)
-    guard cost.isFinite else {
-      _ = recorder.record(0, function, measure: .infinity, value: cost, step: 0)
-      return recorder.result(
-        .nonFinite, x, function, measure: .infinity, value: cost,
-        "the residual is not finite at the initial point")
-    }
+    guard cost.isFinite else { return recorder.failedStart(x, function, value: cost, "the residual") }
     for iteration in 0... {
       try function.valueAndJacobian(x, into: &r, &jacobian)
       guard areFinite(jacobian) else {

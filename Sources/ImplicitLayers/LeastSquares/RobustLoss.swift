@@ -34,7 +34,7 @@ public enum RobustLoss: Sendable, Hashable {
       switch self {
       case .squared: z
       case .huber: select(z .<= 1.0, z, 2.0 * Autodiff.sqrt(maximum(z, 1.0)) - 1.0)
-      case .softL1: 2.0 * (Autodiff.sqrt(1.0 + z) - 1.0)
+      case .softL1: 2.0 * z / (1.0 + Autodiff.sqrt(1.0 + z))
       case .cauchy: Autodiff.log1p(z)
       case .arctangent: Autodiff.atan(z)
       case .gemanMcClure: z / (1.0 + z)
@@ -52,7 +52,7 @@ public enum RobustLoss: Sendable, Hashable {
       return (2 * root - 1, 1 / root, -0.5 / (root * z))
     case .softL1:
       let root = (1 + z).squareRoot()
-      return (2 * (root - 1), 1 / root, -0.5 / (root * (1 + z)))
+      return (2 * z / (1 + root), 1 / root, -0.5 / (root * (1 + z)))
     case .cauchy: return (Foundation.log1p(z), 1 / (1 + z), -1 / ((1 + z) * (1 + z)))
     case .arctangent:
       let t = 1 + z * z

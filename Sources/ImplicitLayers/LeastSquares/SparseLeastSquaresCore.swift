@@ -26,12 +26,7 @@ struct SparseLeastSquaresCore {
     var hiddenMeasure = Double.infinity
     try function.value(x, into: &r)
     var cost = loss.cost(r)
-    guard cost.isFinite else {
-      _ = recorder.record(0, function, measure: .infinity, value: cost, step: 0)
-      return recorder.result(
-        .nonFinite, x, function, measure: .infinity, value: cost,
-        "the residual is not finite at the initial point")
-    }
+    guard cost.isFinite else { return recorder.failedStart(x, function, value: cost, "the residual") }
     for iteration in 0... {
       try function.valueAndSparseJacobian(x, into: &r, &entries)
       guard areFinite(entries) else {
@@ -62,6 +57,9 @@ struct SparseLeastSquaresCore {
       }
       guard recorder.record(iteration, function, measure: measure, value: cost, step: lastStep) else {
         return finish(.cancelled)
+      }
+      if n > 0, cost > 0, norms.allSatisfy({ $0 == 0 }) {
+        return finish(.stalled, "no unknown changes the residual: the Jacobian is zero")
       }
       if measure <= tolerance || cost == 0 { return finish(.converged) }
       if recorder.isExhausted { return finish(.iterationLimit) }

@@ -16,10 +16,7 @@ struct BoundedQuasiNewtonCore {
     bounds.clamp(&point.x)
     point.value = try function.objective(point.x, gradient: &point.gradient)
     guard point.value.isFinite, areFinite(point.gradient) else {
-      _ = recorder.record(0, function, measure: .infinity, value: point.value, step: 0)
-      return recorder.result(
-        .nonFinite, point.x, function, measure: .infinity, value: point.value,
-        "the objective or its gradient is not finite at the initial point")
+      return recorder.failedStart(point.x, function, value: point.value, "the objective or its gradient")
     }
     var model = CompactModel(size: n, memory: memory)
     var (d, step, change) = (zeros(n), zeros(n), zeros(n))

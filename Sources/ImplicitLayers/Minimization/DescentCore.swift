@@ -23,10 +23,7 @@ struct DescentCore {
     var point = LinePoint(x: start, gradient: zeros(n))
     point.value = try function.objective(point.x, gradient: &point.gradient)
     guard point.value.isFinite, areFinite(point.gradient) else {
-      _ = recorder.record(0, function, measure: .infinity, value: point.value, step: 0)
-      return recorder.result(
-        .nonFinite, start, function, measure: .infinity, value: point.value,
-        "the objective or its gradient is not finite at the initial point")
+      return recorder.failedStart(start, function, value: point.value, "the objective or its gradient")
     }
     var memory = SecantMemory(size: n, direction)
     var (d, step, change) = (zeros(n), zeros(n), zeros(n))

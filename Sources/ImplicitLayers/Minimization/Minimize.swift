@@ -32,7 +32,7 @@ public struct MinimizationOptions: Sendable {
   /// tenths for others.
   public var lineSearch: LineSearch?
   /// The largest ‖∇f‖∞ relative to max(1, |f|) that counts as zero (with bounds of the projected gradient); if left out 1e-9, or 1e-4 for unknowns
-  /// of float32. Where rounding of the objective refuses every step, a thousand times as much, or, for methods that know the curvature, as much as
+  /// of float32. Where rounding of the objective refuses every step, a thousand times as much (1e-8 at least), or, for methods that know the curvature, as much as
   /// promises a decrease of 1e-13 |f|.
   public var tolerance: Double?
   /// Limits and observation.
@@ -212,7 +212,11 @@ func gradientResidual(_ staged: StagedFunction, layer: String, hasBounds: Bool) 
       let (low, high) = (arguments[count + k], arguments[2 * count + k])
       let shifted = x - g
       let found = select((shifted .< low) .| (low .== high), x - low, select(shifted .> high, x - high, g))
-      let converted = [found, shifted, low, high].map { $0.converted(to: .float64) }
+      // Between equal bounds nothing has to be decided.
+      let isFixed = low .== high
+      let open = Tensor.zeros(low.shape, type: low.elementType) + Double.infinity
+      let converted = [found, shifted, select(isFixed, -open, low), select(isFixed, open, high)]
+        .map { $0.converted(to: .float64) }
       return bind(RequireComplementarity(layer: layer), converted)[0].converted(to: x.elementType)
     }
   }

@@ -22,6 +22,15 @@ struct SolveRecorder {
     return control.goesOn(progress)
   }
 
+  /// The end of a solve that cannot start, as something is not finite there.
+  mutating func failedStart(_ x: [Double], _ function: VectorFunction, value: Double, _ what: String)
+    -> CoreResult
+  {
+    _ = record(0, function, measure: .infinity, value: value, step: 0)
+    return result(
+      .nonFinite, x, function, measure: .infinity, value: value, "\(what) is not finite at the initial point")
+  }
+
   /// The end of a solve.
   func result(
     _ status: SolverStatus, _ x: [Double], _ function: VectorFunction, measure: Double, value: Double,

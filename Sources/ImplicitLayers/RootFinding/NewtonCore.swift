@@ -60,7 +60,11 @@ struct NewtonCore {
         if isNewton {
           for k in 0..<n { d[k] = -d[k] }
           // As accurate as x can be written.
-          if isFresh, normInfinity(d) <= 4 * Double.ulpOfOne * normInfinity(x) { return finish(.converged) }
+          let floor = Double.ulpOfOne * normInfinity(x)
+          if isFresh, d.indices.allSatisfy({ abs(d[$0]) <= 4 * Double.ulpOfOne * max(abs(x[$0]), floor) }) {
+            best = (x, measure)
+            return finish(.converged)
+          }
         } else if !isFresh {
           hasFactor = false
           continue
@@ -85,12 +89,16 @@ struct NewtonCore {
           isFresh = false
           break
         }
+        if control.cancellation?.isCancelled == true { return finish(.cancelled) }
         guard isFresh else {
           hasFactor = false
           continue
         }
         // No decrease along Newton's direction: rounding, if the step is short.
-        if isNewton, normInfinity(d) <= 1e-10 * (1e-10 + normInfinity(x)) { return finish(.converged) }
+        if isNewton, normInfinity(d) <= 1e-10 * (1e-10 + normInfinity(x)) {
+          best = (x, measure)
+          return finish(.converged)
+        }
         return finish(
           areFinite(trialValue) ? .stalled : .nonFinite, "no step along Newton's direction makes ‖F‖ smaller")
       }

@@ -80,7 +80,7 @@ public func root<Unknown: TensorTree>(
 }
 
 /// A root, and what the solver did: a failure is a status and no error. Otherwise as ``root(_:guess:lower:upper:options:)``; a root whose
-/// Jacobian is singular has the status ``SolverStatus/degenerate``.
+/// Jacobian is singular has the status ``SolverStatus/degenerate``, where there are at most 512 unknowns.
 ///
 /// - Parameters:
 ///   - residual: F, of the unknowns' shapes.

@@ -5,7 +5,7 @@ import Testing
 
 /// NIST's Statistical Reference Datasets for nonlinear regression, from both published starts: the far one and the near one.
 @Suite struct RegressionTests {
-  /// The least number of digits, of all parameters, that agree with the certified ones. A Gaussian's width may have either sign.
+  /// The least number of digits, of all parameters, that agree with the certified ones.
   private func digits(_ problem: RegressionProblem, _ b: [Double]) -> Double {
     zip(b, problem.parameters).map { -log10(max(abs($0 - $1) / abs($1), 1e-11)) }.min()!
   }
@@ -38,17 +38,20 @@ import Testing
     }
   }
 
-  /// Where other methods fail, from the far start: Eckerle4's dogleg ends in the mirror image of the certified solution (both widths and
-  /// heights negative).
+  /// Other methods fail on some from the far start, and say so or end in a worse local minimum.
   @Test(arguments: [
     (LeastSquaresMethod.dogleg, ["MGH09", "MGH17"]),
     (.gaussNewton, ["Eckerle4", "MGH09", "MGH10", "MGH17", "Rat43"]),
   ]) func otherMethods(_ method: LeastSquaresMethod, _ failing: [String]) throws {
     for problem in RegressionProblem.all {
       let near = try fit(problem, problem.starts[1], method)
+      #expect(try near.solverStatus() == .converged, "\(problem)")
       #expect(digits(problem, near.solution.values) >= 6, "\(problem)")
-      let far = digits(problem, try fit(problem, problem.starts[0], method).solution.values)
-      #expect(far >= 6 || failing.contains(problem.name), "\(problem): \(far)")
+      let end = try fit(problem, problem.starts[0], method)
+      let far = digits(problem, end.solution.values)
+      let isHonest =
+        try end.solverStatus() != .converged || 2 * end.value.scalar > 1.001 * problem.sumOfSquares
+      #expect(far >= 6 || failing.contains(problem.name) && isHonest, "\(problem): \(far)")
     }
   }
 

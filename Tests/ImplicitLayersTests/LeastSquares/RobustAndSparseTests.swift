@@ -24,6 +24,22 @@ import Testing
     #expect(isNear(try grad(solve)(y), Tensor([0.25, 0.25, 0.25, 0.25, 0, 0, 0])))
   }
   /// The weighted mean, and its derivatives by observations and weights.
+  /// With a scale far above all residuals every loss is that of squares: the mean.
+  @Test(arguments: [RobustLoss.huber(scale: 1e9), .softL1(scale: 1e9), .cauchy(scale: 1e9)])
+  func hugeScale(_ loss: RobustLoss) throws {
+    let x = try nonlinearLeastSquares(
+      { (x: Tensor) in x - Tensor([1.0, 2, 6]) }, guess: Tensor(0.0), options: LeastSquaresOptions(loss: loss)
+    )
+    #expect(abs(x.scalar - 3) < 1e-6)
+  }
+
+  /// Nothing moves the residual at the start; the sparse core must say so as the dense one does.
+  @Test(arguments: [2, 70]) func zeroJacobian(_ n: Int) throws {
+    let report = try nonlinearLeastSquaresWithReport(
+      { (x: Tensor) in x * x + 1.0 }, guess: Tensor.zeros([n]))
+    #expect(try report.solverStatus() == .stalled)
+  }
+
   @Test func weightedMean() throws {
     let solve = { (p: [Tensor]) throws -> Tensor in
       try nonlinearLeastSquares(

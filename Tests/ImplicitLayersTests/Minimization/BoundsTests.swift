@@ -54,6 +54,22 @@ import Testing
       isNear(jacobianOfUpper, Tensor([0.0, 0, 0, 0, 1, 0, 0, 0.3 / 1.5, 0], shape: [3, 3])), "\(name)")
   }
 
+  /// An unknown between equal bounds moves with them, also where nothing presses it against them.
+  @Test(arguments: solvers.indices) func equalBounds(_ k: Int) throws {
+    let (name, solve) = Self.solvers[k]
+    // With x₁ = 0 and x₃ free at its minimum, (A (x − w))₁ vanishes for w = 0.
+    let w = Tensor([0.0, 0, 0])
+    let f = { (bound: Tensor) throws -> Tensor in
+      let ends = stack([bound, Tensor(-5.0), Tensor(-5.0)])
+      return try solve(w, ends, stack([bound, Tensor(5.0), Tensor(5.0)]))
+    }
+    let slope = try jvp(f, at: Tensor(0.0), along: Tensor(1.0)).tangent
+    // A₂₂ x₂ + A₂₃ x₃ = −A₂₁ x₁, A₃₂ x₂ + A₃₃ x₃ = −A₃₁ x₁.
+    let determinant = 2 * 1.5 - 0.3 * 0.3
+    let expected = [1, (-1 * 1.5 - 0.3 * 0.5) / determinant, (-0.5 * 2 - 0.3 * 1) / determinant]
+    #expect(isNear(slope, Tensor(expected)), "\(name): \(slope.values), \(expected)")
+  }
+
   @Test(arguments: solvers.indices) func laws(_ k: Int) throws {
     let (name, solve) = Self.solvers[k]
     let found = try GradientLaws(tolerance: 1e-6).violations(
