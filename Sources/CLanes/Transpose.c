@@ -1,15 +1,12 @@
 #include "CLanesTranspose.h"
+#include "Shuffles.h"
 
 #include <string.h>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
-// A block of B x B numbers (B = 16 floats or 8 doubles) is transposed in registers: interleaving row r with
-// row r + B/2, log2(B) times over. Blocks at the edges use masked loads and stores where the machine has them.
-
-typedef float f16 __attribute__((ext_vector_type(16), aligned(4)));
-typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
+// A block of B x B numbers (B = 16 floats or 8 doubles) is transposed in registers. Blocks at the edges use masked loads and stores where the machine has them.
 
 // The first n numbers of a row; the rest of the vector is zero, and of memory untouched.
 #ifdef __AVX512F__
@@ -37,22 +34,7 @@ DEFINE_SOME(f, float, f16)
 DEFINE_SOME(d, double, d8)
 #endif
 
-#define LOW_F(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define HIGH_F(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#define LOW_D(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define HIGH_D(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-
 #define DEFINE_TRANSPOSE(SUFFIX, T, V, B, LOG, LOW, HIGH)                                             \
-  static inline __attribute__((always_inline)) void shuffle_##SUFFIX(V *a) {                          \
-    V b[B];                                                                                           \
-    for (int round = 0; round < LOG; round++) {                                                       \
-      for (int r = 0; r < B / 2; r++) {                                                               \
-        b[2 * r] = LOW(a[r], a[r + B / 2]);                                                           \
-        b[2 * r + 1] = HIGH(a[r], a[r + B / 2]);                                                      \
-      }                                                                                               \
-      for (int r = 0; r < B; r++) a[r] = b[r];                                                        \
-    }                                                                                                 \
-  }                                                                                                   \
   static inline void block_##SUFFIX(const T *from, ptrdiff_t from_stride, T *to, ptrdiff_t to_stride) { \
     V a[B];                                                                                           \
     for (int r = 0; r < B; r++) a[r] = *(const V *)(from + r * from_stride);                          \

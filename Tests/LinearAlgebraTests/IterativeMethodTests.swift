@@ -265,6 +265,37 @@ enum Method: String, CaseIterable, Sendable {
     #expect(distance(x, try SparseLUFactorization(grid).solve(right)) < 1e-11)
   }
 
+  /// M = L Lᵀ has the row sums of A, and steps grow far slower with the grid.
+  @Test(arguments: [nil, 1e-2]) func modifiedDecompositionsKeepRowSums(dropTolerance: Double?) throws {
+    let matrix = laplacian([60, 60])
+    let n = matrix.rows
+    let modified = try IncompleteCholeskyPreconditioner(matrix, dropTolerance: dropTolerance, modification: 1)
+    let plain = try IncompleteCholeskyPreconditioner(matrix, dropTolerance: dropTolerance)
+    #expect(modified.shift == 0)
+    // M⁻¹ of A's row sums is a vector of ones.
+    let sums = try matrix.multiply([Double](repeating: 1, count: n))
+    var ones = sums
+    modified.apply(sums, into: &ones, transposed: false)
+    #expect(distance(ones, [Double](repeating: 1, count: n)) < 1e-9)
+    plain.apply(sums, into: &ones, transposed: false)
+    #expect(distance(ones, [Double](repeating: 1, count: n)) > 0.1)
+    let b = (0..<n).map { (Double($0) * 0.1 + 0.3).squareRoot() }
+    let steps = try [modified, plain].map {
+      try Method.conjugateGradients.run(matrix, b, preconditioner: $0).report.iterations
+    }
+    #expect(3 * steps[0] < 2 * steps[1])
+    // Scaled from one row to the next, row sums are far below zero.
+    let uneven = try scaled(matrix, symmetric: true)
+    guard
+      case .argument = failure({ _ = try IncompleteCholeskyPreconditioner(uneven, modification: 1) }),
+      case .argument = failure({ _ = try IncompleteCholeskyPreconditioner(matrix, modification: 1.5) }),
+      case .argument = failure({ _ = try IncompleteCholeskyPreconditioner(matrix, modification: .nan) })
+    else {
+      Issue.record("a modification outside 0...1 was taken")
+      return
+    }
+  }
+
   @Test func failingPivotsRaiseTheDiagonal() throws {
     // Kershaw's matrix: positive definite, and its incomplete decomposition without shift meets a negative pivot.
     let values: [[Double]] = [[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3]]

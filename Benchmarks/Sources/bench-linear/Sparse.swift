@@ -108,7 +108,7 @@ private func probeSparse(_ method: String, grid: Int) throws {
   let b = Tensor((0..<grid * grid).map { Foundation.sin(0.1 * Double($0) + 0.3) })
   let options = LinearSolveOptions(
     method: chosen, stopping: StoppingCriterion(relativeTolerance: 1e-8),
-    preconditioner: method == "cg" ? .incompleteCholesky() : .none)
+    preconditioner: method == "cg" ? .incompleteCholesky(modification: 1) : .none)
   let before = peakMemory() ?? 0
   let ((loss, pullback), forward) = try seconds {
     try vjp(

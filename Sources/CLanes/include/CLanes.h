@@ -47,6 +47,7 @@ static inline __attribute__((always_inline)) void costate_prefetch(const void *f
 // Tells the system, where it listens, that large pages suit this memory: fewer faults and fewer translations.
 void costate_prefer_huge_pages(void *memory, long bytes);
 
+#include "CLanesDecomposition.h"
 #include "CLanesMath.h"
 #include "CLanesReductions.h"
 #include "CLanesStreaming.h"

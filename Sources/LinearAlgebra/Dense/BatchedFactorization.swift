@@ -4,13 +4,13 @@ import Lanes
 
 /// Decompositions of many small dense matrices at once, eight in the lanes of a vector register.
 ///
-/// P A = L U with partial pivoting, every lane with its own pivots, or A = L Lᵀ.
+/// A = L U P with partial pivoting, every matrix with its own pivots, or A = L Lᵀ.
 /// - Complexity: O(count · size³) to make. With AVX-512 and matrices larger than the caches in all, a ninth of the time of as many single
 ///   ones at 8 rows, a fifth at 16, and a third at 32, where reading and writing the matrices takes most of it.
 public final class BatchedFactorization: Sendable {
   /// Which decomposition.
   public enum Kind: Sendable, Hashable {
-    /// P A = L U.
+    /// A = L U P.
     case lu
     /// A = L Lᵀ.
     case cholesky
@@ -22,7 +22,7 @@ public final class BatchedFactorization: Sendable {
   private let kind: Kind
   /// Groups of eight matrices, an element of all eight after the other; on the diagonal reciprocals.
   private let factor: NumberBuffer
-  /// For LU the row that row k was exchanged with, for every lane.
+  /// For LU the column of the pivot of row k, for every lane.
   private let order: Permutations
 
   private typealias Group = SIMD8<Double>
@@ -74,35 +74,43 @@ public final class BatchedFactorization: Sendable {
     let permutations = Permutations(count: kind == .lu ? groups * size * Self.lanes : 0)
     let failed = Shared(value: NumberBuffer(zeros: groups))
     let source = Shared(value: matrices)
-    let rows = Shared(value: UnsafePointer(permutations.base))
+    let rowsLength = kind == .lu ? luMemoryLength(size) : 0
     Self.forEachGroup(
       groups, work: count * size * size * size,
-      makeContext: { NumberBuffer(count: usesScratch ? groupLength : 0) }
+      makeContext: {
+        (
+          rows: NumberBuffer(count: rowsLength), factors: NumberBuffer(count: usesScratch ? groupLength : 0),
+          solutions: NumberBuffer(count: Self.memoryLength(size, systems?.columns ?? 0))
+        )
+      }
     ) { scratch, group in
       let first = group * Self.lanes
+      let used = min(Self.lanes, count - first)
       let kept = memory.base + (keepsFactors ? group * groupLength : 0)
-      let base = UnsafeMutableRawPointer(usesScratch ? scratch.base : kept).assumingMemoryBound(
+      let base = UnsafeMutableRawPointer(usesScratch ? scratch.factors.base : kept).assumingMemoryBound(
         to: Group.self)
-      loadRows(
-        source.value + first * size * size, stride: size * size, count: size * size,
-        lanes: min(Self.lanes, count - first), into: base, repeatsLast: true)
-      let isSafe =
-        areFinite(base, count: size * size)
-        && (kind == .lu
-          ? decomposeLU(
-            base, size, permutations.base + group * size * Self.lanes,
-            // Of the last group something that is there anyway.
-            next: group + 1 < count / Self.lanes
-              ? UnsafeRawPointer(source.value + (first + Self.lanes) * size * size) : UnsafeRawPointer(base))
-          : decomposeCholesky(base, size))
+      let order = permutations.base + (kind == .lu ? group * size * Self.lanes : 0)
+      let isSafe: Bool
+      switch kind {
+      case .lu:
+        let start = source.value + first * size * size
+        isSafe = decomposeLU(
+          start, size, count: used, memory: scratch.rows.base, into: base, order,
+          ahead: group + 1 < count / Self.lanes ? start + Self.lanes * size * size : nil)
+      case .cholesky:
+        loadRows(
+          source.value + first * size * size, stride: size * size, count: size * size, lanes: used,
+          into: base, repeatsLast: true)
+        isSafe = areFinite(base, count: size * size) && decomposeCholesky(base, size)
+      }
       failed.value.base[group] = isSafe ? 0 : 1
       if isStreamed { costate_copy_streaming(base, kept, groupLength * 8) }
       guard let systems, size > 0, systems.columns > 0 else { return }
       let length = size * systems.columns
       Self.solveGroup(
-        base, rows.value + (kind == .lu ? group * size * Self.lanes : 0), kind, size: size,
+        base, ahead: nil, order, kind, size: size,
         systems.b + first * length, systems.x + first * length, columns: systems.columns,
-        transposed: systems.isTransposed, lanes: 0..<min(Self.lanes, count - first))
+        transposed: systems.isTransposed, lanes: 0..<used, memory: scratch.solutions)
     }
     order = permutations
     // Groups with a small pivot are looked at one matrix at a time; there the errors say what is wrong.
@@ -135,7 +143,10 @@ public final class BatchedFactorization: Sendable {
     let groups = systems.lowerBound / Self.lanes..<(systems.upperBound + Self.lanes - 1) / Self.lanes
     let (source, target) = (Shared(value: b), Shared(value: x))
     let (size, kind, factor, order, count) = (size, kind, factor, order, count)
-    Self.forEachGroup(groups.count, work: systems.count * size * length, makeContext: {}) { _, place in
+    Self.forEachGroup(
+      groups.count, work: systems.count * size * length,
+      makeContext: { NumberBuffer(count: Self.memoryLength(size, columns)) }
+    ) { memory, place in
       let group = groups.lowerBound + place
       let base = UnsafeRawPointer(factor.base + group * size * size * Self.lanes)
         .assumingMemoryBound(to: Group.self)
@@ -143,52 +154,71 @@ public final class BatchedFactorization: Sendable {
       let end = min((group + 1) * Self.lanes, systems.upperBound, count)
       let start = (first - systems.lowerBound) * length
       Self.solveGroup(
-        base, order.base + (kind == .lu ? group * size * Self.lanes : 0), kind, size: size,
+        base, ahead: group + 1 < groups.upperBound ? base + size * size : nil,
+        order.base + (kind == .lu ? group * size * Self.lanes : 0), kind, size: size,
         source.value + start, target.value + start, columns: columns, transposed: transposed,
-        lanes: first - group * Self.lanes..<end - group * Self.lanes)
+        lanes: first - group * Self.lanes..<end - group * Self.lanes, memory: memory)
       withExtendedLifetime((factor, order)) {}
     }
   }
 
+  /// Numbers of memory for solving.
+  private static func memoryLength(_ size: Int, _ columns: Int) -> Int { 2 * size * columns * lanes }
   /// Solves for the systems in some lanes of a group; `b` and `x` begin with the first of them.
   private static func solveGroup(
-    _ factor: UnsafePointer<Group>, _ order: UnsafePointer<Int32>, _ kind: Kind, size: Int,
+    _ factor: UnsafePointer<Group>, ahead: UnsafePointer<Group>?, _ order: UnsafePointer<Int32>, _ kind: Kind,
+    size: Int,
     _ b: UnsafePointer<Double>, _ x: UnsafeMutablePointer<Double>, columns: Int, transposed: Bool,
-    lanes: Range<Int>
+    lanes: Range<Int>, memory: NumberBuffer
   ) {
     let length = size * columns
-    withUnsafeTemporaryAllocation(byteCount: length * Self.lanes * 8, alignment: 64) { memory in
-      let y = memory.baseAddress!.bindMemory(to: Group.self, capacity: length)
-      let numbers = memory.baseAddress!.assumingMemoryBound(to: Double.self)
-      // A part of a group stands in its own lanes.
-      if lanes.lowerBound == 0 {
-        loadRows(b, stride: length, count: length, lanes: lanes.upperBound, into: y)
-      } else {
-        y.update(repeating: Group(repeating: 0), count: length)
-        for lane in lanes {
-          for k in 0..<length { numbers[k * Self.lanes + lane] = b[(lane - lanes.lowerBound) * length + k] }
-        }
-      }
-      switch kind {
-      case .lu:
-        if !transposed {
-          permute(y, size, columns, order, isInverse: false)
-          substitute(factor, y, size, columns, lower: true, transposed: false, isUnit: true)
-          substitute(factor, y, size, columns, lower: false, transposed: false, isUnit: false)
+    let y = UnsafeMutableRawPointer(memory.base).assumingMemoryBound(to: Group.self)
+    // A row for every lane. A part of a group stands in its own lanes, and those of a permutation on their way.
+    let rows = UnsafeMutableRawPointer(y + length).assumingMemoryBound(to: Double.self)
+    let (isPermutedBefore, isPermutedAfter) = (kind == .lu && transposed, kind == .lu && !transposed)
+    if lanes.lowerBound == 0, !isPermutedBefore {
+      loadRows(b, stride: length, count: length, lanes: lanes.upperBound, into: y)
+    } else {
+      for lane in 0..<Self.lanes {
+        let (row, given) = (rows + lane * length, b + (lane - lanes.lowerBound) * length)
+        if !lanes.contains(lane) {
+          row.update(repeating: 0, count: length)
+        } else if isPermutedBefore {
+          moveRows(size, columns, order + lane) { k, pivot in (given + pivot, row + k) }
         } else {
-          substitute(factor, y, size, columns, lower: false, transposed: true, isUnit: false)
-          substitute(factor, y, size, columns, lower: true, transposed: true, isUnit: true)
-          permute(y, size, columns, order, isInverse: true)
+          row.update(from: given, count: length)
         }
-      case .cholesky:
-        substitute(factor, y, size, columns, lower: true, transposed: false, isUnit: false)
-        substitute(factor, y, size, columns, lower: true, transposed: true, isUnit: false)
       }
-      if lanes.lowerBound == 0 {
-        storeRows(UnsafePointer(y), count: length, lanes: lanes.upperBound, into: x, stride: length)
-      } else {
-        for lane in lanes {
-          for k in 0..<length { x[(lane - lanes.lowerBound) * length + k] = numbers[k * Self.lanes + lane] }
+      loadRows(rows, stride: length, count: length, lanes: Self.lanes, into: y)
+    }
+    // A = L U P, so Aᵀ = Pᵀ Uᵀ Lᵀ; or A = L Lᵀ.
+    switch kind {
+    case .lu where transposed:
+      substitute(factor, y, size, columns, lower: false, transposed: true, isUnit: true, ahead: ahead)
+      substitute(
+        factor, y, size, columns, lower: true, transposed: true, isUnit: false,
+        ahead: ahead.map { $0 + size * size / 2 })
+    case .lu:
+      substitute(factor, y, size, columns, lower: true, transposed: false, isUnit: false, ahead: ahead)
+      substitute(
+        factor, y, size, columns, lower: false, transposed: false, isUnit: true,
+        ahead: ahead.map { $0 + size * size / 2 })
+    case .cholesky:
+      substitute(factor, y, size, columns, lower: true, transposed: false, isUnit: false, ahead: ahead)
+      substitute(
+        factor, y, size, columns, lower: true, transposed: true, isUnit: false,
+        ahead: ahead.map { $0 + size * size / 2 })
+    }
+    if lanes.lowerBound == 0, !isPermutedAfter {
+      storeRows(UnsafePointer(y), count: length, lanes: lanes.upperBound, into: x, stride: length)
+    } else {
+      storeRows(UnsafePointer(y), count: length, lanes: Self.lanes, into: rows, stride: length)
+      for lane in lanes {
+        let (row, result) = (rows + lane * length, x + (lane - lanes.lowerBound) * length)
+        if isPermutedAfter {
+          moveRows(size, columns, order + lane) { k, pivot in (UnsafePointer(row + k), result + pivot) }
+        } else {
+          result.update(from: row, count: length)
         }
       }
     }
@@ -224,217 +254,5 @@ private final class Permutations: @unchecked Sendable {
   init(count: Int) {
     memory = NumberBuffer(count: (count + 1) / 2)
     base = UnsafeMutableRawPointer(memory.base).bindMemory(to: Int32.self, capacity: max(count, 1))
-  }
-}
-
-/// In place, row by row; false if a pivot of some lane is zero, not finite, or small beside the largest.
-/// - Parameter next: memory of n · n vectors that will be read next.
-private func decomposeLU(
-  _ a: UnsafeMutablePointer<SIMD8<Double>>, _ n: Int, _ order: UnsafeMutablePointer<Int32>,
-  next: UnsafeRawPointer
-) -> Bool {
-  let lanes = 8
-  var least = SIMD8<Double>(repeating: .infinity)
-  var most = SIMD8<Double>(repeating: 0)
-  var k = 0
-  while k < n {
-    var best = a[k &* n &+ k].magnitude
-    var place = SIMD8<Int64>(repeating: Int64(truncatingIfNeeded: k))
-    costate_prefetch(next + k &* n &* 64, n &* 64)
-    var i = k &+ 1
-    while i < n {
-      let candidate = a[i &* n &+ k].magnitude
-      let isLarger = best .< candidate
-      best = best.replacing(with: candidate, where: isLarger)
-      place = place.replacing(with: SIMD8(repeating: Int64(truncatingIfNeeded: i)), where: isLarger)
-      i = i &+ 1
-    }
-    least = SIMD8.minimum(best, least)
-    most = SIMD8.maximum(best, most)
-    withUnsafeBytes(of: place) { bytes in
-      let rows = bytes.baseAddress!.assumingMemoryBound(to: Int64.self)
-      var lane = 0
-      while lane < lanes {
-        order[k &* lanes &+ lane] = Int32(truncatingIfNeeded: rows[lane])
-        lane = lane &+ 1
-      }
-      // Each row is exchanged for all lanes at once, as whole vectors: loads after stores of parts would wait. Rows are collected as
-      // bits, 64 at a time.
-      var window = k & ~63
-      while window < n {
-        var bits: UInt64 = 0
-        lane = 0
-        while lane < lanes {
-          // Nothing is left of a shift by more than 63 bits, or by a negative number of them.
-          bits |= UInt64(1) << (rows[lane] &- Int64(truncatingIfNeeded: window))
-          lane = lane &+ 1
-        }
-        if window <= k { bits &= ~(1 &<< UInt64(truncatingIfNeeded: k &- window)) }
-        while bits != 0 {
-          let row = window &+ bits.trailingZeroBitCount
-          bits &= bits &- 1
-          exchange(
-            a + k &* n, a + row &* n, n, place .== SIMD8(repeating: Int64(truncatingIfNeeded: row)))
-        }
-        window = window &+ 64
-      }
-    }
-    let inverse = 1.0 / a[k &* n &+ k]
-    a[k &* n &+ k] = inverse
-    let pivotRow = a + k &* n
-    i = k &+ 1
-    // Two rows at once read the pivot's row half as often.
-    while i &+ 2 <= n {
-      let (first, second) = (a + i &* n, a + (i &+ 1) &* n)
-      let factors = (first[k] * inverse, second[k] * inverse)
-      (first[k], second[k]) = factors
-      let negative = (-factors.0, -factors.1)
-      var j = k &+ 1
-      while j < n {
-        first[j] = SIMD8.multiplyAdd(negative.0, pivotRow[j], first[j])
-        second[j] = SIMD8.multiplyAdd(negative.1, pivotRow[j], second[j])
-        j = j &+ 1
-      }
-      i = i &+ 2
-    }
-    if i < n {
-      let row = a + i &* n
-      let factor = row[k] * inverse
-      row[k] = factor
-      var j = k &+ 1
-      while j < n {
-        row[j] = SIMD8.multiplyAdd(-factor, pivotRow[j], row[j])
-        j = j &+ 1
-      }
-    }
-    k = k &+ 1
-  }
-  // NaN compares false.
-  return n == 0 || all((least .>= 1e-8 * most) .& (most .< SIMD8(repeating: .infinity)))
-}
-
-/// Exchanges two rows in some of the lanes.
-@inline(__always)
-private func exchange(
-  _ first: UnsafeMutablePointer<SIMD8<Double>>, _ second: UnsafeMutablePointer<SIMD8<Double>>, _ n: Int,
-  _ mask: SIMDMask<SIMD8<Int64>>
-) {
-  var j = 0
-  while j < n {
-    let (x, y) = (first[j], second[j])
-    first[j] = x.replacing(with: y, where: mask)
-    second[j] = y.replacing(with: x, where: mask)
-    j = j &+ 1
-  }
-}
-
-/// L in the lower half, in place; false if a pivot of some lane is not positive, not finite, or small beside the largest, or the matrix
-/// is not symmetric.
-private func decomposeCholesky(_ a: UnsafeMutablePointer<SIMD8<Double>>, _ n: Int) -> Bool {
-  var least = SIMD8<Double>(repeating: .infinity)
-  var most = SIMD8<Double>(repeating: 0)
-  var difference = SIMD8<Double>(repeating: 0)
-  var largest = SIMD8<Double>(repeating: 0)
-  for i in 0..<n {
-    for j in 0..<i {
-      difference = SIMD8.maximum(difference, (a[i &* n &+ j] - a[j &* n &+ i]).magnitude)
-      largest = SIMD8.maximum(largest, a[i &* n &+ j].magnitude)
-    }
-    largest = SIMD8.maximum(largest, a[i &* n &+ i].magnitude)
-  }
-  var k = 0
-  while k < n {
-    let pivot = a[k &* n &+ k]
-    least = SIMD8.minimum(pivot, least)
-    most = SIMD8.maximum(pivot, most)
-    let inverse = 1.0 / pivot.squareRoot
-    a[k &* n &+ k] = inverse
-    var i = k &+ 1
-    while i < n {
-      a[i &* n &+ k] = a[i &* n &+ k] * inverse
-      let negative = -a[i &* n &+ k]
-      var j = k &+ 1
-      while j <= i {
-        a[i &* n &+ j] = SIMD8.multiplyAdd(negative, a[j &* n &+ k], a[i &* n &+ j])
-        j = j &+ 1
-      }
-      i = i &+ 1
-    }
-    k = k &+ 1
-  }
-  let isSymmetric = difference .<= 1e-10 * largest
-  return n == 0
-    || all(
-      (least .>= 1e-8 * most) .& (least .> SIMD8(repeating: 0)) .& (most .< SIMD8(repeating: .infinity))
-        .& isSymmetric)
-}
-
-/// In place: rows in the order of P A, or back, by the exchanges of the decomposition.
-private func permute(
-  _ y: UnsafeMutablePointer<SIMD8<Double>>, _ n: Int, _ columns: Int, _ order: UnsafePointer<Int32>,
-  isInverse: Bool
-) {
-  let lanes = 8
-  let numbers = UnsafeMutableRawPointer(y).assumingMemoryBound(to: Double.self)
-  var step = 0
-  while step < n {
-    let k = isInverse ? n &- 1 &- step : step
-    var lane = 0
-    while lane < lanes {
-      let first = numbers + (k &* columns &* lanes &+ lane)
-      let second = numbers + (Int(order[k &* lanes &+ lane]) &* columns &* lanes &+ lane)
-      var c = 0
-      while c < columns {
-        let kept = first[c &* lanes]
-        first[c &* lanes] = second[c &* lanes]
-        second[c &* lanes] = kept
-        c = c &+ 1
-      }
-      lane = lane &+ 1
-    }
-    step = step &+ 1
-  }
-}
-
-/// In place: T⁻¹ y or T⁻ᵀ y with a half of a, whose rows are read one after the other.
-private func substitute(
-  _ a: UnsafePointer<SIMD8<Double>>, _ y: UnsafeMutablePointer<SIMD8<Double>>, _ n: Int, _ columns: Int,
-  lower: Bool, transposed: Bool, isUnit: Bool
-) {
-  // Lower, or upper transposed: from the first row to the last.
-  let isForward = lower != transposed
-  var step = 0
-  while step < n {
-    let i = isForward ? step : n &- 1 &- step
-    let row = a + i &* n
-    let (first, last) = lower ? (0, i) : (i &+ 1, n)
-    var c = 0
-    while c < columns {
-      if transposed {
-        // What has been solved for leaves the equations that follow.
-        let known = isUnit ? y[i &* columns &+ c] : y[i &* columns &+ c] * row[i]
-        y[i &* columns &+ c] = known
-        let negative = -known
-        var j = first
-        while j < last {
-          y[j &* columns &+ c] = SIMD8.multiplyAdd(row[j], negative, y[j &* columns &+ c])
-          j = j &+ 1
-        }
-      } else {
-        // Two sums, as one would wait for its own additions.
-        var sums = (y[i &* columns &+ c], SIMD8<Double>(repeating: 0))
-        var j = first
-        while j &+ 2 <= last {
-          sums.0 = SIMD8.multiplyAdd(-row[j], y[j &* columns &+ c], sums.0)
-          sums.1 = SIMD8.multiplyAdd(-row[j &+ 1], y[(j &+ 1) &* columns &+ c], sums.1)
-          j = j &+ 2
-        }
-        if j < last { sums.0 = SIMD8.multiplyAdd(-row[j], y[j &* columns &+ c], sums.0) }
-        let sum = sums.0 + sums.1
-        y[i &* columns &+ c] = isUnit ? sum : sum * row[i]
-      }
-      c = c &+ 1
-    }
-    step = step &+ 1
   }
 }

@@ -55,8 +55,9 @@ public enum PreconditionerChoice: Sendable, Hashable {
   case blockJacobi(size: Int)
   /// Symmetric successive over-relaxation.
   case ssor(relaxation: Double = 1)
-  /// Incomplete Cholesky decomposition, on the operator's pattern, or with fill above a tolerance.
-  case incompleteCholesky(dropTolerance: Double? = nil)
+  /// Incomplete Cholesky decomposition, on the operator's pattern, or with fill above a tolerance. Modified, a fraction in 0...1 of what
+  /// is dropped moves to the diagonal: with 1 far fewer iterations for discretised elliptic equations.
+  case incompleteCholesky(dropTolerance: Double? = nil, modification: Double = 0)
   /// Incomplete LU decomposition on the operator's pattern.
   case incompleteLU
 }

@@ -196,8 +196,9 @@ extension NumericOperator {
     case .jacobi: return try JacobiPreconditioner(diagonal: try elementsOfDiagonal())
     case .blockJacobi(let size): return try BlockJacobiPreconditioner(sparse(), blockSize: size)
     case .ssor(let relaxation): return try SSORPreconditioner(sparse(), relaxation: relaxation)
-    case .incompleteCholesky(let tolerance):
-      return try IncompleteCholeskyPreconditioner(sparse(), dropTolerance: tolerance)
+    case .incompleteCholesky(let tolerance, let modification):
+      return try IncompleteCholeskyPreconditioner(
+        sparse(), dropTolerance: tolerance, modification: modification)
     case .incompleteLU: return try IncompleteLUPreconditioner(sparse())
     }
   }
