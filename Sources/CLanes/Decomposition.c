@@ -23,6 +23,12 @@ enum { MATRICES = 8, LARGEST = 8 };
 INLINE d8 keep(uint64_t lanes, d8 x) { return (d8)_mm512_maskz_mov_pd((__mmask8)lanes, (__m512d)x); }
 // x in some lanes, y in the others.
 INLINE d8 choose(uint64_t lanes, d8 x, d8 y) { return (d8)_mm512_mask_mov_pd((__m512d)y, (__mmask8)lanes, (__m512d)x); }
+// A number in every lane, by its load: left alone, the compiler computes with one lane and spreads the result.
+INLINE d8 everywhere(const double *number) {
+  d8 x = *number;
+  __asm__("" : "+v"(x));
+  return x;
+}
 typedef __m512i Place;
 // The place of the largest number in the lanes that count, in every lane.
 INLINE Place largest(const d8 *x, uint64_t lanes, int V) {
@@ -57,6 +63,7 @@ INLINE d8 gather(const d8 *x, const int32_t *places, int V) {
   return pick(x, _mm512_cvtepi32_epi64(_mm256_load_si256((const __m256i *)places)), V);
 }
 #else
+INLINE d8 everywhere(const double *number) { return *number; }
 typedef int Place;
 INLINE d8 choose(uint64_t lanes, d8 x, d8 y) {
   for (int lane = 0; lane < 8; lane++) y[lane] = lanes >> lane & 1 ? x[lane] : y[lane];
@@ -129,12 +136,12 @@ INLINE void decompose(double *rows, ptrdiff_t n, int together, int32_t *order, c
       EACH(v) u1[v] = states[g].u1[v], u2[v] = states[g].u2[v];
       const int first = order[k * MATRICES + g], second = order[(k + 1) * MATRICES + g];
       // What the first row does to the second's column.
-      const double between = ((double *)states[g].u1)[second];
+      const d8 between = ((double *)states[g].u1)[second];
       double *row = rows + g * size + (k + 2) * width;
       const char *soon = (const char *)(ahead + (g * n + k) * n);
       for (ptrdiff_t byte = 0; byte < 2 * n * (ptrdiff_t)sizeof(double); byte += 64) __builtin_prefetch(soon + byte, 0, 2);
       for (ptrdiff_t i = k + 2; i < n; i++, row += width) {
-        d8 factor1 = row[first], factor2 = row[second] - row[first] * between;
+        d8 factor1 = row[first], factor2 = everywhere(row + second) - factor1 * between;
         EACH(v) ((d8 *)row)[v] = (((d8 *)row)[v] - factor1 * u1[v]) - factor2 * u2[v];
       }
     }
