@@ -44,6 +44,8 @@ public struct SolveControl: Sendable {
   public var cancellation: SolveCancellation?
   /// Called at the initial point and after every iteration; the solve is cancelled if it returns false.
   public var monitor: (@Sendable (SolveProgress) -> Bool)?
+  /// The task that waits for the thread of this solve.
+  var caller: CallingTask?
 
   /// Limits; what is left out has the value written here.
   public init(
@@ -57,7 +59,7 @@ public struct SolveControl: Sendable {
 
   /// True if the solve may go on after this iteration.
   func goesOn(_ progress: SolveProgress) -> Bool {
-    if cancellation?.isCancelled == true || Task.isCancelled { return false }
+    if cancellation?.isCancelled == true || Task.isCancelled || caller?.isCancelled == true { return false }
     return monitor?(progress) ?? true
   }
 }

@@ -20,6 +20,9 @@ public func withFiniteChecks<Result>(_ body: () throws -> Result) throws -> Resu
   return try TensorContext.$current.withValue(context) { try withTensorErrors(body) }
 }
 
+/// Whether the calling task is inside of ``withFiniteChecks(_:)``.
+package var checksFiniteValues: Bool { TensorContext.current.checksFinite }
+
 extension Primitive {
   /// Computes the results; inside of ``withFiniteChecks(_:)`` throws if one is not finite.
   func checkedEvaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {

@@ -84,8 +84,11 @@ package final class ResidentProgram<L: Lane> {
     loads.deallocate()
   }
 
-  /// Reads the fixed inputs.
-  package func load() { load(0..<fixedCount) }
+  /// Reads the fixed inputs, and forgets failures.
+  package func load() {
+    failure = nil
+    load(0..<fixedCount)
+  }
 
   @inline(__always)
   private func load(_ places: Range<Int>) {

@@ -116,9 +116,8 @@ private struct FixedPointCall {
     layer = ImplicitLayer(
       name: name, residual: residual, unknownCount: count,
       solver: FixedPointSolver(
-        programs: VectorPrograms(residual, unknowns: count),
-        core: FixedPointCore(
-          depth: depth, tolerance: options.tolerance ?? (isSingle ? 1e-5 : 1e-10), control: options.control)),
+        programs: VectorPrograms(residual, unknowns: count), depth: depth,
+        tolerance: options.tolerance ?? (isSingle ? 1e-5 : 1e-10), control: options.control),
       differentiation: options.differentiation, reports: reports, traceLength: traceLength)
   }
   func run() throws -> [Tensor] {
@@ -126,7 +125,7 @@ private struct FixedPointCall {
   }
   /// Picard's steps, recorded.
   func unrolled(_ iterations: (all: Int, differentiated: Int)) throws -> [Tensor] {
-    guard (layer.solver as? FixedPointSolver)?.core.depth == 0 else {
+    guard (layer.solver as? FixedPointSolver)?.depth == 0 else {
       throw ImplicitLayerError.argument(
         "fixedPoint: the iteration that can be unrolled is Picard's; differentiate Anderson's method implicitly"
       )
@@ -141,20 +140,27 @@ private struct FixedPointCall {
   }
 }
 
-private struct FixedPointSolver: NativeSolver {
+private struct FixedPointSolver: IndependentSolver {
   let programs: VectorPrograms
-  let core: FixedPointCore
+  /// Steps that Anderson's method looks back; zero for Picard's.
+  let depth: Int
+  let tolerance: Double
+  let control: SolveControl
+  let idle = IdleSolvers()
 
-  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
-    let damping = settings[0].values(Double.self)[0]
-    guard damping.isFinite, damping != 0 else {
-      throw ImplicitLayerError.argument("fixedPoint: the damping must be finite and not zero, not \(damping)")
+  var size: Int { programs.unknownCount }
+
+  func problemSolver() -> ProblemSolver {
+    let function = VectorFunction(programs)
+    var core = FixedPointCore(function, depth: depth, tolerance: tolerance)
+    return { numbers, problem, control in
+      let damping = numbers.setting(0, problem)[0]
+      guard damping.isFinite, damping != 0 else {
+        throw ImplicitLayerError.argument(
+          "fixedPoint: the damping must be finite and not zero, not \(damping)")
+      }
+      function.bind(numbers, problem)
+      return try core.run(from: numbers.guess(problem), damping: damping, control: control)
     }
-    let result = try core.run(
-      try VectorFunction(programs, parameters: parameters), from: try Unknowns.vector(guess), damping: damping
-    )
-    return NativeSolution(
-      unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
-      details: result.details)
   }
 }

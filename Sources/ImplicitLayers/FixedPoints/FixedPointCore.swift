@@ -1,18 +1,27 @@
 /// Picard's iteration with damping, or Anderson's acceleration of it, for F(y) = f(y) − y.
 struct FixedPointCore {
   /// Steps that Anderson's method looks back; zero for Picard's.
-  var depth: Int
-  var tolerance: Double
-  var control: SolveControl
+  let depth: Int
+  let tolerance: Double
+  let function: VectorFunction
+  // Memory of all solves.
+  private var (value, lastValue, lastY, next): ([Double], [Double], [Double], [Double])
+  private var history: AndersonHistory
 
-  func run(_ function: VectorFunction, from start: [Double], damping: Double) throws -> CoreResult {
+  init(_ function: VectorFunction, depth: Int, tolerance: Double) {
+    (self.function, self.depth, self.tolerance) = (function, depth, tolerance)
     let n = function.n
+    (value, lastValue, lastY, next) = (zeros(n), zeros(n), zeros(n), zeros(n))
+    history = AndersonHistory(size: n, depth: min(depth, n))
+  }
+
+  mutating func run(from start: [Double], damping: Double, control: SolveControl) throws -> CoreResult {
+    let (n, function) = (function.n, function)
     var y = start
     var recorder = SolveRecorder(control)
-    var (value, lastValue, lastY, next) = (zeros(n), zeros(n), zeros(n), zeros(n))
+    history.reset()
     var best = (y: y, measure: Double.infinity)
     var lastStep = 0.0
-    var history = AndersonHistory(size: n, depth: min(depth, n))
     func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
       recorder.result(
         status, best.y, function, measure: best.measure, value: best.measure, details)
@@ -44,8 +53,7 @@ struct FixedPointCore {
       if depth > 0, iteration > 0, measure.isFinite {
         history.append(point: y, lastPoint: lastY, value: value, lastValue: lastValue)
       }
-      lastY = y
-      lastValue = value
+      for k in 0..<n { (lastY[k], lastValue[k]) = (y[k], value[k]) }
       set(&next, y, plus: damping, value)
       history.correct(&next, value, damping: damping)
       if !areFinite(next) {
@@ -65,48 +73,48 @@ struct FixedPointCore {
 private struct AndersonHistory {
   private let size: Int
   private let depth: Int
-  private var points: [[Double]] = []
-  private var values: [[Double]] = []
-  var count: Int { points.count }
+  /// Row-major matrices whose columns are differences; columns that are not used are zero.
+  private var points: [Double]
+  private var values: [Double]
+  private var place = 0
+  private(set) var count = 0
+  private var qr: PivotedFactorization
+  private var (projected, gamma): ([Double], [Double])
 
   init(size: Int, depth: Int) {
     self.size = size
     self.depth = depth
+    points = zeros(size * depth)
+    values = points
+    qr = PivotedFactorization(rows: size, columns: depth)
+    (projected, gamma) = (zeros(size), zeros(depth))
   }
   mutating func reset() {
-    points.removeAll()
-    values.removeAll()
+    for k in points.indices { (points[k], values[k]) = (0, 0) }
+    (place, count) = (0, 0)
   }
   mutating func append(point: [Double], lastPoint: [Double], value: [Double], lastValue: [Double]) {
-    guard depth > 0 else { return }
-    var (step, change) = (point, value)
-    add(-1, lastPoint, to: &step)
-    add(-1, lastValue, to: &change)
-    guard norm2(change) > 0 else { return }
-    if points.count == depth {
-      points.removeFirst()
-      values.removeFirst()
+    guard depth > 0, (0..<size).contains(where: { value[$0] != lastValue[$0] }) else { return }
+    for i in 0..<size {
+      points[i * depth + place] = point[i] - lastPoint[i]
+      values[i * depth + place] = value[i] - lastValue[i]
     }
-    points.append(step)
-    values.append(change)
+    place = (place + 1) % depth
+    count = min(count + 1, depth)
   }
-  func correct(_ next: inout [Double], _ value: [Double], damping: Double) {
-    let columns = values.count
-    guard columns > 0 else { return }
-    var matrix = zeros(size * columns)
-    for (j, change) in values.enumerated() { for i in 0..<size { matrix[i * columns + j] = change[i] } }
-    var qr = PivotedFactorization(rows: size, columns: columns)
-    qr.factorize(matrix)
-    var projected = value
+  mutating func correct(_ next: inout [Double], _ value: [Double], damping: Double) {
+    guard count > 0 else { return }
+    qr.factorize(values)
+    for i in 0..<size { projected[i] = value[i] }
     qr.applyTransposedQ(&projected)
-    var gamma = zeros(columns)
     // Differences that depend on each other to rounding are left out.
-    let limit = 1e-10 * (qr.diagonal.first?.magnitude ?? 0)
-    let rank = min(qr.diagonal.firstIndex { $0.magnitude <= limit } ?? columns, size)
+    let limit = 1e-10 * qr.diagonal[0].magnitude
+    let rank = min(qr.diagonal.firstIndex { $0.magnitude <= limit } ?? depth, size)
     qr.solve(projected, into: &gamma, rank: rank)
-    for j in 0..<columns {
-      add(-gamma[j], points[j], to: &next)
-      add(-damping * gamma[j], values[j], to: &next)
+    for i in 0..<size {
+      var sum = 0.0
+      for j in 0..<depth { sum += gamma[j] * (points[i * depth + j] + damping * values[i * depth + j]) }
+      next[i] -= sum
     }
   }
 }

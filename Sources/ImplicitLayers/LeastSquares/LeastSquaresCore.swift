@@ -13,25 +13,40 @@ struct LeastSquaresCore {
     /// ‖F‖∞.
     case root(tolerance: Double)
   }
-  var step: Step
-  var goal: Goal
+  let step: Step
+  let goal: Goal
   /// Steps shorter than this fraction of the unknowns, both scaled by D, end the iteration.
-  var stepTolerance = 1e-14
-  var loss = RobustLoss.squared
-  var bounds: BoxBounds?
-  var control: SolveControl
+  private let stepTolerance = 1e-14
+  let loss: RobustLoss
+  let function: VectorFunction
+  // Memory of all solves: residuals, the Jacobian, steps.
+  private var (r, scaled, trialResidual, projected, image): ([Double], [Double], [Double], [Double], [Double])
+  private var (gradient, d, trial, scale, norms): ([Double], [Double], [Double], [Double], [Double])
+  private var steepest: [Double]
+  private var jacobian: [Double]
+  private var isFree: [Bool]
+  private var qr: PivotedFactorization
+  private var parameter: LevenbergParameter
 
-  func run(_ function: VectorFunction, from start: [Double]) throws -> CoreResult {
+  init(_ function: VectorFunction, step: Step, goal: Goal, loss: RobustLoss = .squared) {
+    let (m, n) = (function.m, function.n)
+    (self.function, self.step, self.goal, self.loss) = (function, step, goal, loss)
+    (r, scaled, trialResidual, projected, image) = (zeros(m), zeros(m), zeros(m), zeros(m), zeros(m))
+    (gradient, d, trial, scale, norms) = (zeros(n), zeros(n), zeros(n), zeros(n), zeros(n))
+    steepest = zeros(n)
+    jacobian = zeros(m * n)
+    isFree = [Bool](repeating: true, count: n)
+    qr = PivotedFactorization(rows: m, columns: n)
+    parameter = LevenbergParameter(size: n)
+  }
+
+  mutating func run(from start: [Double], bounds: BoxBounds?, control: SolveControl) throws -> CoreResult {
     let (m, n) = (function.m, function.n)
     var x = start
     bounds?.clamp(&x)
     var recorder = SolveRecorder(control)
-    var (r, scaled, trialResidual, jacobian) = (zeros(m), zeros(m), zeros(m), zeros(m * n))
-    var (gradient, d, trial, image, scale) = (zeros(n), zeros(n), zeros(n), zeros(m), zeros(n))
-    var qr = PivotedFactorization(rows: m, columns: n)
-    var parameter = LevenbergParameter()
-    var isFree = [Bool](repeating: true, count: n)
-    var norms = zeros(n)
+    parameter.lambda = 0
+    for k in 0..<n { scale[k] = 0 }
     var (radius, lastStep) = (0.0, 0.0)
     // Where rounding hides what steps gain, they go on as long as the measure falls by half.
     var hiddenMeasure = Double.infinity
@@ -44,19 +59,26 @@ struct LeastSquaresCore {
         return recorder.result(
           .nonFinite, x, function, measure: .infinity, value: cost, "the Jacobian is not finite")
       }
-      scaled = r
+      for k in 0..<m { scaled[k] = r[k] }
       for k in 0..<n { norms[k] = 0 }
-      let residualSize = loss.scale(&scaled) { row, factor, slope in
-        for j in 0..<n {
-          norms[j] += slope * jacobian[row * n + j] * jacobian[row * n + j]
-          jacobian[row * n + j] *= factor
+      let residualSize: Double
+      if loss == .squared {
+        residualSize = norm2(scaled)
+      } else {
+        var residual = scaled
+        residualSize = loss.scale(&residual) { row, factor, slope in
+          for j in 0..<n {
+            norms[j] += slope * jacobian[row * n + j] * jacobian[row * n + j]
+            jacobian[row * n + j] *= factor
+          }
         }
+        scaled = residual
       }
       multiply(jacobian, rows: m, columns: n, scaled, into: &gradient, transposed: true)
       for k in 0..<n { isFree[k] = bounds?.isFree(x, gradient, k) ?? true }
       qr.factorize(jacobian, isFree: isFree)
       for k in 0..<n { norms[k] = loss == .squared ? qr.columnNorms[k] : norms[k].squareRoot() }
-      let measure = measure(r, residualSize, gradient, norms, isFree)
+      let measure = measure(residualSize)
       func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
         recorder.result(status, x, function, measure: measure, value: cost, details)
       }
@@ -75,7 +97,7 @@ struct LeastSquaresCore {
       }
       let size = scaledNorm(x, scale)
       if iteration == 0 { radius = firstRadius * (size > 0 ? size : 1) }
-      var projected = scaled
+      for k in 0..<m { projected[k] = scaled[k] }
       qr.applyTransposedQ(&projected)
       // Until a step is accepted.
       var isFirstTrial = true
@@ -84,15 +106,16 @@ struct LeastSquaresCore {
         switch step {
         case .gaussNewton:
           if isFirstTrial {
-            qr.solve(projected.map { -$0 }, into: &d, rank: rank)
+            qr.solve(projected, into: &d, rank: rank)
+            for k in 0..<n { d[k] = -d[k] }
           } else {
             for k in 0..<n { d[k] *= 0.5 }
           }
           length = scaledNorm(d, scale)
         case .levenbergMarquardt:
-          length = parameter.step(qr, projected, scale: scale, radius: radius, into: &d)
+          length = parameter.step(&qr, projected, scale: scale, radius: radius, into: &d)
         case .dogleg:
-          length = doglegStep(qr, projected, jacobian, gradient, isFree, scale, radius, rank, into: &d)
+          length = doglegStep(radius, rank)
         }
         let isFullStep =
           switch step {
@@ -148,13 +171,13 @@ struct LeastSquaresCore {
           if case .minimum = goal, rank < n, measure > 1e-4, !isFree.contains(false) {
             return finish(.stalled, "the Jacobian has lost rank")
           }
-          return try end(function, recorder, x, cost, measure)
+          return try end(recorder, x, cost, measure)
         }
         if isShort || isNoise {
           // Rounding may refuse every step where the gradient, or the residual beside J x, is as small as it can be.
           let isRounding = (2 * cost).squareRoot() <= 1e-13 * size
           if case .minimum = goal, measure <= 1e-6 || isRounding { return finish(.converged) }
-          if case .root = goal { return try end(function, recorder, x, cost, measure) }
+          if case .root = goal { return try end(recorder, x, cost, measure) }
           return finish(.stalled, "the shortest steps make no progress")
         }
         if isAccepted { break }
@@ -171,13 +194,11 @@ struct LeastSquaresCore {
   }
 
   /// The measure that must become small.
-  private func measure(
-    _ r: [Double], _ size: Double, _ gradient: [Double], _ columnNorms: [Double], _ isFree: [Bool]
-  ) -> Double {
+  private func measure(_ size: Double) -> Double {
     if case .root = goal { return normInfinity(r) }
     var largest = 0.0
-    for k in gradient.indices where isFree[k] && columnNorms[k] > 0 && size > 0 {
-      largest = max(largest, gradient[k].magnitude / columnNorms[k] / size)
+    for k in gradient.indices where isFree[k] && norms[k] > 0 && size > 0 {
+      largest = max(largest, gradient[k].magnitude / norms[k] / size)
     }
     return largest
   }
@@ -189,24 +210,22 @@ struct LeastSquaresCore {
 
   /// Where no step makes progress any more: a minimum to working precision, or, for a root, a point that is one to working precision or
   /// else a minimum of ‖F‖.
-  private func end(
-    _ function: VectorFunction, _ recorder: SolveRecorder, _ x: [Double], _ cost: Double, _ measure: Double
-  ) throws -> CoreResult {
+  private mutating func end(_ recorder: SolveRecorder, _ x: [Double], _ cost: Double, _ measure: Double)
+    throws
+    -> CoreResult
+  {
     guard case .root(let tolerance) = goal else {
       return recorder.result(.converged, x, function, measure: measure, value: cost)
     }
-    var (value, jacobian) = (zeros(function.m), zeros(function.m * function.n))
-    try function.valueAndJacobian(x, into: &value, &jacobian)
-    let largest = normInfinity(value)
+    try function.valueAndJacobian(x, into: &r, &jacobian)
+    let largest = normInfinity(r)
     if largest <= tolerance {
       return recorder.result(.converged, x, function, measure: largest, value: cost)
     }
-    var qr = PivotedFactorization(rows: function.m, columns: function.n)
     qr.factorize(jacobian)
-    var step = zeros(function.n)
-    qr.applyTransposedQ(&value)
-    qr.solve(value, into: &step, rank: qr.rank)
-    if qr.rank == function.n, normInfinity(step) <= 1e-10 * (1e-10 + normInfinity(x)) {
+    qr.applyTransposedQ(&r)
+    qr.solve(r, into: &d, rank: qr.rank)
+    if qr.rank == function.n, normInfinity(d) <= 1e-10 * (1e-10 + normInfinity(x)) {
       return recorder.result(.converged, x, function, measure: largest, value: cost)
     }
     return recorder.result(
@@ -215,21 +234,18 @@ struct LeastSquaresCore {
   }
 
   /// Powell's path from the steepest descent's minimum to Gauss and Newton's step, cut off at the region's edge.
-  private func doglegStep(
-    _ qr: PivotedFactorization, _ projected: [Double], _ jacobian: [Double], _ gradient: [Double],
-    _ isFree: [Bool], _ scale: [Double], _ radius: Double, _ rank: Int, into d: inout [Double]
-  ) -> Double {
+  private mutating func doglegStep(_ radius: Double, _ rank: Int) -> Double {
     let n = qr.columns
-    qr.solve(projected.map { -$0 }, into: &d, rank: rank)
+    qr.solve(projected, into: &d, rank: rank)
+    for k in 0..<n { d[k] = -d[k] }
     let full = scaledNorm(d, scale)
     if full <= radius { return full }
-    var steepest = zeros(n)
     var sum = 0.0
+    for k in 0..<n { steepest[k] = 0 }
     for k in 0..<n where isFree[k] {
       steepest[k] = -gradient[k] / (scale[k] * scale[k])
       sum += (gradient[k] / scale[k]) * (gradient[k] / scale[k])
     }
-    var image = zeros(qr.rows)
     multiply(jacobian, rows: qr.rows, columns: n, steepest, into: &image)
     let curvature = dot(image, image)
     let length = sum.squareRoot()

@@ -3,9 +3,13 @@
 struct LevenbergParameter {
   /// The parameter that the last step had; the next search starts there.
   var lambda = 0.0
-  private var triangle: [Double] = []
-  private var diagonal: [Double] = []
-  private var right: [Double] = []
+  private var triangle: [Double]
+  private var (diagonal, right, weights, row): ([Double], [Double], [Double], [Double])
+
+  init(size n: Int) {
+    triangle = zeros(n * n)
+    (diagonal, right, weights, row) = (zeros(n), zeros(n), zeros(n), zeros(n))
+  }
 
   /// Computes a step.
   /// - Parameters:
@@ -14,19 +18,19 @@ struct LevenbergParameter {
   ///   - radius: Δ.
   /// - Returns: ‖D d‖.
   mutating func step(
-    _ qr: PivotedFactorization, _ projected: [Double], scale: [Double], radius: Double, into d: inout [Double]
+    _ qr: inout PivotedFactorization, _ projected: [Double], scale: [Double], radius: Double,
+    into d: inout [Double]
   ) -> Double {
     let n = qr.columns
     let rank = qr.rank
-    let minus = projected.map { -$0 }
-    qr.solve(minus, into: &d, rank: rank)
+    qr.solve(projected, into: &d, rank: rank)
+    for k in 0..<n { d[k] = -d[k] }
     var length = scaledNorm(d, scale)
     var excess = length - radius
     if excess <= 0.1 * radius {
       lambda = 0
       return length
     }
-    var weights = zeros(n)
     var lower = 0.0
     if rank == n {
       // w = R⁻ᵀ Pᵀ D² d / ‖D d‖: the slope of ‖D d‖ in λ at zero is −‖w‖² ‖D d‖.
@@ -41,7 +45,7 @@ struct LevenbergParameter {
     }
     for j in 0..<n {
       var sum = 0.0
-      for i in 0..<min(j + 1, qr.rows) { sum += qr.r(i, j) * minus[i] }
+      for i in 0..<min(j + 1, qr.rows) { sum -= qr.r(i, j) * projected[i] }
       weights[j] = sum / scale[qr.order[j]]
     }
     let gradientNorm = norm2(weights)
@@ -53,7 +57,7 @@ struct LevenbergParameter {
       if lambda == 0 { lambda = max(Double.leastNormalMagnitude, 0.001 * upper) }
       let root = lambda.squareRoot()
       for k in 0..<n { weights[k] = root * scale[k] }
-      solveDamped(qr, minus, weights, into: &d)
+      solveDamped(qr, projected, into: &d)
       length = scaledNorm(d, scale)
       let before = excess
       excess = length - radius
@@ -78,19 +82,13 @@ struct LevenbergParameter {
   /// Solves the least-squares problem with the rows W below those of J, by rotations that take W into R; leaves the triangle S with
   /// Pᵀ (Jᵀ J + W²) P = Sᵀ S.
   private mutating func solveDamped(
-    _ qr: PivotedFactorization, _ minus: [Double], _ weights: [Double], into d: inout [Double]
+    _ qr: PivotedFactorization, _ projected: [Double], into d: inout [Double]
   ) {
     let n = qr.columns
-    if triangle.count != n * n {
-      triangle = zeros(n * n)
-      diagonal = zeros(n)
-      right = zeros(n)
-    }
     for i in 0..<n {
       for j in i..<n { triangle[i * n + j] = qr.r(i, j) }
-      right[i] = i < qr.rows ? minus[i] : 0
+      right[i] = i < qr.rows ? -projected[i] : 0
     }
-    var row = zeros(n)
     for j in 0..<n {
       let weight = weights[qr.order[j]]
       guard weight != 0 else { continue }

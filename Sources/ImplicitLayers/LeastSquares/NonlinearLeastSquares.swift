@@ -128,33 +128,43 @@ private func leastSquaresCall<Unknown: TensorTree, Residual: TensorTree>(
 }
 
 /// The fits on numbers.
-private struct LeastSquaresSolver: NativeSolver {
+private struct LeastSquaresSolver: IndependentSolver {
   let programs: VectorPrograms
   let options: LeastSquaresOptions
   let boundCount: Int
   /// What vanishes at a minimiser, if reports shall say where it has no derivative.
   let stationarity: VectorPrograms?
+  let idle = IdleSolvers()
 
-  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
-    let function = try VectorFunction(programs, parameters: parameters)
-    let bounds = try BoundTensors.numbers(parameters, count: boundCount, "nonlinearLeastSquares")
-    var result = try run(function, try Unknowns.vector(guess), bounds)
-    try markDegenerate(&result, stationarity, parameters)
-    return NativeSolution(
-      unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
-      details: result.details)
+  var control: SolveControl { options.control }
+  var size: Int { programs.unknownCount }
+
+  func problemSolver() throws -> ProblemSolver {
+    let function = VectorFunction(programs)
+    let gradient = stationarity.map { VectorFunction($0) }
+    let core = try core(function)
+    return { numbers, problem, control in
+      function.bind(numbers, problem)
+      let bounds = try BoundTensors.numbers(numbers, problem, count: boundCount, "nonlinearLeastSquares")
+      var result = try core(numbers.guess(problem), bounds, control)
+      try markDegenerate(&result, gradient, numbers, problem)
+      return result
+    }
   }
 
-  private func run(_ function: VectorFunction, _ start: [Double], _ bounds: BoxBounds?) throws -> CoreResult {
+  /// The method.
+  private func core(_ function: VectorFunction) throws -> (
+    _ start: [Double], _ bounds: BoxBounds?, _ control: SolveControl
+  ) throws -> CoreResult {
     if let pattern = try sparsePattern() {
-      guard bounds == nil, options.method == .automatic || options.method == .levenbergMarquardt else {
+      guard boundCount == 0, options.method == .automatic || options.method == .levenbergMarquardt else {
         throw ImplicitLayerError.argument(
           "nonlinearLeastSquares: with a sparse Jacobian there is Levenberg–Marquardt without bounds; choose the dense structure"
         )
       }
-      return try SparseLeastSquaresCore(
-        pattern: pattern, tolerance: options.tolerance, loss: options.loss, control: options.control
-      ).run(function, from: start)
+      let core = try SparseLeastSquaresCore(
+        function, pattern, tolerance: options.tolerance, loss: options.loss)
+      return { start, _, control in try core.run(from: start, control: control) }
     }
     let step: LeastSquaresCore.Step =
       switch options.method {
@@ -162,10 +172,9 @@ private struct LeastSquaresSolver: NativeSolver {
       case .gaussNewton: .gaussNewton
       case .dogleg: .dogleg
       }
-    return try LeastSquaresCore(
-      step: step, goal: .minimum(gradientTolerance: options.tolerance), loss: options.loss, bounds: bounds,
-      control: options.control
-    ).run(function, from: start)
+    var core = LeastSquaresCore(
+      function, step: step, goal: .minimum(gradientTolerance: options.tolerance), loss: options.loss)
+    return { try core.run(from: $0, bounds: $1, control: $2) }
   }
 
   private func sparsePattern() throws -> SparsityPattern? {

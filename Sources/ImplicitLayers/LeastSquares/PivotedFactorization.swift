@@ -15,6 +15,7 @@ struct PivotedFactorization {
   private(set) var columnNorms: [Double]
   private var partialNorms: [Double]
   private var firstNorms: [Double]
+  private var work: [Double]
 
   init(rows: Int, columns: Int) {
     self.rows = rows
@@ -25,6 +26,7 @@ struct PivotedFactorization {
     columnNorms = diagonal
     partialNorms = diagonal
     firstNorms = diagonal
+    work = diagonal
   }
 
   /// Factors a matrix.
@@ -106,15 +108,14 @@ struct PivotedFactorization {
     return min(diagonal.firstIndex { $0.magnitude <= limit } ?? columns, rows)
   }
   /// The x that minimises ‖J x − b‖ with zeros for columns past the rank, from Qᵀ b.
-  func solve(_ projected: [Double], into x: inout [Double], rank: Int) {
+  mutating func solve(_ projected: [Double], into x: inout [Double], rank: Int) {
     for k in 0..<columns { x[k] = 0 }
-    var y = zeros(rank)
     for k in stride(from: rank - 1, through: 0, by: -1) {
       var sum = projected[k]
-      for j in k + 1..<max(rank, k + 1) { sum -= r(k, j) * y[j] }
-      y[k] = sum / diagonal[k]
+      for j in k + 1..<max(rank, k + 1) { sum -= r(k, j) * work[j] }
+      work[k] = sum / diagonal[k]
     }
-    for k in 0..<rank { x[order[k]] = y[k] }
+    for k in 0..<rank { x[order[k]] = work[k] }
   }
 }
 

@@ -8,19 +8,24 @@ import LinearAlgebra
 /// with λ D² below, a quasidefinite system whose factor is as sparse as an ordering of minimum degree makes it and whose condition is that of J, not of
 /// Jᵀ J. D has the norms of the Jacobian's columns, λ follows Nielsen's rule (1999).
 struct SparseLeastSquaresCore {
-  var pattern: SparsityPattern
+  let function: VectorFunction
+  let pattern: SparsityPattern
   /// The largest |cos| of the angle between the residual and a column of the Jacobian.
-  var tolerance: Double
-  var loss: RobustLoss
-  var control: SolveControl
+  let tolerance: Double
+  let loss: RobustLoss
+  private let system: AugmentedSystem
 
-  func run(_ function: VectorFunction, from start: [Double]) throws -> CoreResult {
+  init(_ function: VectorFunction, _ pattern: SparsityPattern, tolerance: Double, loss: RobustLoss) throws {
+    (self.function, self.pattern, self.tolerance, self.loss) = (function, pattern, tolerance, loss)
+    system = try AugmentedSystem(pattern)
+  }
+
+  func run(from start: [Double], control: SolveControl) throws -> CoreResult {
     let (m, n) = (function.m, function.n)
     var x = start
     var recorder = SolveRecorder(control)
     var (r, trialResidual, entries) = (zeros(m), zeros(m), zeros(pattern.entryCount))
     var (gradient, d, trial, image, scale) = (zeros(n), zeros(n), zeros(n), zeros(m), zeros(n))
-    let system = try AugmentedSystem(pattern)
     var (lambda, growth, lastStep) = (1e-4, 2.0, 0.0)
     // Where rounding hides what steps gain, they go on as long as the measure falls by half.
     var hiddenMeasure = Double.infinity

@@ -230,47 +230,54 @@ func stationarityPrograms(_ gradient: Program, unknowns: Int, reports: Bool) -> 
 }
 
 /// Gives a solution without a derivative its status: the Hessian over the free unknowns is singular, or a bound holds with a multiplier of zero.
-func markDegenerate(_ result: inout CoreResult, _ stationarity: VectorPrograms?, _ parameters: [DenseArray])
-  throws
-{
-  guard result.report.status == .converged, let stationarity else { return }
-  let function = try VectorFunction(stationarity, parameters: parameters)
-  if try !isRegular(function, result.x, isGradient: true) { result.report.status = .degenerate }
+func markDegenerate(
+  _ result: inout CoreResult, _ gradient: VectorFunction?, _ numbers: ProblemNumbers, _ problem: Int
+) throws {
+  guard result.report.status == .converged, let gradient else { return }
+  gradient.bind(numbers, problem)
+  if try !isRegular(gradient, result.x, isGradient: true) { result.report.status = .degenerate }
 }
 
 /// The minimisers on numbers.
-private struct Minimizer: NativeSolver {
+private struct Minimizer: IndependentSolver {
   let programs: VectorPrograms
   let options: MinimizationOptions
   let tolerance: Double
   let boundCount: Int
   /// What vanishes at a minimiser, if reports shall say where it has no derivative.
   let stationarity: VectorPrograms?
+  let idle = IdleSolvers()
 
-  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
-    let function = try VectorFunction(programs, parameters: parameters)
-    let bounds = try BoundTensors.numbers(parameters, count: boundCount, "minimize")
-    let start = try Unknowns.vector(guess)
-    var result = try run(function, start, bounds, settings)
-    try markDegenerate(&result, stationarity, parameters)
-    return NativeSolution(
-      unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
-      details: result.details)
+  var control: SolveControl { options.control }
+  var size: Int { programs.unknownCount }
+
+  func problemSolver() -> ProblemSolver {
+    let function = VectorFunction(programs)
+    let gradient = stationarity.map { VectorFunction($0) }
+    return { numbers, problem, control in
+      function.bind(numbers, problem)
+      let bounds = try BoundTensors.numbers(numbers, problem, count: boundCount, "minimize")
+      var result = try run(function, numbers, problem, bounds, control)
+      try markDegenerate(&result, gradient, numbers, problem)
+      return result
+    }
   }
 
   private func run(
-    _ function: VectorFunction, _ start: [Double], _ bounds: BoxBounds?, _ settings: [DenseArray]
+    _ function: VectorFunction, _ numbers: ProblemNumbers, _ problem: Int, _ bounds: BoxBounds?,
+    _ control: SolveControl
   ) throws -> CoreResult {
+    let start = numbers.guess(problem)
     func descent(_ direction: DescentCore.Direction) throws -> CoreResult {
       var search = LineSearch.strongWolfe()
       if case .conjugate = direction { search = .strongWolfe(curvature: 0.1) }
       return try DescentCore(
         direction: direction, lineSearch: options.lineSearch ?? search, tolerance: tolerance,
-        control: options.control
+        control: control
       ).run(function, from: start)
     }
     func region(_ subproblem: TrustRegionCore.Subproblem) throws -> CoreResult {
-      try TrustRegionCore(subproblem: subproblem, tolerance: tolerance, control: options.control)
+      try TrustRegionCore(subproblem: subproblem, tolerance: tolerance, control: control)
         .run(function, from: start)
     }
     func bounded(_ memory: Int) throws -> CoreResult {
@@ -279,7 +286,7 @@ private struct Minimizer: NativeSolver {
         upper: [Double](repeating: .infinity, count: start.count))
       return try BoundedQuasiNewtonCore(
         memory: try positive(memory), lineSearch: options.lineSearch ?? .strongWolfe(), tolerance: tolerance,
-        control: options.control
+        control: control
       ).run(function, from: start, bounds: bounds ?? free)
     }
     func positive(_ memory: Int) throws -> Int {
@@ -301,9 +308,8 @@ private struct Minimizer: NativeSolver {
       return start.count <= 32 ? try region(.exact) : try descent(.limitedMemory(10))
     case .gradientDescent(let step, _):
       guard step != nil else { return try descent(.steepest) }
-      return try GradientDescentCore(tolerance: tolerance, control: options.control).run(
-        function, from: start, stepSizes: settings[0].values(Double.self),
-        momenta: settings[1].values(Double.self))
+      return try GradientDescentCore(tolerance: tolerance, control: control).run(
+        function, from: start, stepSizes: numbers.setting(0, problem), momenta: numbers.setting(1, problem))
     case .conjugateGradients(let formula): return try descent(.conjugate(formula))
     case .bfgs: return try descent(.bfgs)
     case .limitedMemoryBFGS(let memory): return try descent(.limitedMemory(try positive(memory)))

@@ -3,7 +3,10 @@ struct SolveRecorder {
   let control: SolveControl
   private(set) var trace: [SolveProgress] = []
 
-  init(_ control: SolveControl) { self.control = control }
+  init(_ control: SolveControl) {
+    self.control = control
+    trace.reserveCapacity(min(control.maximumIterations + 1, 16))
+  }
 
   /// Iterations made.
   var iterations: Int { trace.last?.iteration ?? 0 }

@@ -7,7 +7,7 @@ import Synchronization
 /// first asked for. Shared by threads.
 final class VectorPrograms: Sendable {
   /// What is computed. The unknowns are one vector x of n elements, the results one of m.
-  enum Kind: Hashable {
+  enum Kind: Int, CaseIterable {
     /// F(x).
     case value
     /// F(x) and the m x n Jacobian.
@@ -30,6 +30,7 @@ final class VectorPrograms: Sendable {
   let parameterTypes: [TensorType]
   let unknownCount: Int
   let resultCount: Int
+  /// Threads that ask for the same function wait until one of them has made it.
   private let sources = Mutex<[Kind: ResidentSource]>([:])
   private let knownPattern = Mutex<SparsityPattern?>(nil)
 
@@ -44,19 +45,23 @@ final class VectorPrograms: Sendable {
 
   /// The compiled function: x, parameters, and where there is one a vector.
   func source(_ kind: Kind) throws -> ResidentSource {
-    if let known = sources.withLock({ $0[kind] }) { return known }
-    let made = try ResidentSource(try traced(kind))
-    sources.withLock { $0[kind] = made }
-    return made
+    try sources.withLock {
+      if let known = $0[kind] { return known }
+      let made = try ResidentSource(try traced(kind))
+      $0[kind] = made
+      return made
+    }
   }
 
   /// Where the Jacobian can have entries.
   func pattern() throws -> SparsityPattern {
-    if let known = knownPattern.withLock({ $0 }) { return known }
-    let made = try jacobianSparsity(
-      of: function(parameterTypes.map { Tensor.zeros($0.shape) }), at: Tensor.zeros([unknownCount]))
-    knownPattern.withLock { $0 = made }
-    return made
+    try knownPattern.withLock {
+      if let known = $0 { return known }
+      let made = try jacobianSparsity(
+        of: function(parameterTypes.map { Tensor.zeros($0.shape) }), at: Tensor.zeros([unknownCount]))
+      $0 = made
+      return made
+    }
   }
 
   /// The function of the flat vector. Parameters are given in float64, and converted to what they were.
@@ -101,7 +106,7 @@ final class VectorPrograms: Sendable {
   }
 }
 
-/// A function of a vector with fixed parameters, for one thread: what solvers evaluate. It counts evaluations.
+/// A function of a vector with the parameters of one problem after the other, for one thread: what solvers evaluate. It counts evaluations.
 final class VectorFunction {
   let programs: VectorPrograms
   let n: Int
@@ -110,28 +115,40 @@ final class VectorFunction {
   private(set) var derivativeEvaluations = 0
   /// The first error of an operation inside of the function; its results are NaN.
   private(set) var failure: TensorError?
-  private let parameters: [DenseArray]
-  private var residents: [VectorPrograms.Kind: ResidentProgram<Double>] = [:]
+  private let parameterCount: Int
+  /// Of the solve that runs; between solves none are kept.
+  private unowned(unsafe) var numbers: ProblemNumbers?
+  private var problem = 0
+  private var residents = [ResidentProgram<Double>?](
+    repeating: nil, count: VectorPrograms.Kind.allCases.count)
 
-  init(_ programs: VectorPrograms, parameters: [DenseArray]) throws(TensorError) {
+  init(_ programs: VectorPrograms) {
     self.programs = programs
     n = programs.unknownCount
     m = programs.resultCount
-    var converted: [DenseArray] = []
-    for parameter in parameters { converted.append(try parameter.converted(to: .float64).contiguous()) }
-    self.parameters = converted
+    parameterCount = programs.parameterTypes.count
+  }
+
+  /// Takes the parameters of a problem, and begins to count.
+  func bind(_ numbers: ProblemNumbers, _ problem: Int) {
+    (self.numbers, self.problem) = (numbers, problem)
+    (evaluations, derivativeEvaluations, failure) = (0, 0, nil)
+    for resident in residents { if let resident { load(resident) } }
+  }
+
+  private func load(_ resident: ResidentProgram<Double>) {
+    guard let numbers else { preconditionFailure("a function is evaluated before it has parameters") }
+    for k in 0..<parameterCount { resident.inputs[k + 1] = numbers.parameter(k, problem) }
+    resident.load()
   }
 
   private func resident(_ kind: VectorPrograms.Kind) throws -> ResidentProgram<Double> {
-    if let known = residents[kind] { return known }
+    if let known = residents[kind.rawValue] { return known }
     let source = try programs.source(kind)
     let made = ResidentProgram<Double>(
-      source, isFixed: source.inputTypes.indices.map { $0 > 0 && $0 <= parameters.count })
-    for (k, parameter) in parameters.enumerated() {
-      made.inputs[k + 1] = UnsafePointer(parameter.pointer(Double.self))
-    }
-    made.load()
-    residents[kind] = made
+      source, isFixed: source.inputTypes.indices.map { $0 > 0 && $0 <= parameterCount })
+    load(made)
+    residents[kind.rawValue] = made
     return made
   }
 
@@ -141,7 +158,7 @@ final class VectorFunction {
     _ first: inout [Double], _ second: UnsafeMutablePointer<Double>? = nil
   ) throws {
     let program = try resident(kind)
-    let place = parameters.count + 1
+    let place = parameterCount + 1
     x.withUnsafeBufferPointer { x in
       first.withUnsafeMutableBufferPointer { first in
         if let base = x.baseAddress { program.inputs[0] = base }
@@ -158,7 +175,6 @@ final class VectorFunction {
       }
     }
     if failure == nil { failure = program.failure }
-    withExtendedLifetime(parameters) {}
   }
 
   /// F(x) into `result`, of m elements.

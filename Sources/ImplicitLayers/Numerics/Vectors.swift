@@ -75,24 +75,3 @@ func multiply(
     CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, Int32(rows), Int32(columns), 1, a, Int32(columns),
     x, 1, 0, &y, 1)
 }
-
-/// Unknowns as one vector of float64, and back.
-enum Unknowns {
-  static func vector(_ leaves: [DenseArray]) throws(TensorError) -> [Double] {
-    var result: [Double] = []
-    for leaf in leaves { result += try leaf.converted(to: .float64).values(Double.self) }
-    return result
-  }
-  static func leaves(_ vector: [Double], _ types: [TensorType]) throws(TensorError) -> [DenseArray] {
-    var place = 0
-    var result: [DenseArray] = []
-    for type in types {
-      let count = type.count
-      result.append(
-        try DenseArray(Array(vector[place..<place + count]), shape: type.shape).converted(
-          to: type.elementType))
-      place += count
-    }
-    return result
-  }
-}

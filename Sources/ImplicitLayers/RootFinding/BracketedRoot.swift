@@ -92,38 +92,35 @@ private struct BracketSolver: NativeSolver {
   let batched: CompiledProgram
   let options: BracketOptions
 
-  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
-    let function = try VectorFunction(programs, parameters: parameters)
-    let search = BracketSearch(
-      method: options.method, tolerance: options.tolerance, control: options.control)
-    let result = try search.run(
-      try Unknowns.vector([settings[0]]), try Unknowns.vector([settings[1]])
-    ) { x, value in try function.value(x, into: &value) }
-    return try solution(result, 0..<programs.unknownCount)
-  }
-
-  func solveBatch(_ operands: [DenseArray], isBatched: [Bool], size: Int, parameterCount: Int) throws
-    -> [NativeSolution]?
-  {
+  func solve(_ batch: ProblemBatch, into solutions: SolutionStore) throws {
+    let numbers = try ProblemNumbers(batch)
     let n = programs.unknownCount
     let type = programs.unknownTypes[0]
-    func all(_ place: Int) throws -> [Double] {
-      let values = try Unknowns.vector([operands[place]])
-      return isBatched[place] ? values : (0..<size).flatMap { _ in values }
-    }
-    let parameters = Array(operands[1..<1 + parameterCount])
-    let flags = [true] + isBatched[1..<1 + parameterCount]
+    let ends = (0..<2).map { end in (0..<batch.count).flatMap { numbers.setting(end, $0) } }
     let search = BracketSearch(
       method: options.method, tolerance: options.tolerance, control: options.control)
-    let result = try search.run(try all(1 + parameterCount), try all(2 + parameterCount)) { x, value in
-      let array = try DenseArray(x, shape: [size] + type.shape).converted(to: type.elementType)
-      let results = try batched.run([array] + parameters, isBatched: Array(flags), size: size)
-      value = try Unknowns.vector(results)
+    let result: BracketSearch.Result
+    if let isBatched = batch.isBatched {
+      let places = 1..<1 + batch.parameterCount
+      result = try search.run(ends[0], ends[1]) { x, value in
+        let array = try DenseArray(x, shape: [batch.count] + type.shape).converted(to: type.elementType)
+        value = try batched.run(
+          [array] + batch.operands[places], isBatched: [true] + isBatched[places], size: batch.count)[0]
+          .converted(to: .float64).values(Double.self)
+      }
+    } else {
+      let function = VectorFunction(programs)
+      function.bind(numbers, 0)
+      result = try search.run(ends[0], ends[1]) { x, value in try function.value(x, into: &value) }
     }
-    return try (0..<size).map { try solution(result, $0 * n..<($0 + 1) * n) }
+    for problem in 0..<batch.count {
+      do { try solutions.store(solution(result, problem * n..<(problem + 1) * n), problem) } catch {
+        throw ProblemFailure(problem: problem, error: error)
+      }
+    }
   }
 
-  private func solution(_ result: BracketSearch.Result, _ range: Range<Int>) throws -> NativeSolution {
+  private func solution(_ result: BracketSearch.Result, _ range: Range<Int>) -> CoreResult {
     let failed = range.first { result.status[$0] != .converged }
     let status = failed.map { result.status[$0] } ?? .converged
     let measure = range.map { result.values[$0].magnitude }.max() ?? 0
@@ -131,8 +128,6 @@ private struct BracketSolver: NativeSolver {
       status: status, iterations: result.iterations, evaluations: result.evaluations,
       derivativeEvaluations: 0, measure: measure, value: measure, trace: [])
     let details = failed.map { "equation \($0 - range.lowerBound): \(result.details[$0] ?? "")" } ?? ""
-    return NativeSolution(
-      unknowns: try Unknowns.leaves(Array(result.x[range]), programs.unknownTypes), report: report,
-      details: details)
+    return CoreResult(x: Array(result.x[range]), report: report, details: details)
   }
 }

@@ -12,21 +12,29 @@ struct NewtonCore {
     case chord
     case broyden
   }
-  var kind: Kind
-  var searches: Bool
-  var tolerance: Double
-  var structure: JacobianStructure
-  var bounds: BoxBounds?
-  var control: SolveControl
+  let kind: Kind
+  let searches: Bool
+  let tolerance: Double
+  let system: NewtonSystem
+  // Memory of all solves.
+  private var (value, trialValue, d, trial, change): ([Double], [Double], [Double], [Double], [Double])
+  private var broyden: BroydenUpdates
+  private var bounds: BoxBounds?
 
-  func run(_ function: VectorFunction, from start: [Double]) throws -> CoreResult {
+  init(_ system: NewtonSystem, _ kind: Kind, searches: Bool, tolerance: Double) {
+    (self.system, self.kind, self.searches, self.tolerance) = (system, kind, searches, tolerance)
+    let n = system.function.n
+    (value, trialValue, d, trial, change) = (zeros(n), zeros(n), zeros(n), zeros(n), zeros(n))
+    broyden = BroydenUpdates(size: n)
+  }
+
+  mutating func run(from start: [Double], bounds: BoxBounds?, control: SolveControl) throws -> CoreResult {
+    let function = system.function
     let n = function.n
     var x = start
+    self.bounds = bounds
     bounds?.clamp(&x)
     var recorder = SolveRecorder(control)
-    var (value, trialValue, d, trial, change) = (zeros(n), zeros(n), zeros(n), zeros(n), zeros(n))
-    let system = NewtonSystem(function, try NewtonSystem.form(structure, function.programs))
-    var broyden = BroydenUpdates()
     // Whether there is a factor, and whether it belongs to x.
     var (hasFactor, isFresh, lastStep) = (false, false, 0.0)
     try function.value(x, into: &value)
@@ -68,10 +76,10 @@ struct NewtonCore {
         } else if !isFresh {
           hasFactor = false
           continue
-        } else if !dampedStep(system, value, into: &d) {
+        } else if !dampedStep() {
           return finish(.stalled, "the Jacobian is singular or not finite there")
         }
-        if let t = try search(function, x, d, size, &trial, &trialValue) {
+        if let t = try search(x, size, control) {
           set(&change, trial, plus: -1, x)
           lastStep = norm2(change)
           let newSize = norm2(trialValue)
@@ -83,8 +91,8 @@ struct NewtonCore {
             hasFactor = isNewton && t >= 0.1 && contraction <= 0.95
             if hasFactor { hasFactor = try broyden.update(system, step: change, from: value, to: trialValue) }
           }
-          x = trial
-          value = trialValue
+          for k in 0..<n { x[k] = trial[k] }
+          for k in 0..<n { value[k] = trialValue[k] }
           size = newSize
           isFresh = false
           break
@@ -108,16 +116,13 @@ struct NewtonCore {
 
   /// The length t of a step along d at which ‖F‖ has fallen enough, with the point in `trial`; nil if there is none. Without a search the first t
   /// at which F is finite.
-  private func search(
-    _ function: VectorFunction, _ x: [Double], _ d: [Double], _ size: Double, _ trial: inout [Double],
-    _ value: inout [Double]
-  ) throws -> Double? {
+  private mutating func search(_ x: [Double], _ size: Double, _ control: SolveControl) throws -> Double? {
     var t = 1.0
     while t > 1e-12 {
       set(&trial, x, plus: t, d)
       bounds?.clamp(&trial)
-      try function.value(trial, into: &value)
-      let new = norm2(value)
+      try system.function.value(trial, into: &trialValue)
+      let new = norm2(trialValue)
       if new.isFinite {
         if !searches || new <= (1 - 1e-4 * t) * size { return t }
         // The minimum of the parabola through ‖F‖² at 0 and t with slope −2 ‖F‖² at 0, kept inside of [t/10, t/2].
@@ -133,7 +138,7 @@ struct NewtonCore {
   }
 
   /// −(Jᵀ J + μ I)⁻¹ Jᵀ F, with μ small beside J.
-  private func dampedStep(_ system: NewtonSystem, _ value: [Double], into d: inout [Double]) -> Bool {
+  private mutating func dampedStep() -> Bool {
     guard let jacobian = system.denseJacobian, areFinite(jacobian) else { return false }
     let n = value.count
     var qr = PivotedFactorization(rows: n, columns: n)
@@ -144,10 +149,10 @@ struct NewtonCore {
     var gradient = zeros(n)
     multiply(jacobian, rows: n, columns: n, value, into: &gradient, transposed: true)
     // In a region of the size that a step has if the curvature is a hundredth of the largest.
-    var parameter = LevenbergParameter()
+    var parameter = LevenbergParameter(size: n)
     let radius = max(norm2(gradient) / (1e-4 * largest * largest), 1e-300)
     _ = parameter.step(
-      qr, projected, scale: [Double](repeating: 1, count: n), radius: radius, into: &d)
+      &qr, projected, scale: [Double](repeating: 1, count: n), radius: radius, into: &d)
     return areFinite(d) && norm2(d) > 0
   }
 }
@@ -159,6 +164,9 @@ struct NewtonCore {
 private struct BroydenUpdates {
   private var left: [[Double]] = []
   private var right: [[Double]] = []
+  private var (y, image): ([Double], [Double])
+
+  init(size: Int) { (y, image) = (zeros(size), zeros(size)) }
 
   mutating func reset() {
     left.removeAll(keepingCapacity: true)
@@ -175,14 +183,15 @@ private struct BroydenUpdates {
     -> Bool
   {
     guard left.count < 2 * s.count + 10 else { return false }
-    var y = new
-    add(-1, old, to: &y)
-    var image = zeros(s.count)
-    guard try solve(system, y, into: &image) else { return false }
-    let denominator = dot(s, image)
-    guard denominator.magnitude > 1e-10 * norm2(s) * norm2(image) else { return false }
+    set(&y, new, plus: -1, old)
+    var solution = zeros(0)
+    swap(&solution, &image)
+    defer { swap(&solution, &image) }
+    guard try solve(system, y, into: &solution) else { return false }
+    let denominator = dot(s, solution)
+    guard denominator.magnitude > 1e-10 * norm2(s) * norm2(solution) else { return false }
     var u = s
-    add(-1, image, to: &u)
+    add(-1, solution, to: &u)
     left.append(u)
     right.append(s.map { $0 / denominator })
     return true

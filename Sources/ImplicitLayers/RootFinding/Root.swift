@@ -153,12 +153,14 @@ struct BoundTensors {
     }
     leaves = try complete(lower, -.infinity, "lower") + complete(upper, .infinity, "upper")
   }
-  /// The bounds in numbers, from the first parameters.
-  static func numbers(_ parameters: [DenseArray], count: Int, _ name: String) throws -> BoxBounds? {
+  /// The bounds of a problem, from its first parameters.
+  static func numbers(_ numbers: ProblemNumbers, _ problem: Int, count: Int, _ name: String) throws
+    -> BoxBounds?
+  {
     guard count > 0 else { return nil }
     let bounds = BoxBounds(
-      lower: try Unknowns.vector(Array(parameters.prefix(count / 2))),
-      upper: try Unknowns.vector(Array(parameters[(count / 2)..<count])))
+      lower: numbers.parameters(0..<count / 2, problem), upper: numbers.parameters(count / 2..<count, problem)
+    )
     for k in bounds.lower.indices {
       guard bounds.lower[k] <= bounds.upper[k], bounds.lower[k] < .infinity, bounds.upper[k] > -.infinity
       else {
@@ -171,57 +173,67 @@ struct BoundTensors {
 }
 
 /// The solvers of systems on numbers.
-private struct RootSolver: NativeSolver {
+private struct RootSolver: IndependentSolver {
   let programs: VectorPrograms
   let options: RootOptions
   let tolerance: Double
   let boundCount: Int
   let checksRegularity: Bool
+  let idle = IdleSolvers()
 
-  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution {
-    let function = try VectorFunction(programs, parameters: parameters)
-    let bounds = try BoundTensors.numbers(parameters, count: boundCount, "root")
-    let start = try Unknowns.vector(guess)
-    var result: CoreResult
-    func newton(_ kind: NewtonCore.Kind, searches: Bool = true) throws -> CoreResult {
-      try NewtonCore(
-        kind: kind, searches: searches, tolerance: tolerance, structure: options.jacobian, bounds: bounds,
-        control: options.control
-      ).run(function, from: start)
+  var control: SolveControl { options.control }
+  var size: Int { programs.unknownCount }
+
+  func problemSolver() throws -> ProblemSolver {
+    let function = VectorFunction(programs)
+    let core = try core(function)
+    return { numbers, problem, control in
+      function.bind(numbers, problem)
+      let bounds = try BoundTensors.numbers(numbers, problem, count: boundCount, "root")
+      var result = try core(numbers.guess(problem), bounds, control)
+      if checksRegularity, result.report.status == .converged, programs.unknownCount <= 512,
+        try !isRegular(function, result.x)
+      {
+        result.report.status = .degenerate
+      }
+      return result
     }
-    func region(_ step: LeastSquaresCore.Step) throws -> CoreResult {
+  }
+
+  private typealias Core = (_ start: [Double], _ bounds: BoxBounds?, _ control: SolveControl) throws ->
+    CoreResult
+
+  /// The method.
+  private func core(_ function: VectorFunction) throws -> Core {
+    func newton(_ kind: NewtonCore.Kind, searches: Bool = true) throws -> Core {
+      let system = NewtonSystem(function, try NewtonSystem.form(options.jacobian, programs))
+      var core = NewtonCore(system, kind, searches: searches, tolerance: tolerance)
+      return { try core.run(from: $0, bounds: $1, control: $2) }
+    }
+    func region(_ step: LeastSquaresCore.Step) throws -> Core {
       guard options.jacobian == .automatic || options.jacobian == .dense else {
         throw ImplicitLayerError.argument(
           "root: the dogleg and Levenberg and Marquardt's method need a dense Jacobian; choose Newton's method"
         )
       }
-      return try LeastSquaresCore(
-        step: step, goal: .root(tolerance: tolerance), bounds: bounds, control: options.control
-      ).run(function, from: start)
+      var core = LeastSquaresCore(function, step: step, goal: .root(tolerance: tolerance))
+      return { try core.run(from: $0, bounds: $1, control: $2) }
     }
     switch options.method {
     case .automatic:
       let isSmall =
         programs.unknownCount <= 64 && (options.jacobian == .automatic || options.jacobian == .dense)
-      result = isSmall ? try region(.dogleg) : try newton(.newton)
-    case .newton(let searches): result = try newton(.newton, searches: searches)
-    case .chord: result = try newton(.chord)
+      return isSmall ? try region(.dogleg) : try newton(.newton)
+    case .newton(let searches): return try newton(.newton, searches: searches)
+    case .chord: return try newton(.chord)
     case .broyden:
       guard case .dense = try NewtonSystem.form(options.jacobian, programs) else {
         throw ImplicitLayerError.argument("root: Broyden's method starts from a dense Jacobian; choose it")
       }
-      result = try newton(.broyden)
-    case .dogleg: result = try region(.dogleg)
-    case .levenbergMarquardt: result = try region(.levenbergMarquardt)
+      return try newton(.broyden)
+    case .dogleg: return try region(.dogleg)
+    case .levenbergMarquardt: return try region(.levenbergMarquardt)
     }
-    if checksRegularity, result.report.status == .converged, programs.unknownCount <= 512,
-      try !isRegular(function, result.x)
-    {
-      result.report.status = .degenerate
-    }
-    return NativeSolution(
-      unknowns: try Unknowns.leaves(result.x, programs.unknownTypes), report: result.report,
-      details: result.details)
   }
 }
 

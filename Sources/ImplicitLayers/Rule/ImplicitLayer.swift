@@ -2,31 +2,11 @@ import Autodiff
 import LinearAlgebra
 import LinearSolvers
 
-/// What a native solver gave for one problem: the point, whatever the status, and what happened.
-struct NativeSolution {
-  /// The best point, leaf by leaf, of the unknowns' types.
-  var unknowns: [DenseArray]
-  var report: SolveReport
-  /// More about a status that is not convergence.
-  var details = ""
-}
-
 /// A solver that works on numbers.
 protocol NativeSolver: Sendable {
-  /// Solves one problem.
-  /// - Parameters:
-  ///   - guess: the unknowns' first values.
-  ///   - parameters: what the residual depends on besides: explicit ones, then what its closure captured.
-  ///   - settings: tensors that only the solver depends on (step sizes).
-  func solve(guess: [DenseArray], parameters: [DenseArray], settings: [DenseArray]) throws -> NativeSolution
-  /// Solves a batch; arrays that are batched have it as axis 0. Nil: one problem after the other.
-  func solveBatch(_ operands: [DenseArray], isBatched: [Bool], size: Int, parameterCount: Int) throws
-    -> [NativeSolution]?
-}
-extension NativeSolver {
-  func solveBatch(_ operands: [DenseArray], isBatched: [Bool], size: Int, parameterCount: Int) throws
-    -> [NativeSolution]?
-  { nil }
+  /// Solves the problems of a batch.
+  /// - Throws: `ProblemFailure` for the first problem that has no solution, or any other error.
+  func solve(_ batch: ProblemBatch, into solutions: SolutionStore) throws
 }
 
 /// A layer: the residual that its solution makes zero, how the solution is found, and how it is differentiated. Told apart by
@@ -84,38 +64,17 @@ final class ImplicitLayer: Sendable, Hashable {
     return unknownTypes + [count, count, count, number, number, TensorType(.float64, [traceLength])]
   }
 
-  /// The results for one problem. Operands: guess, parameters, settings.
-  func evaluate(_ operands: [DenseArray]) throws -> [DenseArray] {
-    let rest = operands.dropFirst(unknownCount)
-    return try results(
-      of: try solver.solve(
-        guess: operands.prefix(unknownCount).map { $0.contiguous() },
-        parameters: Array(rest.prefix(parameterCount)),
-        settings: Array(rest.dropFirst(parameterCount))))
-  }
-  /// A solution's results, or the error that its status is.
-  func results(of solution: NativeSolution) throws(ImplicitLayerError) -> [DenseArray] {
-    guard solution.unknowns.map(\.type) == unknownTypes else {
-      throw .shape(
-        "\(name): the solver returned \(solution.unknowns.map(\.type)) where the unknowns are \(unknownTypes)"
-      )
-    }
-    let report = solution.report
-    guard reports else {
-      guard report.status == .converged else {
-        throw .notSolved(
-          report.status,
-          "\(name) stopped after \(report.iterations) iterations with a measure of \(report.measure)"
-            + (solution.details.isEmpty ? "" : ": \(solution.details)"))
-      }
-      return solution.unknowns
-    }
-    var trace = report.trace.prefix(traceLength).map(\.measure)
-    trace += [Double](repeating: trace.last ?? report.measure, count: traceLength - trace.count)
-    return solution.unknowns + [
-      DenseArray(scalar: report.status.rawValue), DenseArray(scalar: Int32(clamping: report.iterations)),
-      DenseArray(scalar: Int32(clamping: report.evaluations)), DenseArray(scalar: report.measure),
-      DenseArray(scalar: report.value), DenseArray(trace, shape: [traceLength]),
-    ]
+  /// The results. Operands: guess, parameters, settings.
+  /// - Parameters:
+  ///   - isBatched: operands that have a problem in each row; nil for one problem.
+  ///   - count: the number of problems.
+  /// - Throws: `ProblemFailure` if one of the problems has no solution.
+  func evaluate(_ operands: [DenseArray], isBatched: [Bool]? = nil, count: Int = 1) throws -> [DenseArray] {
+    let batch = ProblemBatch(
+      operands: operands, isBatched: isBatched, count: count, unknownCount: unknownCount,
+      parameterCount: parameterCount)
+    let solutions = SolutionStore(self, batch)
+    try solver.solve(batch, into: solutions)
+    return try solutions.results()
   }
 }

@@ -63,27 +63,38 @@ private final class OutsideSolver<Unknown: TensorTree, Parameters: TensorTree>: 
     self.body = body
   }
 
-  func solve(guess start: [DenseArray], parameters numbers: [DenseArray], settings: [DenseArray]) throws
-    -> NativeSolution
-  {
-    let explicit = numbers.prefix(parameters.leaves.count)
+  func solve(_ batch: ProblemBatch, into solutions: SolutionStore) throws {
+    for problem in 0..<batch.count {
+      do { try solutions.store(try solve(batch.operands(problem)), problem) } catch {
+        throw ProblemFailure(problem: problem, error: error)
+      }
+    }
+  }
+
+  private func solve(_ operands: [DenseArray]) throws -> CoreResult {
+    let unknownCount = guess.leaves.count
+    let explicit = operands.dropFirst(unknownCount).prefix(parameters.leaves.count)
     let result = try body(
-      try guess.replacing(leaves: start.map { Tensor($0) }),
+      try guess.replacing(leaves: operands.prefix(unknownCount).map { Tensor($0) }),
       try parameters.replacing(leaves: explicit.map { Tensor($0) }))
-    var unknowns: [DenseArray] = []
+    let wanted = operands.prefix(unknownCount).map(\.type)
+    guard result.leaves.map(\.type) == wanted else {
+      throw ImplicitLayerError.shape(
+        "implicitRoot: the solver returned \(result.leaves.map(\.type)) where the unknowns are \(wanted)")
+    }
+    var x: [Double] = []
     for (k, leaf) in result.leaves.enumerated() {
       let array = try leaf.denseValue("implicitRoot")
-      if array.elementType.isFloatingPoint,
-        let place = try array.converted(to: .float64).values(Double.self).firstIndex(where: { !$0.isFinite })
-      {
+      let values = try array.converted(to: .float64).values(Double.self)
+      if let place = values.firstIndex(where: { !$0.isFinite }) {
         throw ImplicitLayerError.nonFinite(
           "implicitRoot: the solver returned a root whose tensor \(k) is not finite at element \(place)")
       }
-      unknowns.append(array)
+      x += values
     }
     let report = SolveReport(
       status: .converged, iterations: 0, evaluations: 0, derivativeEvaluations: 0, measure: 0, value: 0,
       trace: [])
-    return NativeSolution(unknowns: unknowns, report: report)
+    return CoreResult(x: x, report: report)
   }
 }

@@ -27,30 +27,11 @@ struct ImplicitSolve: HigherOrderPrimitive {
   }
 
   func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
-    guard let isBatched else {
-      do { return try layer.evaluate(operands) } catch { throw layerTensorError(error, name) }
-    }
-    var all: [[DenseArray]] = []
     do {
-      if let solutions = try layer.solver.solveBatch(
-        operands, isBatched: isBatched, size: size, parameterCount: layer.parameterCount)
-      {
-        all = try solutions.map { try layer.results(of: $0) }
-      }
+      return try layer.evaluate(operands, isBatched: isBatched, count: size)
+    } catch let failure as ProblemFailure {
+      throw layerTensorError(failure.error, name, element: isBatched == nil ? nil : failure.problem)
     } catch { throw layerTensorError(error, name) }
-    if all.isEmpty {
-      for k in 0..<size {
-        do {
-          all.append(
-            try layer.evaluate(zip(operands, isBatched).map { $1 ? $0.row(k).contiguous() : $0 }))
-        } catch { throw layerTensorError(error, name, element: k) }
-      }
-    }
-    var results: [DenseArray] = []
-    for (place, type) in layer.resultTypes.enumerated() {
-      results.append(try DenseArray.stacked(all.map { $0[place] }, type))
-    }
-    return results
   }
 
   func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
@@ -107,13 +88,4 @@ struct ImplicitSolve: HigherOrderPrimitive {
 extension TensorType {
   /// With a batch as axis 0.
   func withBatch(_ size: Int) -> TensorType { TensorType(elementType, [size] + shape) }
-}
-
-extension DenseArray {
-  /// Arrays of one type along a new axis 0.
-  static func stacked(_ parts: [DenseArray], _ type: TensorType) throws(TensorError) -> DenseArray {
-    if parts.isEmpty { return DenseArray(uninitialized: type.withBatch(0)) }
-    let joined = stack(parts.map { Tensor($0) })
-    return try joined.denseValue("stack").contiguous()
-  }
 }

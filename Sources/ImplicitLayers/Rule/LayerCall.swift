@@ -71,7 +71,11 @@ extension ImplicitLayer {
     for operand in operands { if let error = operand.failure { throw error } }
     if needsIndependentEquations { try requireIndependentEquations() }
     let arrays = operands.compactMap(\.dense)
-    if arrays.count == operands.count { return try evaluate(arrays).map { Tensor($0) } }
+    if arrays.count == operands.count {
+      do { return try evaluate(arrays).map { Tensor($0) } } catch let failure as ProblemFailure {
+        throw failure.error
+      }
+    }
     return try bindOrThrow(ImplicitSolve(layer: self), operands)
   }
 

@@ -31,7 +31,8 @@ final class BatchedSystem: Sendable {
     else { return nil }
     switch plan.options.method {
     case .automatic where node.isPositiveDefinite, .cholesky where node.isPositiveDefinite: kind = .cholesky
-    case .automatic where !node.isSymmetric, .lu: kind = .lu
+    // Without blocks nothing is gained by symmetry.
+    case .automatic, .lu: kind = .lu
     default: return nil
     }
     self.plan = plan
@@ -46,6 +47,13 @@ final class BatchedSystem: Sendable {
     _ matrices: DenseArray, solving systems: BatchedFactorization.RightHandSides?, keepsFactors: Bool = true
   ) throws(TensorError) -> BatchedFactorization {
     defer { withExtendedLifetime(matrices) {} }
+    if plan.node.isSymmetric {
+      for k in 0..<count {
+        do throws(LinearAlgebraError) {
+          try requireSymmetricMatrix(matrices.pointer(Double.self) + k * size * size, size: size)
+        } catch { throw tensorError(error, plan.name, system: k) }
+      }
+    }
     do throws(BatchedFactorizationError) {
       return try BatchedFactorization(
         matrices.pointer(Double.self), size: size, count: count, kind: kind,
