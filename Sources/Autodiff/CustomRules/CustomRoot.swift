@@ -66,17 +66,24 @@ package struct RootSolve: HigherOrderPrimitive {
 /// How the tangent system is solved; told apart by identity.
 package final class LinearSolveClosure: @unchecked Sendable, Hashable {
   typealias Body = (_ map: ([Tensor]) throws -> [Tensor], _ rightSide: [Tensor]) throws -> [Tensor]
+  /// Takes matrices [n, n] and right-hand sides [n, 1], or stacks of them, to solutions.
+  package typealias MatrixSolve = (_ matrix: Tensor, _ rightSide: Tensor) throws -> Tensor
   let body: Body
+  private let matrixSolve: MatrixSolve
 
-  init(_ body: @escaping Body) { self.body = body }
+  /// - Parameter body: solves a single system; by its dense matrix if left out.
+  init(matrixSolve: @escaping MatrixSolve, body: Body? = nil) {
+    self.matrixSolve = matrixSolve
+    self.body = body ?? { map, right in try solveDense(map, right, matrixSolve) }
+  }
   package static func == (a: LinearSolveClosure, b: LinearSolveClosure) -> Bool { a === b }
   package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 
   /// The solver for a batch of independent systems: the map acts on each element by itself, so that it can be asked for one
   /// element's columns for all elements at once. Dense by construction.
   func batched(_ size: Int) -> LinearSolveClosure {
-    LinearSolveClosure { map, right in
-      try solveDense(map, right, batch: size)
+    LinearSolveClosure(matrixSolve: matrixSolve) { [matrixSolve] map, right in
+      try solveDense(map, right, batch: size, matrixSolve)
     }
   }
 }
@@ -84,7 +91,8 @@ package final class LinearSolveClosure: @unchecked Sendable, Hashable {
 /// Solves a linear system by its dense matrix, found column by column as one batch; with a `batch`, independent systems
 /// along axis 0.
 func solveDense(
-  _ map: ([Tensor]) throws -> [Tensor], _ right: [Tensor], batch: Int? = nil
+  _ map: ([Tensor]) throws -> [Tensor], _ right: [Tensor], batch: Int? = nil,
+  _ matrixSolve: LinearSolveClosure.MatrixSolve
 ) throws -> [Tensor] {
   let lead = batch.map { [$0] } ?? []
   let shapes = right.map { Array($0.shape.dropFirst(lead.count)) }
@@ -109,7 +117,7 @@ func solveDense(
   // [column, batch, row] to [batch, row, column].
   let matrix = batch == nil ? joined.transposed : joined.transposed([1, 2, 0])
   let b = concatenate(right.map { $0.reshaped(lead + [-1]) }, axis: -1)
-  return split(solve(matrix, b.expandingAxis(-1)).squeezed(-1), lead)
+  return split(try matrixSolve(matrix, b.expandingAxis(-1)).squeezed(-1), lead)
 }
 
 /// A root of a residual, differentiated by the implicit function theorem: whatever the solver does, its steps are not
@@ -133,6 +141,33 @@ public func customRoot<Vector: TensorTree>(
   solve: (_ residual: (Vector) throws -> Vector, _ guess: Vector) throws -> Vector,
   tangentSolve: ((_ map: (Vector) throws -> Vector, _ rightSide: Vector) throws -> Vector)? = nil
 ) throws -> Vector {
+  try root(
+    residual, guess: guess, solve: solve,
+    linearSolve: LinearSolveClosure(
+      matrixSolve: { matrix, right in Autodiff.solve(matrix, right) },
+      body: tangentSolve.map { tangentSolve in
+        { map, right in
+          let template = try guess.replacing(leaves: right)
+          return try tangentSolve({ x in try guess.replacing(leaves: try map(x.leaves)) }, template).leaves
+        }
+      }))
+}
+
+/// The same with a solver for the dense matrices of the derivative's systems, for their transposes, and for stacks of them.
+package func customRoot<Vector: TensorTree>(
+  _ residual: (Vector) throws -> Vector, guess: Vector,
+  solve: (_ residual: (Vector) throws -> Vector, _ guess: Vector) throws -> Vector,
+  matrixSolve: @escaping LinearSolveClosure.MatrixSolve
+) throws -> Vector {
+  try root(
+    residual, guess: guess, solve: solve, linearSolve: LinearSolveClosure(matrixSolve: matrixSolve))
+}
+
+private func root<Vector: TensorTree>(
+  _ residual: (Vector) throws -> Vector, guess: Vector,
+  solve: (_ residual: (Vector) throws -> Vector, _ guess: Vector) throws -> Vector,
+  linearSolve: LinearSolveClosure
+) throws -> Vector {
   let start = try checkedLeaves(guess)
   let types = start.map(\.type)
   let traced = try stage(residual, guess)
@@ -151,13 +186,8 @@ public func customRoot<Vector: TensorTree>(
   let solver = try trace(types) { inputs in
     ((), try solve(apply, try guess.replacing(leaves: inputs)).leaves)
   }
-  let closure = LinearSolveClosure { map, right in
-    guard let tangentSolve else { return try solveDense(map, right) }
-    let template = try guess.replacing(leaves: right)
-    return try tangentSolve({ x in try guess.replacing(leaves: try map(x.leaves)) }, template).leaves
-  }
   let primitive = RootSolve(
     residual: residualProgram, solve: try capturesFirst(solver.program, solver.captures),
-    parameterCount: parameters.count, solveCaptures: solver.captures.count, linearSolve: closure)
+    parameterCount: parameters.count, solveCaptures: solver.captures.count, linearSolve: linearSolve)
   return try guess.replacing(leaves: try bindOrThrow(primitive, parameters + solver.captures + start))
 }

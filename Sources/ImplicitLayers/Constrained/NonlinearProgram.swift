@@ -51,6 +51,7 @@ public struct NonlinearProgram {
     guard guess.allSatisfy(\.isFinite) else {
       throw TensorError(.nonFinite, "NonlinearProgram", "the guess is not finite")
     }
+    try options.check("NonlinearProgram")
     var solver = NonlinearInteriorPoint(problem, options)
     return try solver.solve(from: guess, isCancelled: isCancelled)
   }

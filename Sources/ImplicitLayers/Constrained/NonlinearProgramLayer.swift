@@ -17,7 +17,8 @@ public struct NonlinearProgramTensors: Sendable {
 ///
 /// The solution is a root of F(x, y, z, w) = (∇f + Jhᵀ y + Jgᵀ z + w; h; R(g, z); R(x, w)), where R(v, z) is v − upper if v + z lies above
 /// the upper side, v − lower if below the lower one, and −z between: by the implicit function theorem (`customRoot` of `Autodiff`) in forward and reverse
-/// mode, of any order. The derivative with respect to the guess is zero. Under `vmap` the programs are solved one after the other.
+/// mode, of any order. With a barrier μ, R(v, z) = z − μ / (upper − v) + μ / (v − lower) instead, which is smooth. The derivative with respect to
+/// the guess is zero. Under `vmap` the programs are solved one after the other.
 ///
 /// - Parameters:
 ///   - objective: f, [n] to a scalar.
@@ -28,17 +29,20 @@ public struct NonlinearProgramTensors: Sendable {
 ///   - lowerBounds: the lower bounds of x; nil for none.
 ///   - upperBounds: the upper bounds of x; nil for none.
 ///   - guess: where to start, [n].
-///   - options: tolerance and limits.
+///   - options: tolerance and limits; a barrier that smooths.
+///   - policy: what derivatives do at solutions where they do not exist. Of least norm is the solution of F's differentiated equations by the
+///     pseudo-inverse, at every order: of the directions that come closest to satisfying them, the shortest in (x, y, z, w). Sides without force
+///     (slack and multiplier below 1e-7) do not constrain it.
 /// - Throws: `TensorError`: shapes, crossed sides, no solution found (with the status); taking derivatives, a solution at which strict
-///   complementarity fails (with the margin), or whose system is singular because active constraints depend on each other or the
-///   minimum is flat.
+///   complementarity fails, active constraints depend on each other, or the minimum is flat (with the margin).
 public func nonlinearProgram(
   objective: @escaping (Tensor) throws -> Tensor, equalities: ((Tensor) throws -> Tensor)? = nil,
   inequalities: ((Tensor) throws -> Tensor)? = nil, lower: Tensor? = nil, upper: Tensor? = nil,
   lowerBounds: Tensor? = nil, upperBounds: Tensor? = nil, guess: Tensor,
-  options: NonlinearProgramOptions = .init()
+  options: NonlinearProgramOptions = .init(), policy: DegeneracyPolicy = .error
 ) throws -> NonlinearProgramTensors {
   let name = "nonlinearProgram"
+  try options.check(name)
   guard guess.rank == 1, guess.elementType == .float64 else {
     throw TensorError(.shape, name, "the guess is \(guess.type), not a float64 vector")
   }
@@ -56,13 +60,7 @@ public func nonlinearProgram(
   for (side, count) in zip(sides, [m, m, n, n]) where side.shape != [count] || side.elementType != .float64 {
     throw TensorError(.shape, name, "sides \(side.type) where float64 of shape \([count]) is wanted")
   }
-  func complementarity(_ values: Tensor, _ multipliers: Tensor, _ low: Tensor, _ high: Tensor) -> Tensor {
-    let free = (low .!= high).converted(to: .float64)
-    let shifted = values + multipliers * free
-    let inner = select(shifted .< low, values - low, -multipliers)
-    let found = select((shifted .> high) .| (low .== high), values - high, inner)
-    return bind1(RequireComplementarity(), found, shifted, low, high)
-  }
+  let conditions = SideConditions(options: options, policy: policy)
   let residual = { (unknowns: [Tensor]) throws -> [Tensor] in
     let (x, y, z, w) = (unknowns[0], unknowns[1], unknowns[2], unknowns[3])
     var rows: [Tensor] = []
@@ -75,16 +73,20 @@ public func nonlinearProgram(
       return sum
     }
     return [
-      try grad(lagrangian)(x) + w, rows[0], complementarity(g, z, sides[0], sides[1]),
-      complementarity(x, w, sides[2], sides[3]),
+      try grad(lagrangian)(x) + w, rows[0], conditions(g, z, sides[0], sides[1]),
+      conditions(x, w, sides[2], sides[3]),
     ]
   }
   let start = [guess, Tensor.zeros([p]), Tensor.zeros([m]), Tensor.zeros([n])]
-  let found = try customRoot(residual, guess: start) { _, start in
-    try bindOrThrow(
-      NonlinearProgramSolve(functions: FunctionsReference(functions), options: options),
-      functions.captures + sides + [start[0]])
-  }
+  let system = NonlinearProgramSystem(
+    variables: n, equations: p, inequalities: m, policy: policy, isSmoothed: options.barrier > 0)
+  let found = try customRoot(
+    residual, guess: start,
+    solve: { _, start in
+      try bindOrThrow(
+        NonlinearProgramSolve(functions: FunctionsReference(functions), options: options),
+        functions.captures + sides + [start[0]])
+    }, matrixSolve: { try bindOrThrow(system, [$0, $1])[0] })
   return NonlinearProgramTensors(
     x: found[0], equalityMultipliers: found[1], inequalityMultipliers: found[2], boundMultipliers: found[3])
 }
@@ -162,65 +164,5 @@ struct NonlinearProgramSolve: Primitive {
     let stacked = NonlinearProgramSolve(functions: functions, options: options, isStacked: isBatched)
     let results = try bindOrThrow(stacked, operands)
     return (results, results.map { _ in true })
-  }
-}
-
-/// The first operand, whose derivative exists only where the second keeps away from the other two.
-struct RequireComplementarity: Primitive {
-  var layer = "nonlinearProgram"
-  var name: String { "complementarity" }
-  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[0]] }
-  func evaluate(_ operands: [DenseArray]) -> [DenseArray] { [operands[0]] }
-  func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
-    let result = try bindOrThrow(self, primals)[0]
-    return (
-      [result],
-      [
-        try tangents[0].map {
-          try bindOrThrow(ComplementaryTangent(layer: layer), [$0] + primals.dropFirst())[0]
-        }
-      ]
-    )
-  }
-  func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
-    results: [Tensor], isBatched: [Bool]
-  ) {
-    (try bindOrThrow(self, zip(operands, isBatched).map { $0.batched($1, size) }), [true])
-  }
-}
-
-/// The first operand, if the second keeps away from the third and fourth, the sides. Linear in the first.
-struct ComplementaryTangent: Primitive {
-  let layer: String
-  var name: String { "complementarity" }
-  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[0]] }
-  func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
-    let (values, low, high) = (
-      operands[1].values(Double.self), operands[2].values(Double.self), operands[3].values(Double.self)
-    )
-    for k in values.indices where low[k] != high[k] {
-      let margin = min((values[k] - low[k]).magnitude, (high[k] - values[k]).magnitude)
-      if margin < 1e-7 {
-        throw TensorError(
-          .singular, layer,
-          "the solution has no derivative: strict complementarity fails (margin \(margin)) at constraint \(k), which holds with "
-            + "equality while its multiplier is zero, so that left and right derivatives differ")
-      }
-    }
-    return [operands[0]]
-  }
-  func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
-    let result = try bindOrThrow(self, primals)[0]
-    return ([result], [try tangents[0].map { try bindOrThrow(self, [$0] + primals.dropFirst())[0] }])
-  }
-  func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
-    guard let c = cotangents[0] else { return [nil, nil, nil, nil] }
-    let known = try coefficients(operands.dropFirst(), "a coefficient")
-    return [try bindOrThrow(self, [c] + known)[0], nil, nil, nil]
-  }
-  func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
-    results: [Tensor], isBatched: [Bool]
-  ) {
-    (try bindOrThrow(self, zip(operands, isBatched).map { $0.batched($1, size) }), [true])
   }
 }

@@ -1,3 +1,5 @@
+import Autodiff
+
 /// A nonlinear program in numbers: minimise f(x) subject to sides lower ≤ c(x) ≤ upper (equal ones are equations) and bounds.
 struct NonlinearProgramProblem {
   var variableCount: Int
@@ -24,9 +26,19 @@ public struct NonlinearProgramOptions: Sendable, Hashable {
   public var infinity = 1e20
   /// The first barrier parameter.
   public var firstBarrier = 0.1
+  /// The products of slack and multiplier that are aimed at: zero for the minimiser itself; above zero for the minimiser of the objective less
+  /// `barrier` times the logarithms of all slacks, whose derivatives exist where those of the minimiser do not.
+  public var barrier = 0.0
 
   /// The defaults.
   public init() {}
+
+  func check(_ name: String) throws(TensorError) {
+    for (value, what) in [(barrier, "barrier"), (tolerance, "tolerance"), (firstBarrier, "first barrier")]
+    where !(value.isFinite && (value > 0 || (value == 0 && what == "barrier"))) {
+      throw TensorError(.argument, name, "the \(what) is \(value)")
+    }
+  }
 }
 
 /// What solving a nonlinear program gave.
@@ -51,9 +63,8 @@ public struct NonlinearProgramSolution: Sendable {
   public var primalResidual: Double
   /// The largest component of ∇f + Jhᵀ y + Jgᵀ z + w.
   public var dualResidual: Double
-  /// The largest of min(multiplier, slack).
+  /// The largest of min(multiplier, slack); with a barrier, of their products' distance from it, both as scaled for the solver.
   public var complementarityResidual: Double
-  /// The smallest over all sides of the larger of slack and multiplier: near zero, strict complementarity fails and the derivative does not
-  /// exist. Infinite without inequalities.
-  public var complementarityMargin: Double
+  /// How far the solution is from having no derivative. Nil if there is no solution, or if a barrier smooths it.
+  public var regularity: QuadraticProgramRegularity?
 }

@@ -1,17 +1,21 @@
 import Autodiff
 import Foundation
 import Lanes
+import LinearAlgebra
 
 // The products of a program's matrices with vectors, and their transposes: in one pass over the matrix each, which is most of what a
 // gradient by the matrices costs.
 
-/// M x and Mᵀ y, for one matrix or a stack. Operands: M, x, y.
+/// M x and Mᵀ y, for one matrix or a stack. Operands: M, x, y. Of a sparse matrix M is its values.
 struct MatrixVectorProducts: Primitive {
+  /// Where a sparse matrix has entries; nil for dense ones.
+  var pattern: SparsityPattern?
+
   var name: String { "matrixVectorProducts" }
-  var attributes: String { "" }
+  var attributes: String { pattern.map { "\($0.entryCount) entries" } ?? "" }
 
   func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
-    let shape = operands[0].shape
+    let shape = matrixShape(operands[0].shape, pattern)
     guard shape.count == 2 || shape.count == 3 else {
       throw TensorError(.shape, name, "\(operands[0]) where a matrix or a stack of them is wanted")
     }
@@ -27,7 +31,7 @@ struct MatrixVectorProducts: Primitive {
     let types = try resultTypes(given.map(\.type))
     let operands = given.map { $0.contiguous() }
     let results = types.map { DenseArray(uninitialized: .float64, $0.shape) }
-    let (stack, rows, columns) = extent(operands[0].shape)
+    let (stack, rows, columns) = extent(matrixShape(operands[0].shape, pattern))
     let (matrix, x, y) = (
       Shared(value: operands[0].pointer(Double.self)), Shared(value: operands[1].pointer(Double.self)),
       Shared(value: operands[2].pointer(Double.self))
@@ -35,10 +39,25 @@ struct MatrixVectorProducts: Primitive {
     let (right, left) = (
       Shared(value: results[0].pointer(Double.self)), Shared(value: results[1].pointer(Double.self))
     )
-    forEachMatrix(stack, rows * columns) { k in
+    let entries = pattern?.entryCount ?? rows * columns
+    forEachMatrix(stack, entries) { k in
       let (x, y) = (x.value + k * columns, y.value + k * rows)
       let (right, left) = (right.value + k * rows, left.value + k * columns)
       left.update(repeating: 0, count: columns)
+      if let pattern {
+        let values = matrix.value + k * entries
+        pattern.forEachRow { i, places, columns in
+          let factor = y[i]
+          var sum = 0.0
+          for place in places {
+            let column = columns[place]
+            sum += values[place] * x[column]
+            left[column] += values[place] * factor
+          }
+          right[i] = sum
+        }
+        return
+      }
       for i in 0..<rows {
         let row = matrix.value + (k * rows + i) * columns
         right[i] = dotProduct(row, x, columns)
@@ -75,7 +94,7 @@ struct MatrixVectorProducts: Primitive {
       guard let x = operands[1].known, let y = operands[2].known else {
         throw TensorError(.unsupportedDerivative, name, "is linear in the matrix, or in the vectors")
       }
-      return [try bindOrThrow(OuterProducts(), [c, x, y, d])[0], nil, nil]
+      return [try bindOrThrow(OuterProducts(pattern: pattern), [c, x, y, d])[0], nil, nil]
     }
     guard let matrix = operands[0].known else { return [nil, nil, nil] }
     let found = try bindOrThrow(self, [matrix, d, c])
@@ -84,13 +103,16 @@ struct MatrixVectorProducts: Primitive {
 
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
-  ) { try bindStack(self, operands, isBatched, size: size, rank: 2) }
+  ) { try bindStack(self, operands, isBatched, size: size, rank: pattern == nil ? 2 : 1) }
 }
 
-/// a xᵀ + y bᵀ, one matrix or a stack. Operands: a, x, y, b.
+/// a xᵀ + y bᵀ, one matrix or a stack. Operands: a, x, y, b. Of a sparse matrix only the values on its pattern.
 struct OuterProducts: Primitive {
+  /// Where a sparse matrix has entries; nil for dense ones.
+  var pattern: SparsityPattern?
+
   var name: String { "outerProducts" }
-  var attributes: String { "" }
+  var attributes: String { pattern.map { "\($0.entryCount) entries" } ?? "" }
 
   func resultTypes(_ operands: [TensorType]) throws(TensorError) -> [TensorType] {
     let (rows, columns) = (operands[0].shape, operands[1].shape)
@@ -98,19 +120,34 @@ struct OuterProducts: Primitive {
       rows.dropLast() == columns.dropLast(), operands[2] == operands[0], operands[3] == operands[1],
       operands.allSatisfy({ $0.elementType == .float64 })
     else { throw TensorError(.shape, name, "\(operands)") }
-    return [TensorType(.float64, rows + columns.suffix(1))]
+    guard let pattern else { return [TensorType(.float64, rows + columns.suffix(1))] }
+    guard rows.last == pattern.rowCount, columns.last == pattern.columnCount else {
+      throw TensorError(.shape, name, "\(operands) do not fit \(pattern.rowCount) x \(pattern.columnCount)")
+    }
+    return [TensorType(.float64, rows.dropLast() + [pattern.entryCount])]
   }
 
   func evaluate(_ given: [DenseArray]) throws(TensorError) -> [DenseArray] {
     let types = try resultTypes(given.map(\.type))
     let operands = given.map { $0.contiguous() }
     let result = DenseArray(uninitialized: .float64, types[0].shape)
-    let (stack, rows, columns) = extent(types[0].shape)
+    let (stack, rows, columns) = extent(matrixShape(types[0].shape, pattern))
     let sources = operands.map { Shared(value: $0.pointer(Double.self)) }
     let (a, x, y, b) = (sources[0], sources[1], sources[2], sources[3])
     let target = Shared(value: result.pointer(Double.self))
-    forEachMatrix(stack, rows * columns) { k in
+    let entries = pattern?.entryCount ?? rows * columns
+    forEachMatrix(stack, entries) { k in
       let (x, b) = (x.value + k * columns, b.value + k * columns)
+      if let pattern {
+        let values = target.value + k * entries
+        pattern.forEachRow { i, places, columns in
+          let (first, second) = (a.value[k * rows + i], y.value[k * rows + i])
+          for place in places {
+            values[place] = first * x[columns[place]] + second * b[columns[place]]
+          }
+        }
+        return
+      }
       for i in 0..<rows {
         let (first, second) = (a.value[k * rows + i], y.value[k * rows + i])
         let row = target.value + (k * rows + i) * columns
@@ -143,7 +180,7 @@ struct OuterProducts: Primitive {
   func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
     guard let matrix = cotangents[0] else { return [nil, nil, nil, nil] }
     if let x = operands[1].known, let y = operands[2].known {
-      let found = try bindOrThrow(MatrixVectorProducts(), [matrix, x, y])
+      let found = try bindOrThrow(MatrixVectorProducts(pattern: pattern), [matrix, x, y])
       return [
         operands[0].isLinear ? found[0] : nil, nil, nil, operands[3].isLinear ? found[1] : nil,
       ]
@@ -151,13 +188,29 @@ struct OuterProducts: Primitive {
     guard let a = operands[0].known, let b = operands[3].known else {
       throw TensorError(.unsupportedDerivative, name, "is linear in the outer two operands, or the inner two")
     }
-    let found = try bindOrThrow(MatrixVectorProducts(), [matrix, b, a])
+    let found = try bindOrThrow(MatrixVectorProducts(pattern: pattern), [matrix, b, a])
     return [nil, operands[1].isLinear ? found[1] : nil, operands[2].isLinear ? found[0] : nil, nil]
   }
 
   func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
     results: [Tensor], isBatched: [Bool]
   ) { try bindStack(self, operands, isBatched, size: size, rank: 1) }
+}
+
+/// The shape of the matrices that such values belong to.
+private func matrixShape(_ shape: [Int], _ pattern: SparsityPattern?) -> [Int] {
+  guard let pattern else { return shape }
+  return shape.last == pattern.entryCount ? shape.dropLast() + [pattern.rowCount, pattern.columnCount] : []
+}
+extension SparsityPattern {
+  /// Calls with each row, the places of its entries, and the columns of all entries.
+  fileprivate func forEachRow(_ body: (Int, Range<Int>, UnsafeBufferPointer<Int>) -> Void) {
+    rowOffsets.withUnsafeBufferPointer { offsets in
+      columnIndices.withUnsafeBufferPointer { columns in
+        for row in 0..<rowCount { body(row, offsets[row]..<offsets[row + 1], columns) }
+      }
+    }
+  }
 }
 
 /// How many matrices, of how many rows and columns.

@@ -23,7 +23,7 @@ public struct QuadraticProgramTensors: Sendable {
 /// ```
 ///
 /// Forward and reverse mode, any order, and `vmap`, which solves small programs eight at a time in the lanes of vector registers, others
-/// one by one with vectors along rows, and all on all cores. Only the symmetric part of Q counts. Programs are dense; for sparse ones see ``QuadraticProgramSolver``.
+/// one by one with vectors along rows, and all on all cores. Only the symmetric part of Q counts. Matrices are dense; the same function takes sparse ones.
 ///
 /// - Parameters:
 ///   - quadratic: Q, [n, n]; positive semidefinite.
@@ -48,57 +48,21 @@ public func quadraticProgram(
   upperBounds: Tensor? = nil, options: QuadraticProgramOptions = .init(), policy: DegeneracyPolicy = .error,
   throwsOnFailure: Bool = true
 ) throws -> QuadraticProgramTensors {
-  let name = "quadraticProgram"
-  func prepared(_ x: Tensor, _ shape: [Int], _ what: String) throws(TensorError) -> Tensor {
-    guard x.shape == shape else {
-      throw TensorError(.shape, name, "\(what) has shape \(x.shape), not \(shape)")
-    }
-    return x.converted(to: .float64)
-  }
-  guard linear.rank == 1 else {
-    throw TensorError(.shape, name, "q has shape \(linear.shape); it is a vector")
-  }
-  let n = linear.shape[0]
-  let given = try prepared(quadratic, [n, n], "Q")
-  let q = try prepared(linear, [n], "q")
+  let given = try ProgramOperands(linear: linear)
+  let n = given.variables
+  let q = try given.prepared(quadratic, [n, n], "Q")
   let p = equalityValues?.shape.first ?? 0
-  guard (equalities == nil) == (equalityValues == nil) else {
-    throw TensorError(.argument, name, "A and b belong together; one of them is missing")
-  }
   let m = inequalities?.shape.first ?? 0
-  guard inequalities != nil || (lower == nil && upper == nil) else {
-    throw TensorError(.argument, name, "l or u without G")
-  }
-  func side(_ x: Tensor?, _ count: Int, _ absent: Double, _ what: String) throws(TensorError) -> Tensor {
-    guard let x else { return Tensor(repeating: absent, shape: [count]) }
-    return try prepared(x, [count], what)
-  }
-  var (rows, low, high): ([Tensor], [Tensor], [Tensor]) = ([], [], [])
-  if let equalities, let equalityValues {
-    rows.append(try prepared(equalities, [p, n], "A"))
-    let b = try prepared(equalityValues, [p], "b")
-    low.append(b)
-    high.append(b)
-  }
-  if let inequalities {
-    rows.append(try prepared(inequalities, [m, n], "G"))
-    low.append(try side(lower, m, -.infinity, "l"))
-    high.append(try side(upper, m, .infinity, "u"))
-  }
-  low.append(try side(lowerBounds, n, -.infinity, "lo"))
-  high.append(try side(upperBounds, n, .infinity, "hi"))
-  let matrix = rows.isEmpty ? Tensor.zeros([0, n]) : concatenate(rows, axis: 0)
+  var rows: [Tensor] = []
+  if let equalities { rows.append(try given.prepared(equalities, [p, n], "A")) }
+  if let inequalities { rows.append(try given.prepared(inequalities, [m, n], "G")) }
+  let sides = try given.sides(
+    ProgramSize(variables: n, rows: p + m, equalities: p), hasEqualities: equalities != nil,
+    equalityValues: equalityValues, hasInequalities: inequalities != nil, lower: lower, upper: upper,
+    lowerBounds: lowerBounds, upperBounds: upperBounds)
   let plan = ProgramPlan(
     size: ProgramSize(variables: n, rows: p + m, equalities: p), options: options, policy: policy,
     reports: !throwsOnFailure)
-  let found = try bindOrThrow(
-    QuadraticProgramSolve(plan: plan),
-    [given, q, matrix, concatenate(low, axis: 0), concatenate(high, axis: 0)])
-  let type = linear.elementType.isFloatingPoint ? linear.elementType : .float64
-  func part(_ first: Int, _ count: Int) -> Tensor {
-    found[1].slice(axis: 0, from: first, count: count).converted(to: type)
-  }
-  return QuadraticProgramTensors(
-    x: found[0].converted(to: type), equalityMultipliers: part(0, p), inequalityMultipliers: part(p, m),
-    boundMultipliers: part(p + m, n), status: found[2], iterations: found[3])
+  return try given.solve(
+    plan, quadratic: q, rows: rows.isEmpty ? Tensor.zeros([0, n]) : concatenate(rows, axis: 0), sides)
 }

@@ -1,96 +1,6 @@
 import Lanes
 import LinearAlgebra
 
-/// How far a solution is from one at which it has no derivative, and whether it is one. In scaled units: every row and column of the
-/// matrices has the size of about one.
-public struct QuadraticProgramRegularity: Sendable, CustomStringConvertible {
-  /// The smallest over all sides of the larger of slack and multiplier: zero where a constraint holds with equality and without force, so that
-  /// strict complementarity fails. Infinite without inequalities.
-  public var complementarity: Double
-  /// Near zero where active constraints depend on each other (LICQ fails): multipliers are not unique. Infinite if none is active.
-  public var independence: Double
-  /// Near zero where Q has no curvature along a direction that active constraints leave free (second-order sufficiency fails): the solution
-  /// is not unique.
-  public var curvature: Double
-  /// Below these, the three are as good as zero.
-  var limits: (complementarity: Double, independence: Double, curvature: Double)
-
-  /// Strict complementarity fails to working accuracy.
-  public var lacksComplementarity: Bool { complementarity < limits.complementarity }
-  /// Active constraints depend on each other to working accuracy.
-  public var lacksIndependence: Bool { independence < limits.independence }
-  /// The solution is not unique to working accuracy.
-  public var lacksCurvature: Bool { curvature < limits.curvature }
-  /// Whether one of the three fails.
-  public var isDegenerate: Bool { lacksComplementarity || lacksIndependence || lacksCurvature }
-
-  /// What fails, with the margins.
-  public var description: String {
-    var parts: [String] = []
-    if lacksComplementarity {
-      parts.append(
-        "strict complementarity fails (margin \(complementarity)): a constraint holds with equality and its multiplier is zero, "
-          + "so that left and right derivatives differ")
-    }
-    if lacksIndependence {
-      parts.append(
-        "the active constraints are linearly dependent (margin \(independence)), so that multipliers are not unique"
-      )
-    }
-    if lacksCurvature {
-      parts.append(
-        "the objective is flat along a direction that the constraints leave free (margin \(curvature)), so that the solution is "
-          + "not unique")
-    }
-    return parts.isEmpty ? "regular" : parts.joined(separator: "; ")
-  }
-}
-
-/// Numbers that belong to each datum of a program: changes of it, or derivatives with respect to it. Matrices have their entries in the order of
-/// the program's patterns.
-public struct QuadraticProgramVariation: Sendable {
-  /// For Q. Derivatives are symmetric: that of an entry and that of the one across the diagonal share equally.
-  public var quadratic: [Double]
-  /// For q.
-  public var linear: [Double]
-  /// For A.
-  public var equalities: [Double]
-  /// For b.
-  public var equalityValues: [Double]
-  /// For G.
-  public var inequalities: [Double]
-  /// For l.
-  public var lower: [Double]
-  /// For u.
-  public var upper: [Double]
-  /// For the lower bounds.
-  public var lowerBounds: [Double]
-  /// For the upper bounds.
-  public var upperBounds: [Double]
-
-  /// Zeros for a program.
-  public init(zerosFor program: QuadraticProgram) {
-    func zeros(_ count: Int) -> [Double] { [Double](repeating: 0, count: count) }
-    let (n, p, m) = (program.variableCount, program.equalityCount, program.inequalityCount)
-    quadratic = zeros(program.quadratic.values.count)
-    linear = zeros(n)
-    equalities = zeros(program.equalities.values.count)
-    equalityValues = zeros(p)
-    inequalities = zeros(program.inequalities.values.count)
-    (lower, upper) = (zeros(m), zeros(m))
-    (lowerBounds, upperBounds) = (zeros(n), zeros(n))
-  }
-}
-
-/// What a derivative does where it does not exist.
-public enum DegeneracyPolicy: Sendable, Hashable {
-  /// An error that names what fails.
-  case error
-  /// That of the active set as it is, and of singular systems the solution that proximal iteration from zero finds: of least norm in the
-  /// multipliers of constraints that depend on each other. One of the possible directional derivatives where strict complementarity fails.
-  case leastNorm
-}
-
 extension QuadraticProgramSolver {
   /// What is known of the last solution's regularity.
   /// - Throws: ``QuadraticProgramError`` if there was no solution.
@@ -101,13 +11,8 @@ extension QuadraticProgramSolver {
     }
     func measure<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> QuadraticProgramRegularity {
       core.prepareDerivative(hasBarrier: options.barrier > 0)
-      let margins = core.regularity(rounds: 5)
       return QuadraticProgramRegularity(
-        complementarity: options.barrier > 0 ? .infinity : margins.complementarity[lane: 0],
-        independence: margins.independence[lane: 0], curvature: margins.curvature[lane: 0],
-        limits: (
-          wasPolished ? 1e-7 : 1e-4, margins.independenceLimit[lane: 0], margins.curvatureLimit[lane: 0]
-        ))
+        core.regularity(rounds: 5), lane: 0, hasBarrier: options.barrier > 0, isPolished: wasPolished)
     }
     let found =
       switch core {
@@ -143,7 +48,7 @@ extension QuadraticProgramSolver {
     guard x.count == n, rows.count == n + m + p else {
       throw .shape("gradients of a solution need \(n) numbers for x, \(p), \(m) and \(n) for the multipliers")
     }
-    let (a, b, up, down) = try solveDerivative(x, rows, policy)
+    let (a, b, up, down) = try solveDerivative(of: program, x, rows, policy)
     let multipliers = solution.equalityMultipliers + solution.inequalityMultipliers
     var result = QuadraticProgramVariation(zerosFor: program)
     func each(_ matrix: CompressedMatrix, _ body: (Int, Int, Int) -> Void) {
@@ -211,7 +116,7 @@ extension QuadraticProgramSolver {
     let low = change.equalityValues.map { _ in 0.0 } + change.lower + change.lowerBounds
     let high = change.equalityValues + change.upper + change.upperBounds
     for k in rows.indices { rows[k] += up[k] * high[k] + down[k] * low[k] }
-    let (dx, d, _, _) = try solveDerivative(right, rows, policy)
+    let (dx, d, _, _) = try solveDerivative(of: program, right, rows, policy)
     return (dx, Array(d[..<p]), Array(d[p..<p + m]), Array(d[(p + m)...]))
   }
 
@@ -225,7 +130,7 @@ extension QuadraticProgramSolver {
 
   /// Solves [Q, Cᵀ; C, −W] (a, b) = (x, rows) in the program's own units.
   private func solveDerivative(
-    _ x: [Double], _ rows: [Double], _ policy: DegeneracyPolicy
+    of program: QuadraticProgram, _ x: [Double], _ rows: [Double], _ policy: DegeneracyPolicy
   ) throws(QuadraticProgramError) -> (a: [Double], b: [Double], upper: [Double], lower: [Double]) {
     let regularity = try regularity()
     if policy == .error, regularity.isDegenerate {
@@ -233,18 +138,29 @@ extension QuadraticProgramSolver {
         "the solution has no derivative: \(regularity.description). Choose the derivative of least norm, or smooth with a "
           + "barrier")
     }
-    func solve<M: ProgramMatrices>(_ core: ProximalInteriorPoint<M>) -> (Double, [Double], [Double]) {
+    func solve<M: ProgramMatrices>(
+      _ core: ProximalInteriorPoint<M>, _ x: [Double], _ rows: [Double]
+    ) -> (Double, [Double], [Double]) {
       var (a, b) = (x, rows)
       if x.isEmpty { return (0, a, b) }
       let error = core.solveDerivative(
         x: x, rows: rows, first: 0, programs: 1, intoX: &a, intoRows: &b)
       return (error[lane: 0], a, b)
     }
-    let (error, a, b) =
+    func solve(_ x: [Double], _ rows: [Double]) -> (Double, [Double], [Double]) {
       switch core {
-      case .dense(let core): solve(core)
-      case .sparse(let core): solve(core)
+      case .dense(let core): solve(core, x, rows)
+      case .sparse(let core): solve(core, x, rows)
       }
+    }
+    var (error, a, b) = solve(x, rows)
+    if policy == .leastNorm, options.barrier == 0 {
+      // See QuadraticProgramSystem.
+      for _ in 0..<6 where !(error < 1e-10) {
+        guard let (x, rows) = product(program, a, b) else { break }
+        (error, a, b) = solve(x, rows)
+      }
+    }
     guard error < 1e-6, a.allSatisfy(\.isFinite), b.allSatisfy(\.isFinite) else {
       throw .degenerate(
         "the system of the derivative has no solution (relative residual \(error)): \(regularity.description)"
@@ -252,5 +168,19 @@ extension QuadraticProgramSolver {
     }
     let (up, down) = shares()
     return (a, b, up, down)
+  }
+
+  /// [Q, Cᵀ; C, 0] (a, b).
+  private func product(_ program: QuadraticProgram, _ a: [Double], _ b: [Double]) -> (
+    x: [Double], rows: [Double]
+  )? {
+    let p = program.equalityCount
+    let m = p + program.inequalityCount
+    guard let curved = try? program.quadratic.multiply(a),
+      let equations = try? program.equalities.multiply(a), let values = try? program.inequalities.multiply(a),
+      let first = try? program.equalities.multiply(Array(b[..<p]), transposed: true),
+      let second = try? program.inequalities.multiply(Array(b[p..<m]), transposed: true)
+    else { return nil }
+    return (a.indices.map { curved[$0] + first[$0] + second[$0] + b[m + $0] }, equations + values + a)
   }
 }

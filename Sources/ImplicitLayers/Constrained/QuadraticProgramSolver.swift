@@ -39,6 +39,9 @@ public final class QuadraticProgramSolver {
     for program: QuadraticProgram, storage: Storage = .automatic, options: QuadraticProgramOptions = .init()
   ) throws(QuadraticProgramError) {
     try program.validate()
+    guard options.barrier >= 0, options.barrier.isFinite else {
+      throw .nonFinite("the barrier is \(options.barrier); it is zero, or positive")
+    }
     self.options = options
     quadraticPattern = program.quadratic.pattern
     equalityPattern = program.equalities.pattern
@@ -56,8 +59,8 @@ public final class QuadraticProgramSolver {
         core = .sparse(
           ProximalInteriorPoint(
             try SparseProgramMatrices(
-              quadratic: program.quadratic, rows: stacked(program.equalities, program.inequalities),
-              equalityCount: p)))
+              SparseProgramStructure(
+                quadratic: quadraticPattern, equalities: equalityPattern, inequalities: inequalityPattern))))
       } catch { throw .shape(error.description) }
     }
   }
@@ -85,7 +88,7 @@ public final class QuadraticProgramSolver {
       core.matrices.load(program)
       return try solve(core, program, warmStart, isCancelled)
     case .sparse(let core):
-      core.matrices.replaceValues(
+      core.matrices.loadValues(
         quadratic: program.quadratic.values, rows: program.equalities.values + program.inequalities.values)
       return try solve(core, program, warmStart, isCancelled)
     }
@@ -103,6 +106,12 @@ public final class QuadraticProgramSolver {
       infinity: options.infinity)
     core.equilibrate(rounds: options.equilibrationRounds)
     if !core.isConvex().allTrue {
+      if n > 1000, let failure = (core.matrices as? SparseProgramMatrices)?.failure {
+        // In the order of least fill, as a dense elimination would take too long.
+        let scale = core.columnScale[failure.row][lane: 0]
+        throw .notConvex(
+          variable: failure.row, pivot: failure.pivot / (scale * scale * core.objectiveScale[lane: 0]))
+      }
       let (variable, pivot) = firstNegativePivot(program.quadratic)
       throw .notConvex(variable: variable, pivot: pivot)
     }
@@ -183,18 +192,6 @@ extension ProximalInteriorPoint {
     return matrices.factorize(diagonal: diagonal, weights: weights) .& matrices.hasPositivePivots
   }
 }
-/// Rows of one matrix above those of another.
-private func stacked(_ a: CompressedMatrix, _ b: CompressedMatrix) throws(LinearAlgebraError)
-  -> CompressedMatrix
-{
-  let first = a.values.count
-  let pattern = try SparsityPattern(
-    rowCount: a.rows + b.rows, columnCount: a.columns,
-    rowOffsets: a.pattern.rowOffsets + b.pattern.rowOffsets.dropFirst().map { $0 + first },
-    columnIndices: a.pattern.columnIndices + b.pattern.columnIndices)
-  return try CompressedMatrix(pattern, values: a.values + b.values)
-}
-
 /// The first negative pivot of an elimination without exchanges of rows, after Q was found to have one. Rows of zeros are passed over.
 private func firstNegativePivot(_ matrix: CompressedMatrix) -> (variable: Int, pivot: Double) {
   let n = matrix.rows

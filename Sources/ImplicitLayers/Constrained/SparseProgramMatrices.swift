@@ -7,6 +7,7 @@ final class SparseProgramMatrices: ProgramMatrices {
   let variableCount: Int
   let rowCount: Int
   let equalityCount: Int
+  private let analysis: SparseProgramAnalysis
   private let quadraticPattern: SparsityPattern
   private let rowPattern: SparsityPattern
   private let quadraticValues: NumberBuffer
@@ -14,47 +15,34 @@ final class SparseProgramMatrices: ProgramMatrices {
   private let systemValues: NumberBuffer
   private let weights: NumberBuffer
   private let work: NumberBuffer
-  private let quadraticPlaces: [Int]
-  private let rowPlaces: [(Int, Int)]
-  private let diagonalPlaces: [Int]
   private let factorization: SparseQuasidefiniteFactorization
   /// The first variable whose pivot was not positive, and the pivot.
   private(set) var failure: (row: Int, pivot: Double)?
 
-  /// - Parameters:
-  ///   - quadratic: Q with both halves.
-  ///   - rows: C.
-  init(quadratic: CompressedMatrix, rows: CompressedMatrix, equalityCount: Int) throws(LinearAlgebraError) {
-    let (n, m) = (quadratic.rows, rows.rows)
+  init(_ structure: SparseProgramStructure) throws(LinearAlgebraError) {
+    let (n, m) = (structure.quadratic.rowCount, structure.rows.rowCount)
+    analysis = structure.analysis
     variableCount = n
     rowCount = m
-    self.equalityCount = equalityCount
-    quadraticPattern = quadratic.pattern
-    rowPattern = rows.pattern
-    quadraticValues = NumberBuffer(quadratic.values)
-    rowValues = NumberBuffer(rows.values)
-    let quadraticRows = quadratic.pattern.rowIndices
-    let constraintRows = rows.pattern.rowIndices
-    let above = constraintRows.map { $0 + n }
-    let (pattern, places) = try SparsityPattern.coordinates(
-      rowCount: n + m, columnCount: n + m,
-      rows: quadraticRows + above + rows.pattern.columnIndices + Array(0..<n + m),
-      columns: quadratic.pattern.columnIndices + rows.pattern.columnIndices + above + Array(0..<n + m))
-    let (q, c) = (quadratic.values.count, rows.values.count)
-    quadraticPlaces = Array(places[..<q])
-    rowPlaces = (0..<c).map { (places[q + $0], places[q + c + $0]) }
-    diagonalPlaces = Array(places[(q + 2 * c)...])
-    systemValues = NumberBuffer(count: pattern.entryCount)
+    equalityCount = analysis.equalityCount
+    quadraticPattern = structure.quadratic
+    rowPattern = structure.rows
+    quadraticValues = NumberBuffer(zeros: quadraticPattern.entryCount)
+    rowValues = NumberBuffer(zeros: rowPattern.entryCount)
+    systemValues = NumberBuffer(count: analysis.system.entryCount)
     weights = NumberBuffer(zeros: m)
     work = NumberBuffer(zeros: n + m)
     factorization = try SparseQuasidefiniteFactorization(
-      pattern, isPositive: [Bool](repeating: true, count: n) + [Bool](repeating: false, count: m))
+      analysis.system, isPositive: [Bool](repeating: true, count: n) + [Bool](repeating: false, count: m))
   }
 
-  /// Other values on the same patterns.
-  func replaceValues(quadratic: [Double], rows: [Double]) {
-    for (k, value) in quadratic.enumerated() { quadraticValues.base[k] = value }
-    for (k, value) in rows.enumerated() { rowValues.base[k] = value }
+  /// Takes the symmetric part of Q, and C.
+  func loadValues(quadratic: UnsafePointer<Double>, rows: UnsafePointer<Double>) {
+    let target = quadraticValues.base
+    for (place, opposite) in quadraticPattern.transposition.places.enumerated() {
+      target[place] = 0.5 * (quadratic[place] + quadratic[opposite])
+    }
+    rowValues.base.update(from: rows, count: rowPattern.entryCount)
   }
 
   func multiplyQuadratic(_ x: UnsafePointer<Double>, into y: UnsafeMutablePointer<Double>) {
@@ -113,7 +101,8 @@ final class SparseProgramMatrices: ProgramMatrices {
     let values = systemValues.base
     weights.base.update(from: given, count: m)
     values.update(repeating: 0, count: systemValues.count)
-    for (k, place) in quadraticPlaces.enumerated() { values[place] = quadraticValues.base[k] }
+    for (k, place) in analysis.quadraticPlaces.enumerated() { values[place] = quadraticValues.base[k] }
+    let (rowPlaces, diagonalPlaces) = (analysis.rowPlaces, analysis.diagonalPlaces)
     for i in 0..<n { values[diagonalPlaces[i]] += diagonal[i] }
     let (offsets, entries) = (rowPattern.rowOffsets, rowValues.base)
     for row in 0..<m {

@@ -20,6 +20,7 @@ public struct SparsityPattern: Sendable, Hashable {
     struct Derived: Sendable {
       var transposed: (pattern: SparsityPattern, places: [Int])?
       var analyses: [ObjectIdentifier: any SparseAnalysis] = [:]
+      var objects: [ObjectIdentifier: any AnyObject & Sendable] = [:]
     }
     init(_ rowCount: Int, _ columnCount: Int, _ rowOffsets: [Int], _ columnIndices: [Int]) {
       self.rowCount = rowCount
@@ -233,5 +234,15 @@ extension SparsityPattern {
     return try storage.derived(
       { $0.analyses[key] as? Analysis }, make: { () throws(LinearAlgebraError) in try Analysis(self) },
       keep: { $0.analyses[key] = $1 })
+  }
+  /// What other modules find out about a pattern: of each type the object that was made last if it is `isCurrent`, or a new one, which is kept
+  /// with the pattern and must not hold it.
+  package func derived<Object: AnyObject & Sendable>(
+    isCurrent: (Object) -> Bool, make: () throws(LinearAlgebraError) -> Object
+  ) throws(LinearAlgebraError) -> Object {
+    let key = ObjectIdentifier(Object.self)
+    return try storage.derived(
+      { known in (known.objects[key] as? Object).flatMap { isCurrent($0) ? $0 : nil } }, make: make,
+      keep: { $0.objects[key] = $1 })
   }
 }
