@@ -10,7 +10,7 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   private let quadratic: UnsafeMutablePointer<L>
   /// Cᵀ, n x rows: column i of C is contiguous.
   private let rowsTransposed: UnsafeMutablePointer<L>
-  /// The lower half of a matrix of n + equalityCount rows.
+  /// What lies below the diagonal of a matrix of n + equalityCount rows.
   private let factor: UnsafeMutablePointer<L>
   /// Of the factor's diagonal.
   private let reciprocals: UnsafeMutablePointer<L>
@@ -42,47 +42,14 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   }
 
   func multiplyQuadratic(_ x: UnsafePointer<L>, into y: UnsafeMutablePointer<L>) {
-    let n = variableCount
-    var i = 0
-    while i < n {
-      y[i] = dotProduct(quadratic + i &* n, x, n)
-      i = i &+ 1
-    }
+    multiply(
+      quadratic, stride: variableCount, rows: variableCount, depth: variableCount, x, into: y, adds: false)
   }
   func multiplyRows(_ x: UnsafePointer<L>, into v: UnsafeMutablePointer<L>) {
-    let (n, m) = (variableCount, rowCount)
-    v.update(repeating: L(0.0), count: m)
-    var i = 0
-    // Four columns at a time, so that results are loaded and stored less often.
-    while i &+ 4 <= n {
-      let (r0, r1) = (rowsTransposed + i &* m, rowsTransposed + (i &+ 1) &* m)
-      let (r2, r3) = (rowsTransposed + (i &+ 2) &* m, rowsTransposed + (i &+ 3) &* m)
-      let (x0, x1, x2, x3) = (x[i], x[i &+ 1], x[i &+ 2], x[i &+ 3])
-      var k = 0
-      while k < m {
-        let first = L.multiplyAdd(r1[k], x1, L.multiplyAdd(r0[k], x0, v[k]))
-        v[k] = L.multiplyAdd(r3[k], x3, L.multiplyAdd(r2[k], x2, first))
-        k = k &+ 1
-      }
-      i = i &+ 4
-    }
-    while i < n {
-      let (row, factor) = (rowsTransposed + i &* m, x[i])
-      var k = 0
-      while k < m {
-        v[k] = L.multiplyAdd(row[k], factor, v[k])
-        k = k &+ 1
-      }
-      i = i &+ 1
-    }
+    multiplyTransposed(rowsTransposed, rows: variableCount, columns: rowCount, x, into: v)
   }
   func addTransposedRows(_ z: UnsafePointer<L>, to y: UnsafeMutablePointer<L>) {
-    let (n, m) = (variableCount, rowCount)
-    var i = 0
-    while i < n {
-      y[i] += dotProduct(rowsTransposed + i &* m, z, m)
-      i = i &+ 1
-    }
+    multiply(rowsTransposed, stride: rowCount, rows: variableCount, depth: rowCount, z, into: y, adds: true)
   }
   func norms(
     columns: UnsafeMutablePointer<L>, rows: UnsafeMutablePointer<L>, columnScale: UnsafePointer<L>,
@@ -133,48 +100,36 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
         k = k &+ 1
       }
     }
-    for i in 0..<n {
-      let row = factor + i &* size
-      var j = 0
-      while j <= i {
-        row[j] = quadratic[i &* n &+ j]
-        j = j &+ 1
-      }
-      row[i] += diagonal[i]
-    }
     var isUsed = L(0.0) .== L(1.0)
     for k in p..<m { isUsed = isUsed .| .!(weights[k] .== L(0.0)) }
-    if isUsed.anyTrue {
-      addProducts(
-        factor, stride: size, weighted, stride: inequalities, rowsTransposed + p, stride: m, rows: n,
-        depth: inequalities)
-    }
-    for e in 0..<p {
-      let row = factor + (n &+ e) &* size
-      for i in 0..<n { row[i] = rowsTransposed[i &* m &+ e] }
-      for j in 0..<e { row[n &+ j] = L(0.0) }
-      row[n &+ e] = L(0.0)
-    }
     var isSafe = decompose(
-      factor, stride: size, columns: n, rows: size, reciprocals: reciprocals)
+      quadratic, stride: n, diagonal: diagonal,
+      LaneProduct(
+        a: weighted, aStride: inequalities, b: rowsTransposed + p, bStride: m,
+        depth: isUsed.anyTrue ? inequalities : 0),
+      into: factor, stride: size, rows: n, reciprocals: reciprocals)
     if p > 0 {
-      // 1/w + V Vᵀ; rows of weight zero get a pivot of one and no coupling.
+      // V, then 1/w + V Vᵀ; rows of weight zero get a pivot of one and no coupling.
+      let below = factor + n &* size
       for e in 0..<p {
-        let row = factor + (n &+ e) &* size
+        let row = below + e &* size
         let isOut = weights[e] .== L(0.0)
-        for i in 0..<n { row[i] = row[i].replacing(with: L(0.0), where: isOut) }
-      }
-      for e in 0..<p {
-        let row = factor + (n &+ e) &* size
-        for j in 0...e {
-          row[n &+ j] = dotProduct(row, factor + (n &+ j) &* size, n)
+        for i in 0..<n {
+          row[i] = rowsTransposed[i &* m &+ e].replacing(with: L(0.0), where: isOut)
         }
+      }
+      eliminate(below, factor, stride: size, reciprocals, rows: p, columns: n)
+      for e in 0..<p {
+        let row = below + e &* size
+        for j in 0...e { row[n &+ j] = dotProduct(row, below + j &* size, n) }
         row[n &+ e] += (1.0 / weights[e]).replacing(with: L(1.0), where: weights[e] .== L(0.0))
       }
-      let corner = factor + (n &* size &+ n)
+      let corner = below + n
       isSafe = isSafe
         .& decompose(
-          corner, stride: size, columns: p, rows: p, reciprocals: reciprocals + n)
+          corner, stride: size, diagonal: nil,
+          LaneProduct(a: corner, aStride: size, b: corner, bStride: size, depth: 0), into: corner,
+          stride: size, rows: p, reciprocals: reciprocals + n)
     }
     return isSafe
   }

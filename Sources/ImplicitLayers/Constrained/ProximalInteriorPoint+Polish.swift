@@ -58,7 +58,9 @@ extension ProximalInteriorPoint {
     guard options.polishes, options.barrier == 0 else { return }
     var isWanted = L(1.0) .== L(0.0)
     for lane in 0..<L.laneCount {
-      isWanted[lane: lane] = outcome.status[lane] == .converged || outcome.status[lane] == .stalled
+      isWanted[lane: lane] =
+        !outcome.isPolished[lane]
+        && (outcome.status[lane] == .converged || outcome.status[lane] == .stalled)
     }
     guard isWanted.anyTrue else { return }
     let isTaken = polish(isWanted)
@@ -85,7 +87,7 @@ extension ProximalInteriorPoint {
       take(candidateIn: wanted .& isBetter .& .!isTaken)
       isTaken = isTaken .| (wanted .& isBetter)
       let isOpen = wanted .& isSafe .& .!isTaken
-      if attempt == 2 || !isOpen.anyTrue || !changeActive(isOpen) { break }
+      if attempt == 2 || !isOpen.anyTrue || !changeActive(isOpen, limit: 1e-13) { break }
     }
     // What was tried last need not be what the iterate says.
     if !(isTaken .| .!wanted).allTrue { hasActiveFactor = false }
@@ -93,30 +95,70 @@ extension ProximalInteriorPoint {
     return isTaken
   }
 
+  /// The same for an iterate on its way, which tells early which constraints will be active: a guess that gives a solution to rounding
+  /// saves the steps that are left. Guesses are corrected as above, those that are clearly wrong before their solution is refined.
+  /// - Returns: in which lanes a solution was found and taken. The others go on from where they are.
+  func polishEarly(_ wanted: L.Mask, _ options: QuadraticProgramOptions) -> L.Mask {
+    let (attempts, terms) = (4, (rho, delta))
+    var isTaken = L(1.0) .== L(0.0)
+    chooseActive()
+    for attempt in 0..<attempts {
+      let isSafe = factorizeActive()
+      let isOpen = wanted .& isSafe .& .!isTaken
+      if attempt < attempts - 1 {
+        let error = findCandidate(rounds: 1)
+        if changeActive(isOpen, limit: 1e-7) { continue }
+        _ = refineCandidate(from: error, rounds: 4)
+      } else {
+        findCandidate()
+      }
+      let isSolution = isOpen .& candidateIsSolution(options)
+      take(candidateIn: isSolution)
+      isTaken = isTaken .| isSolution
+      let isLeft = isOpen .& .!isSolution
+      if !isLeft.anyTrue || !changeActive(isLeft, limit: 1e-13) { break }
+    }
+    if isTaken.anyTrue { evaluateIterate() }
+    if !(isTaken .| .!wanted).allTrue {
+      hasActiveFactor = false
+      (rho, delta) = terms
+      centerHere()
+    }
+    return isTaken
+  }
+
   /// The solution with the chosen constraints as equations: its point in `center`, its net multipliers in `upperCenter`, the constraints'
   /// values in `stepValues`, the residual in `residualX`.
-  private func findCandidate() {
+  /// - Parameter rounds: how many solves at most.
+  /// - Returns: the largest residual.
+  @discardableResult
+  private func findCandidate(rounds: Int = 5) -> L {
     center.update(from: x, count: n)
     for k in 0..<count {
       upperCenter[k] = netMultiplier(k) * L.maximum(shareUpper[k], shareLower[k])
       residualUpper[k] = upper[k] * shareUpper[k] + lower[k] * shareLower[k]
     }
-    var best = L(.infinity)
-    for round in 0..<6 {
-      matrices.multiplyQuadratic(center, into: residualX)
-      multiplyTransposed(upperCenter, into: lowerCenter)
-      multiplyConstraints(center, into: stepValues)
-      var error = L(0.0)
-      for i in 0..<n {
-        residualX[i] = -(residualX[i] + linear[i] + lowerCenter[i])
-        error = L.maximum(error, residualX[i].magnitude)
-      }
-      for k in 0..<count {
-        stepUpper[k] = (residualUpper[k] - stepValues[k]) * L.maximum(shareUpper[k], shareLower[k])
-        error = L.maximum(error, stepUpper[k].magnitude)
-      }
-      error = Matrices.largest(error)
-      if round == 5 || (error .<= L(1e-14)).allTrue || !(error .< best * 0.9).anyTrue { break }
+    return refineCandidate(from: evaluateCandidate(), rounds: rounds)
+  }
+  private func evaluateCandidate() -> L {
+    matrices.multiplyQuadratic(center, into: residualX)
+    multiplyTransposed(upperCenter, into: lowerCenter)
+    multiplyConstraints(center, into: stepValues)
+    var error = L(0.0)
+    for i in 0..<n {
+      residualX[i] = -(residualX[i] + linear[i] + lowerCenter[i])
+      error = L.maximum(error, residualX[i].magnitude)
+    }
+    for k in 0..<count {
+      stepUpper[k] = (residualUpper[k] - stepValues[k]) * L.maximum(shareUpper[k], shareLower[k])
+      error = L.maximum(error, stepUpper[k].magnitude)
+    }
+    return Matrices.largest(error)
+  }
+  private func refineCandidate(from first: L, rounds: Int) -> L {
+    var (error, best) = (first, L(.infinity))
+    for _ in 0..<rounds {
+      if (error .<= L(1e-14)).allTrue || !(error .< best * 0.9).anyTrue { break }
       best = L.minimum(best, error)
       for i in 0..<n { reducedX[i] = residualX[i] + weights[m &+ i] * stepUpper[m &+ i] }
       reducedRows.update(from: stepUpper, count: m)
@@ -126,7 +168,9 @@ extension ProximalInteriorPoint {
         upperCenter[m &+ i] += weights[m &+ i] * (stepX[i] - stepUpper[m &+ i])
       }
       for k in 0..<m { upperCenter[k] += netStep[k] }
+      error = evaluateCandidate()
     }
+    return error
   }
 
   @inline(__always)
@@ -161,10 +205,42 @@ extension ProximalInteriorPoint {
     return (after .<= L.maximum(before, L(1e-12))) .& after.isFinite .& Matrices.sum(sum).isFinite
   }
 
+  /// Whether the candidate is a solution: to rounding in scaled units, and within the absolute tolerances in the program's own.
+  private func candidateIsSolution(_ options: QuadraticProgramOptions) -> L.Mask {
+    let inverse = 1.0 / objectiveScale
+    var (scaled, sum, gap) = (L(0.0), L(0.0), L(0.0))
+    var (primal, dual, largestUnit, wrong) = (L(0.0), L(0.0), L(0.0), L(0.0))
+    for i in 0..<n {
+      let (size, unit) = (residualX[i].magnitude, inverse / columnScale[i])
+      scaled = L.maximum(scaled, size)
+      dual = L.maximum(dual, size * unit)
+      largestUnit = L.maximum(largestUnit, unit)
+      gap += size * center[i].magnitude
+      sum += (center[i] + residualX[i]) * 0.0
+    }
+    for k in 0..<count {
+      let violation = violation(k, stepValues[k])
+      scaled = L.maximum(scaled, violation)
+      primal = L.maximum(primal, violation / rowScale[k])
+      wrong = L.maximum(wrong, wrongSign(k))
+      gap += (upperCenter[k] * stepUpper[k]).magnitude
+      sum += (upperCenter[k] + stepValues[k]) * 0.0
+    }
+    (scaled, wrong) = (Matrices.largest(scaled), Matrices.largest(wrong))
+    (primal, dual) = (Matrices.largest(primal), Matrices.largest(dual))
+    // Multipliers of the wrong sign become zero, which shows in stationarity.
+    dual += Matrices.largest(largestUnit) * wrong * Double(count)
+    gap = Matrices.sum(gap) * inverse
+    let (tolerance, limit) = (L(options.absoluteTolerance), L(1e-12))
+    return (scaled .<= limit) .& (wrong .<= limit) .& (primal .<= tolerance) .& (dual .<= tolerance)
+      .& (gap .<= tolerance) .& Matrices.sum(sum).isFinite
+  }
+
   /// Gives constraints that the candidate violates, or whose multipliers have the wrong sign, the other part.
+  /// - Parameter limit: by how much, in scaled units.
   /// - Returns: whether there are any.
-  private func changeActive(_ lanes: L.Mask) -> Bool {
-    let (zero, one, limit) = (L(0.0), L(1.0), L(1e-13))
+  private func changeActive(_ lanes: L.Mask, limit size: Double) -> Bool {
+    let (zero, one, limit) = (L(0.0), L(1.0), L(size))
     var hasChanged = one .== zero
     for k in 0..<count {
       let isWrong = lanes .& (limit .< wrongSign(k))

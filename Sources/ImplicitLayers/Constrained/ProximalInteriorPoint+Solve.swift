@@ -58,6 +58,8 @@ extension ProximalInteriorPoint {
     var (growths, late) = (L(0.0), L(0.0))
     let barrier = objectiveScale * options.barrier
     let hasBarrier = options.barrier > 0
+    // Once, when products of slacks and multipliers have fallen to where they tell what will be active. Measured.
+    var mayPolish = options.polishes && !hasBarrier && !isCareful && hasSides.anyTrue
     var mu = complementarity(primal: one, dual: one, moved: false) / divisor
     for iteration in 0...options.maximumIterations {
       let found = residuals()
@@ -130,6 +132,16 @@ extension ProximalInteriorPoint {
         if !isCareful { isShared = hasGrown .| (L(4.0) .<= growths) }
         lastPrimal = found.primal
         lastDual = found.dual
+      }
+      if mayPolish, iteration > 0, (.!isRunning .| (mu .<= L(1e-3))).allTrue {
+        mayPolish = false
+        let isTaken = polishEarly(isRunning, options)
+        for lane in 0..<L.laneCount where isTaken[lane: lane] { outcome.isPolished[lane] = true }
+        finish(isTaken, .converged, iteration, &outcome, &isRunning)
+        if !isRunning.anyTrue {
+          outcome.residuals = residuals()
+          break
+        }
       }
       evaluateResiduals()
       var isSafe = factorizeStep()
@@ -326,7 +338,7 @@ extension ProximalInteriorPoint {
     centerHere()
   }
 
-  private func centerHere() {
+  func centerHere() {
     center.update(from: x, count: n)
     upperCenter.update(from: upperMultiplier, count: count)
     lowerCenter.update(from: lowerMultiplier, count: count)
