@@ -27,6 +27,9 @@ extension NativeEquation: Equation {
   var isTraced: Bool { false }
   func singleFunctions() -> RateFunctions<Double> { single.bound(stateCount, parameterCount) }
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
-    group.bound(stateCount, parameterCount)
+    // The copies of several groups are to fit in registers, or nearly so.
+    let fits = 3 * stateCount + 2 * parameterCount <= 16
+    let width = fits ? max(1, min(4, (trajectories + 7) / 8)) : 1
+    return group.bound(stateCount, parameterCount, width: width)
   }
 }

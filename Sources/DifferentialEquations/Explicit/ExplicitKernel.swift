@@ -174,41 +174,50 @@ final class ExplicitKernel<L: Lane> {
     rate(stageTime, target, rates + stage &* size)
   }
 
-  /// `target = base + step * Σ weight * array`.
+  /// `target = base + step * Σ weight * array`, or without the base.
   @inline(__always)
   func combine(
     _ range: Range<Int>, of arrays: UnsafeMutablePointer<L>, onto base: UnsafeMutablePointer<L>?,
     into target: UnsafeMutablePointer<L>
   ) {
     let first = terms + range.lowerBound
-    // Up to seven terms are kept in registers; of longer sums the rest is added in a loop.
+    func summand(_ k: Int) -> Summand { Summand(first[k], arrays) }
+    // As many terms as methods of order 5 have are kept in registers; of longer sums the rest is added in a loop. The last term is
+    // the youngest: the others do not wait for it.
     switch range.count {
     case 0: combine(onto: base, into: target) { _ in L.zero }
     case 1:
-      let a = Summand(first[0], arrays)
+      let a = summand(0)
       combine(onto: base, into: target) { a.product($0) }
     case 2:
-      let (a, b) = (Summand(first[0], arrays), Summand(first[1], arrays))
+      let (a, b) = (summand(0), summand(1))
       combine(onto: base, into: target) { b.added(to: a.product($0), $0) }
     case 3:
-      let (a, b, c) = (Summand(first[0], arrays), Summand(first[1], arrays), Summand(first[2], arrays))
+      let (a, b, c) = (summand(0), summand(1), summand(2))
       combine(onto: base, into: target) { c.added(to: b.added(to: a.product($0), $0), $0) }
+    case 4:
+      let (a, b, c, d) = (summand(0), summand(1), summand(2), summand(3))
+      combine(onto: base, into: target) {
+        d.added(to: c.added(to: b.added(to: a.product($0), $0), $0), $0)
+      }
+    case 5:
+      let (a, b, c, d, e) = (summand(0), summand(1), summand(2), summand(3), summand(4))
+      combine(onto: base, into: target) {
+        e.added(to: d.added(to: c.added(to: b.added(to: a.product($0), $0), $0), $0), $0)
+      }
     default:
-      let (a, b) = (Summand(first[0], arrays), Summand(first[1], arrays))
-      let (c, d) = (Summand(first[2], arrays), Summand(first[3], arrays))
+      let (a, b, c) = (summand(0), summand(1), summand(2))
+      let (d, e, f) = (summand(3), summand(4), summand(5))
       let count = range.count
       combine(onto: base, into: target) { i in
-        // Two sums, as one would wait for its own additions.
-        var left = b.added(to: a.product(i), i)
-        var right = d.added(to: c.product(i), i)
-        var k = 4
-        while k &+ 1 < count {
-          left = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, left)
-          right = L.multiplyAdd(arrays[first[k &+ 1].offset &+ i], scalar: first[k &+ 1].weight, right)
-          k = k &+ 2
+        var sum = c.added(to: b.added(to: a.product(i), i), i)
+        sum = f.added(to: e.added(to: d.added(to: sum, i), i), i)
+        var k = 6
+        while k < count {
+          sum = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, sum)
+          k = k &+ 1
         }
-        if k < count { left = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, left) }
-        return left + right
+        return sum
       }
     }
   }
@@ -217,6 +226,7 @@ final class ExplicitKernel<L: Lane> {
     onto base: UnsafeMutablePointer<L>?, into target: UnsafeMutablePointer<L>, _ sum: (Int) -> L
   ) {
     var i = 0
+    let (size, width, step) = (size, width, step)
     if width == 1 {
       let h = step[0]
       if let base {
@@ -232,12 +242,23 @@ final class ExplicitKernel<L: Lane> {
       }
       return
     }
-    while i < size {
-      var w = 0
-      while w < width {
-        target[i] = base.map { L.multiplyAdd(sum(i), step[w], $0[i]) } ?? sum(i) * step[w]
-        i = i &+ 1
-        w = w &+ 1
+    if let base {
+      while i < size {
+        var w = 0
+        while w < width {
+          target[i] = L.multiplyAdd(sum(i), step[w], base[i])
+          i = i &+ 1
+          w = w &+ 1
+        }
+      }
+    } else {
+      while i < size {
+        var w = 0
+        while w < width {
+          target[i] = sum(i) * step[w]
+          i = i &+ 1
+          w = w &+ 1
+        }
       }
     }
   }

@@ -31,35 +31,76 @@ public protocol VectorField: Sendable {
 
 /// A differential equation whose right-hand side is native code.
 public struct NativeEquation: Sendable {
-  /// Native functions for one lane type.
+  /// Native functions for one lane type, for `width` lane groups with a time each: component `c` of an array is at `[c * width]`.
   @usableFromInline
   struct Functions<L: Lane>: Sendable {
     @usableFromInline let rate:
       @Sendable (
         _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ parameters: UnsafePointer<L>,
-        _ result: UnsafeMutablePointer<L>
+        _ result: UnsafeMutablePointer<L>, _ width: Int
       ) -> Void
     @usableFromInline let pullback:
       @Sendable (
         _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ parameters: UnsafePointer<L>,
         _ cotangent: UnsafePointer<L>, _ stateCotangent: UnsafeMutablePointer<L>,
-        _ parameterCotangent: UnsafeMutablePointer<L>
+        _ parameterCotangent: UnsafeMutablePointer<L>, _ width: Int
       ) -> Void
 
+    // Of several groups each has its numbers copied together: the copies are values to the compiler, where the arrays are memory.
     @inlinable
     init<Field: VectorField>(_ field: Field) {
-      rate = { field.rate(at: $0.pointee, state: $1, parameters: $2, into: $3) }
-      pullback = {
-        field.pullback(at: $0.pointee, state: $1, parameters: $2, cotangent: $3, state: $4, addingTo: $5)
+      rate = { time, state, parameters, result, width in
+        if L.laneCount == 1 || width == 1 {
+          return field.rate(at: time.pointee, state: state, parameters: parameters, into: result)
+        }
+        let (n, p) = (field.stateCount, field.parameterCount)
+        withUnsafeTemporaryAllocation(of: L.self, capacity: 2 * n + p) { copies in
+          let y = copies.baseAddress.unsafelyUnwrapped
+          let (q, r) = (y + n, y + n + p)
+          for w in 0..<width {
+            Self.copy(state + w, n, stride: width, to: y)
+            Self.copy(parameters + w, p, stride: width, to: q)
+            field.rate(at: time[w], state: y, parameters: q, into: r)
+            for c in 0..<n { result[c &* width &+ w] = r[c] }
+          }
+        }
+      }
+      pullback = { time, state, parameters, cotangent, stateCotangent, parameterCotangent, width in
+        if L.laneCount == 1 || width == 1 {
+          return field.pullback(
+            at: time.pointee, state: state, parameters: parameters, cotangent: cotangent,
+            state: stateCotangent, addingTo: parameterCotangent)
+        }
+        let (n, p) = (field.stateCount, field.parameterCount)
+        withUnsafeTemporaryAllocation(of: L.self, capacity: 3 * n + 2 * p) { copies in
+          let y = copies.baseAddress.unsafelyUnwrapped
+          let (r, s, q, g) = (y + n, y + 2 * n, y + 3 * n, y + 3 * n + p)
+          for w in 0..<width {
+            Self.copy(state + w, n, stride: width, to: y)
+            Self.copy(cotangent + w, n, stride: width, to: r)
+            Self.copy(parameters + w, p, stride: width, to: q)
+            Self.copy(parameterCotangent + w, p, stride: width, to: g)
+            field.pullback(at: time[w], state: y, parameters: q, cotangent: r, state: s, addingTo: g)
+            for c in 0..<n { stateCotangent[c &* width &+ w] = s[c] }
+            for c in 0..<p { parameterCotangent[c &* width &+ w] = g[c] }
+          }
+        }
       }
     }
+    @inlinable @inline(__always)
+    static func copy(
+      _ source: UnsafePointer<L>, _ count: Int, stride: Int, to target: UnsafeMutablePointer<L>
+    ) {
+      for c in 0..<count { (target + c).initialize(to: source[c &* stride]) }
+    }
 
-    func bound(_ stateCount: Int, _ parameterCount: Int) -> RateFunctions<L> {
+    func bound(_ stateCount: Int, _ parameterCount: Int, width: Int = 1) -> RateFunctions<L> {
       let box = ParameterBox<L>()
       let (rate, pullback) = (rate, pullback)
       return RateFunctions(
-        stateCount: stateCount, parameterCount: parameterCount, width: 1, bind: { box.pointer = $0 },
-        rate: { rate($0, $1, box.pointer, $2) }, pullback: { pullback($0, $1, box.pointer, $2, $3, $4) })
+        stateCount: stateCount, parameterCount: parameterCount, width: width, bind: { box.pointer = $0 },
+        rate: { rate($0, $1, box.pointer, $2, width) },
+        pullback: { pullback($0, $1, box.pointer, $2, $3, $4, width) })
     }
   }
   private final class ParameterBox<L> {
