@@ -32,6 +32,7 @@ final class LaneSolver {
 
   let arena: LaneArena
   let books: LaneBooks
+  let tile: StepTile
 
   /// What lanes are doing.
   final class LaneBooks {
@@ -44,6 +45,10 @@ final class LaneSolver {
     /// The lane's recorded times and states.
     let times: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
     let states: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
+    /// Where a tile's steps are in them, and the row of the tile where the trajectory begins.
+    let timePlaces: UnsafeMutablePointer<UnsafePointer<Double>?>
+    let statePlaces: UnsafeMutablePointer<UnsafePointer<Double>?>
+    let firstRow: UnsafeMutablePointer<Int>
     /// Lanes at work, and the next trajectory that waits for one.
     @exclusivity(unchecked) var active = 0
     @exclusivity(unchecked) var waiting = 0
@@ -55,6 +60,9 @@ final class LaneSolver {
       states = .allocate(capacity: lanes)
       record = .allocate(capacity: lanes)
       record.initialize(repeating: nil, count: lanes)
+      timePlaces = .allocate(capacity: lanes)
+      statePlaces = .allocate(capacity: lanes)
+      firstRow = .allocate(capacity: lanes)
     }
     deinit {
       row.deallocate()
@@ -63,6 +71,9 @@ final class LaneSolver {
       record.deallocate()
       times.deallocate()
       states.deallocate()
+      timePlaces.deallocate()
+      statePlaces.deallocate()
+      firstRow.deallocate()
     }
   }
   var parameters: UnsafeMutablePointer<L> { arena.parameters }
@@ -79,6 +90,7 @@ final class LaneSolver {
     width = functions.width
     arena = LaneArena(functions.stateCount, functions.parameterCount, functions.width)
     books = LaneBooks(8 * functions.width)
+    tile = StepTile(stateCount: functions.stateCount, width: functions.width)
     functions.bind(arena.parameters)
   }
 
@@ -184,7 +196,8 @@ final class LaneSolver {
     var initialSizes = [Double](repeating: options.fixedStep ?? options.initialStep ?? 0, count: rows.count)
     if isAdaptive && options.initialStep == nil { setInitialSizes(problem, rows, &initialSizes) }
 
-    let books = books
+    let (books, tile) = (books, tile)
+    let keepsRecord = records != nil
     books.waiting = rows.lowerBound
     books.active = 0
     let (rowOfLane, nextOutput) = (books.row, books.output)
@@ -241,6 +254,7 @@ final class LaneSolver {
       outcomes[row].statistics.acceptedSteps = Int(accepted[lane])
       outcomes[row].statistics.rejectedSteps = Int(attempts[lane] - accepted[lane])
       books.active -= 1
+      if let records { tile.flush(lane: lane, records[row]) }
       guard let reason else { return }
       var failure = DifferentialEquationError(
         reason, time: time[lane], step: Int(attempts[lane]),
@@ -328,13 +342,10 @@ final class LaneSolver {
         }
         kernel.time[w] = now.replacing(with: new, where: isAccepted)
         arena.accepted[w] += L(0.0).replacing(with: one, where: isAccepted)
-        if records != nil {
-          for k in 0..<8 where isAccepted[k] {
-            let lane = w &* 8 &+ k
-            books.record[lane].unsafelyUnwrapped._withUnsafeGuaranteedRef {
-              $0.append(time[lane], numbers(state) + lane, spacing: lanes)
-            }
-          }
+        if keepsRecord {
+          tile.put(
+            group: w, time: kernel.time[w], state: state,
+            isAccepted: L(0.0).replacing(with: one, where: isAccepted))
         }
         let isOver = isAccepted .& (kernel.time[w] .== arena.end[w])
         var isLost =
@@ -360,6 +371,7 @@ final class LaneSolver {
         }
         w &+= 1
       }
+      if keepsRecord { tile.endRow(books.record) }
       if isRefilled {
         kernel.functions.bind(parameters)
         kernel.begin()
