@@ -14,6 +14,8 @@ let package = Package(
   products: [
     .library(name: "Costate", targets: ["Costate"]),
     .executable(name: "costate", targets: ["CostateCommandLine"]),
+    // For the benchmarks, which are a package of their own.
+    .library(name: "TextFigures", targets: ["TextFigures"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -70,7 +72,7 @@ let package = Package(
         "RobotModels", "Kinematics", "RigidBody", "Simulation",
       ],
       swiftSettings: settings),
-    // Plots and numbers for a person: of the command line and the examples, no part of the library.
+    // Plots and numbers for a person: of the command line, the examples and the benchmarks, no part of Costate.
     .target(name: "TextFigures", swiftSettings: settings),
     .executableTarget(
       name: "CostateCommandLine",

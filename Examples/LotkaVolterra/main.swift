@@ -3,9 +3,10 @@
 //     swift run -c release LotkaVolterra [figure.svg]
 import Autodiff
 import DifferentialEquations
-import Foundation
 import Learning
 import TextFigures
+
+let program = ExampleProgram()
 
 /// Prey and predators: births, what predators take, what they gain from it, and their deaths.
 let model = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, rates: Tensor) in
@@ -48,18 +49,19 @@ print(TextPlot(title: "mean square error by iteration (logarithmic)", isLogarith
 print("\(gradientCount) gradients through the solver in \(formatted(seconds: seconds))")
 print("rates found: \(formatted(rates.values, digits: 4)); true: \(formatted(truth.values, digits: 4))")
 
-if CommandLine.arguments.count > 1 {
+if let path = program.figurePath {
   let fine = Tensor.linearSpace(from: 0.02, to: 10, count: 500)
   let fitted = try model.solve(from: start, parameters: rates, times: fine)
-  var figure = Figure(
-    title: "Prey and predators: noisy counts and the model found from them", horizontal: 0...10)
-  for (species, color) in ["#1f77b4", "#d62728"].enumerated() {
-    figure.addPoints(zip(times.values, (0..<100).map { measured[$0, species].scalar }), color: color)
-    figure.addLine(zip(fine.values, (0..<500).map { fitted[$0, species].scalar }), color: color)
+  var figure = VectorFigure(
+    title: "Prey and predators: noisy counts and the model found from them", horizontal: .init("time"),
+    vertical: .init("count"))
+  for (species, (name, color)) in [("prey", "#1f77b4"), ("predators", "#d62728")].enumerated() {
+    figure.add(
+      "\(name), counted", zip(times.values, measured[.all, species].values), as: .points, color: color)
+    figure.add(name, zip(fine.values, fitted[.all, species].values), color: color)
   }
-  try figure.svg.write(toFile: CommandLine.arguments[1], atomically: true, encoding: .utf8)
+  try figure.write(to: path)
 }
-guard zip(rates.values, truth.values).allSatisfy({ abs($0 / $1 - 1) < 0.05 }) else {
-  fflush(nil)
-  fatalError("the rates were not found")
-}
+program.require(
+  zip(rates.values, truth.values).allSatisfy { abs($0 / $1 - 1) < 0.05 },
+  "the rates found are more than 5 % off the true ones")
