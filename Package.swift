@@ -90,6 +90,12 @@ let package = Package(
       name: "LotkaVolterra", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
       path: "Examples/LotkaVolterra", swiftSettings: settings),
     .executableTarget(
+      name: "BouncingBall", dependencies: ["Autodiff", "DifferentialEquations", "ImplicitLayers", "TextFigures"],
+      path: "Examples/BouncingBall", swiftSettings: settings),
+    .executableTarget(
+      name: "NeuralEquation", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
+      path: "Examples/NeuralEquation", swiftSettings: settings),
+    .executableTarget(
       name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers", "Learning"],
       path: "Examples/DeepEquilibrium", swiftSettings: settings),
     .executableTarget(
