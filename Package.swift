@@ -90,7 +90,8 @@ let package = Package(
       name: "LotkaVolterra", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
       path: "Examples/LotkaVolterra", swiftSettings: settings),
     .executableTarget(
-      name: "BouncingBall", dependencies: ["Autodiff", "DifferentialEquations", "ImplicitLayers", "TextFigures"],
+      name: "BouncingBall",
+      dependencies: ["Autodiff", "DifferentialEquations", "ImplicitLayers", "TextFigures"],
       path: "Examples/BouncingBall", swiftSettings: settings),
     .executableTarget(
       name: "NeuralEquation", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
