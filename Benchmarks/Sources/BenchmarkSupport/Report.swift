@@ -37,12 +37,17 @@ package final class Report {
 
   package init() {}
 
-  /// Adds a timing in nanoseconds.
-  package func add(_ name: String, _ timing: Timing, unit: String = "ns") {
+  /// Adds a timing in nanoseconds that is written but not printed.
+  package func record(_ name: String, _ timing: Timing, unit: String = "ns") {
     content.results.append(
       Measurement(
         name: name, unit: unit, median: timing.median, min: timing.minimum, max: timing.maximum,
         repetitions: timing.samples.count))
+  }
+
+  /// Adds a timing in nanoseconds.
+  package func add(_ name: String, _ timing: Timing, unit: String = "ns") {
+    record(name, timing, unit: unit)
     print(
       "  \(padded(name, 58)) \(number(timing.minimum)) min \(number(timing.median)) median \(unit)")
     flush()

@@ -56,7 +56,7 @@ public struct LeastSquaresOptions: Sendable {
 /// - Parameters:
 ///   - residual: r, tensors of any shapes. What it captures may be differentiated.
 ///   - guess: where the solver starts. Its derivative is zero.
-///   - lower: the least values of the unknowns, of their shapes; nil for none. For dense Jacobians.
+///   - lower: the least values of the unknowns, of their shapes; nil for none.
 ///   - upper: the greatest values.
 ///   - options: method, loss, tolerances, differentiation.
 /// - Throws: ``ImplicitLayerError`` if no minimiser is found, or shapes do not fit; `TensorError` for mistakes in the residual. Taking the derivative:
@@ -157,14 +157,14 @@ private struct LeastSquaresSolver: IndependentSolver {
     _ start: [Double], _ bounds: BoxBounds?, _ control: SolveControl
   ) throws -> CoreResult {
     if let pattern = try sparsePattern() {
-      guard boundCount == 0, options.method == .automatic || options.method == .levenbergMarquardt else {
+      guard options.method == .automatic || options.method == .levenbergMarquardt else {
         throw ImplicitLayerError.argument(
-          "nonlinearLeastSquares: with a sparse Jacobian there is Levenberg–Marquardt without bounds; choose the dense structure"
+          "nonlinearLeastSquares: with a sparse Jacobian there is Levenberg–Marquardt; choose the dense structure for other methods"
         )
       }
       let core = try SparseLeastSquaresCore(
         function, pattern, tolerance: options.tolerance, loss: options.loss)
-      return { start, _, control in try core.run(from: start, control: control) }
+      return { try core.run(from: $0, bounds: $1, control: $2) }
     }
     let step: LeastSquaresCore.Step =
       switch options.method {
@@ -184,7 +184,7 @@ private struct LeastSquaresSolver: IndependentSolver {
     case .matrixFree:
       throw ImplicitLayerError.argument("nonlinearLeastSquares: the Jacobian is dense or sparse")
     case .automatic:
-      guard programs.unknownCount > 64, boundCount == 0 else { return nil }
+      guard programs.unknownCount > 64 else { return nil }
       let pattern = try programs.pattern()
       return pattern.entryCount <= programs.unknownCount * programs.resultCount / 10 ? pattern : nil
     }

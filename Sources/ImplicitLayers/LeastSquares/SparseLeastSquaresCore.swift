@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Levenberg–Marquardt with a sparse Jacobian. The step solves
+/// Levenberg–Marquardt with a sparse Jacobian; bounds hold unknowns whose gradient points outwards and cut steps off at the box. The step solves
 ///
 ///     [ I   J  ] [ s ]   [ −r ]
 ///     [ Jᵀ −λD² ] [ d ] = [  0 ]
@@ -20,9 +20,11 @@ struct SparseLeastSquaresCore {
     system = try AugmentedSystem(pattern)
   }
 
-  func run(from start: [Double], control: SolveControl) throws -> CoreResult {
+  func run(from start: [Double], bounds: BoxBounds?, control: SolveControl) throws -> CoreResult {
     let (m, n) = (function.m, function.n)
     var x = start
+    bounds?.clamp(&x)
+    var isFree = [Bool](repeating: true, count: n)
     var recorder = SolveRecorder(control)
     var (r, trialResidual, entries) = (zeros(m), zeros(m), zeros(pattern.entryCount))
     var (gradient, d, trial, image, scale) = (zeros(n), zeros(n), zeros(n), zeros(m), zeros(n))
@@ -50,10 +52,16 @@ struct SparseLeastSquaresCore {
       if loss == .squared {
         for (k, column) in pattern.columnIndices.enumerated() { norms[column] += entries[k] * entries[k] }
       }
+      if let bounds {
+        for k in 0..<n { isFree[k] = bounds.isFree(x, gradient, k) }
+        for (k, column) in pattern.columnIndices.enumerated() where !isFree[column] { entries[k] = 0 }
+      }
       var measure = 0.0
       for k in 0..<n {
         norms[k] = norms[k].squareRoot()
-        if norms[k] > 0, size > 0 { measure = max(measure, gradient[k].magnitude / norms[k] / size) }
+        if isFree[k], norms[k] > 0, size > 0 {
+          measure = max(measure, gradient[k].magnitude / norms[k] / size)
+        }
         scale[k] = max(scale[k], norms[k])
         if scale[k] == 0 { scale[k] = 1 }
       }
@@ -63,7 +71,7 @@ struct SparseLeastSquaresCore {
       guard recorder.record(iteration, function, measure: measure, value: cost, step: lastStep) else {
         return finish(.cancelled)
       }
-      if n > 0, cost > 0, norms.allSatisfy({ $0 == 0 }) {
+      if n > 0, cost > 0, !isFree.contains(false), norms.allSatisfy({ $0 == 0 }) {
         return finish(.stalled, "no unknown changes the residual: the Jacobian is zero")
       }
       if measure <= tolerance || cost == 0 { return finish(.converged) }
@@ -71,6 +79,10 @@ struct SparseLeastSquaresCore {
       while true {
         system.solve(entries, scaled, damping: scale.map { lambda * $0 * $0 }, into: &d)
         set(&trial, x, plus: 1, d)
+        if let bounds {
+          bounds.clamp(&trial)
+          set(&d, trial, plus: -1, x)
+        }
         pattern.multiply(entries, d, into: &image, columns: 1, transposed: false)
         let predicted = -dot(gradient, d) - 0.5 * dot(image, image)
         try function.value(trial, into: &trialResidual)

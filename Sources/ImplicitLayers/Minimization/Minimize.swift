@@ -111,6 +111,7 @@ private struct MinimizationCall {
   let staged: StagedFunction
   /// Step sizes and momenta, of gradient descent with given ones.
   let settings: [Tensor]
+  private let hasBounds: Bool
 
   init<Unknown: TensorTree>(
     _ objective: (Unknown) throws -> Tensor, _ guess: Unknown, _ lower: Unknown?, _ upper: Unknown?,
@@ -120,6 +121,7 @@ private struct MinimizationCall {
     try options.differentiation.check()
     try options.lineSearch?.check()
     let bounds = try BoundTensors(name, guess.leaves, lower?.leaves, upper?.leaves)
+    hasBounds = !bounds.leaves.isEmpty
     staged = try StagedFunction(name, guess: guess, explicit: bounds.leaves) { x, _ in [try objective(x)] }
     try staged.requireScalar(name)
     var seriesScale = 1.0
@@ -157,7 +159,7 @@ private struct MinimizationCall {
   /// Steps of gradient descent, recorded.
   func unrolled(_ iterations: (all: Int, differentiated: Int)) throws -> [Tensor] {
     let name = layer.name
-    guard settings.count == 2, layer.tags == .symmetric else {
+    guard settings.count == 2, !hasBounds else {
       throw ImplicitLayerError.argument(
         "\(name): the iteration that can be unrolled is gradient descent with given step sizes and without bounds; differentiate "
           + "other methods implicitly")

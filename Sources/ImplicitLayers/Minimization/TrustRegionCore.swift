@@ -130,14 +130,20 @@ private struct QuadraticModel {
       if scale[k] == 0 { scale[k] = 1 }
     }
     for i in 0..<size {
-      for j in 0..<size { vectors[i * size + j] = hessian[i * size + j] / (scale[i] * scale[j]) }
+      for j in 0..<size { hessian[i * size + j] /= scale[i] * scale[j] }
     }
-    let n = Int32(size)
-    guard
-      LAPACKE_dsyevd(
-        LAPACK_COL_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &vectors, n, &eigenvalues) == 0
-    else { return false }
-    // Column-major: eigenvector k is a row of the row-major array.
+    if size <= JacobiEigenvalues.largestSize {
+      JacobiEigenvalues.compute(&hessian, into: &eigenvalues, vectors: &vectors)
+    } else {
+      for k in hessian.indices { vectors[k] = hessian[k] }
+      let n = Int32(size)
+      // Column-major: eigenvector k is a row of the row-major array.
+      guard
+        LAPACKE_dsyevd(
+          LAPACK_COL_MAJOR, Int8(UInt8(ascii: "V")), Int8(UInt8(ascii: "U")), n, &vectors, n, &eigenvalues)
+          == 0
+      else { return false }
+    }
     var scaled = gradient
     for k in 0..<size { scaled[k] /= scale[k] }
     multiply(vectors, rows: size, columns: size, scaled, into: &components)

@@ -7,19 +7,25 @@ struct BracketSearch {
     var values: [Double]
     var status: [SolverStatus]
     var details: [Int: String] = [:]
-    var iterations = 0
-    var evaluations = 0
+    /// Of each equation until it is solved.
+    var iterations: [Int]
+    /// The smallest value of each equation and the width of its bracket, at first and after each iteration, as far as they are asked for.
+    var history: [[(value: Double, width: Double)]] = []
   }
   var method: BracketMethod
   var tolerance: Double
   var control: SolveControl
+  /// Steps of the history that are kept.
+  var historyLength: Int
 
   /// - Parameter evaluate: all equations at once.
   func run(
     _ lower: [Double], _ upper: [Double], _ evaluate: (_ x: [Double], _ values: inout [Double]) throws -> Void
   ) throws -> Result {
     let n = lower.count
-    var result = Result(x: lower, values: zeros(n), status: [SolverStatus](repeating: .converged, count: n))
+    var result = Result(
+      x: lower, values: zeros(n), status: [SolverStatus](repeating: .converged, count: n),
+      iterations: [Int](repeating: 0, count: n))
     for k in 0..<n where !(lower[k].isFinite && upper[k].isFinite && lower[k] <= upper[k]) {
       throw ImplicitLayerError.argument(
         "bracketedRoot: the bracket of equation \(k), [\(lower[k]), \(upper[k])], is none")
@@ -27,7 +33,7 @@ struct BracketSearch {
     var (atLower, atUpper) = (zeros(n), zeros(n))
     try evaluate(lower, &atLower)
     try evaluate(upper, &atUpper)
-    result.evaluations = 2
+    var iteration = 0
     var brackets: [Bracket] = []
     for k in 0..<n {
       brackets.append(
@@ -37,7 +43,7 @@ struct BracketSearch {
     func progress(_ iteration: Int) -> SolveProgress {
       let measure = brackets.lazy.map(\.best.value.magnitude).max() ?? 0
       return SolveProgress(
-        iteration: iteration, evaluations: result.evaluations, measure: measure, value: measure,
+        iteration: iteration, evaluations: iteration + 2, measure: measure, value: measure,
         stepLength: brackets.lazy.map(\.width).max() ?? 0)
     }
     var end = SolverStatus.iterationLimit
@@ -47,16 +53,21 @@ struct BracketSearch {
         points[k] = brackets[k].next()
         if !brackets[k].isDone { isMoving = true }
       }
+      if result.history.count < historyLength {
+        result.history.append(brackets.map { ($0.best.value.magnitude, $0.width) })
+      }
       if !isMoving { break }
-      if !control.goesOn(progress(result.iterations)) {
+      if !control.goesOn(progress(iteration)) {
         end = .cancelled
         break
       }
-      if result.iterations == control.maximumIterations { break }
+      if iteration == control.maximumIterations { break }
       try evaluate(points, &values)
-      result.evaluations += 1
-      result.iterations += 1
-      for k in 0..<n where !brackets[k].isDone { brackets[k].update(points[k], values[k]) }
+      iteration += 1
+      for k in 0..<n where !brackets[k].isDone {
+        brackets[k].update(points[k], values[k])
+        result.iterations[k] = iteration
+      }
     }
     for k in 0..<n {
       (result.x[k], result.values[k]) = brackets[k].best

@@ -56,17 +56,26 @@ public func bracketedRoot(
   try bracketedCall(function, lower, upper, options, reports: false)[0]
 }
 
-/// Bracketed roots, and what the solver did; see ``bracketedRoot(_:lower:upper:options:)``.
+/// Bracketed roots, and what the solver did: a failure is a status and no error. Otherwise as ``bracketedRoot(_:lower:upper:options:)``.
+///
+/// - Parameters:
+///   - function: f, element by element.
+///   - lower: the lower ends.
+///   - upper: the upper ends; the two are broadcast.
+///   - options: method, tolerances, differentiation.
+///   - traceLength: how many measures are returned: of all equations the largest |f| at the better end of the bracket.
+/// - Throws: ``ImplicitLayerError`` if shapes or brackets are none; `TensorError` for mistakes in the function.
 public func bracketedRootWithReport(
   _ function: (Tensor) throws -> Tensor, lower: Tensor, upper: Tensor,
-  options: BracketOptions = BracketOptions()
+  options: BracketOptions = BracketOptions(), traceLength: Int = 0
 ) throws -> ImplicitSolution<Tensor> {
-  try ImplicitSolution(lower, try bracketedCall(function, lower, upper, options, reports: true))
+  try ImplicitSolution(
+    lower, try bracketedCall(function, lower, upper, options, reports: true, traceLength: traceLength))
 }
 
 private func bracketedCall(
   _ function: (Tensor) throws -> Tensor, _ lower: Tensor, _ upper: Tensor, _ options: BracketOptions,
-  reports: Bool
+  reports: Bool, traceLength: Int = 0
 ) throws -> [Tensor] {
   let name = "bracketedRoot"
   try options.differentiation.check()
@@ -81,8 +90,11 @@ private func bracketedCall(
   let programs = VectorPrograms(staged.program, unknowns: 1)
   let layer = ImplicitLayer(
     name: name, residual: staged.program, unknownCount: 1,
-    solver: BracketSolver(programs: programs, batched: CompiledProgram(staged.program), options: options),
-    differentiation: options.differentiation, reports: reports, needsIndependentEquations: true)
+    solver: BracketSolver(
+      programs: programs, batched: CompiledProgram(staged.program), options: options,
+      traceLength: traceLength),
+    differentiation: options.differentiation, reports: reports, traceLength: traceLength,
+    needsIndependentEquations: true)
   return try layer.call(
     guess: [stopGradient(a)], parameters: staged.parameters, settings: [stopGradient(a), stopGradient(b)])
 }
@@ -91,6 +103,7 @@ private struct BracketSolver: NativeSolver {
   let programs: VectorPrograms
   let batched: CompiledProgram
   let options: BracketOptions
+  let traceLength: Int
 
   func solve(_ batch: ProblemBatch, into solutions: SolutionStore) throws {
     let numbers = try ProblemNumbers(batch)
@@ -98,7 +111,8 @@ private struct BracketSolver: NativeSolver {
     let type = programs.unknownTypes[0]
     let ends = (0..<2).map { end in (0..<batch.count).flatMap { numbers.setting(end, $0) } }
     let search = BracketSearch(
-      method: options.method, tolerance: options.tolerance, control: options.control)
+      method: options.method, tolerance: options.tolerance, control: options.control,
+      historyLength: traceLength)
     let result: BracketSearch.Result
     if let isBatched = batch.isBatched {
       let places = 1..<1 + batch.parameterCount
@@ -124,9 +138,16 @@ private struct BracketSolver: NativeSolver {
     let failed = range.first { result.status[$0] != .converged }
     let status = failed.map { result.status[$0] } ?? .converged
     let measure = range.map { result.values[$0].magnitude }.max() ?? 0
+    let iterations = result.iterations[range].max() ?? 0
+    let trace = result.history.prefix(iterations + 1).enumerated().map { k, brackets in
+      let largest = brackets[range].map(\.value).max() ?? 0
+      return SolveProgress(
+        iteration: k, evaluations: k + 2, measure: largest, value: largest,
+        stepLength: brackets[range].map(\.width).max() ?? 0)
+    }
     let report = SolveReport(
-      status: status, iterations: result.iterations, evaluations: result.evaluations,
-      derivativeEvaluations: 0, measure: measure, value: measure, trace: [])
+      status: status, iterations: iterations, evaluations: iterations + 2, derivativeEvaluations: 0,
+      measure: measure, value: measure, trace: trace)
     let details = failed.map { "equation \($0 - range.lowerBound): \(result.details[$0] ?? "")" } ?? ""
     return CoreResult(x: Array(result.x[range]), report: report, details: details)
   }

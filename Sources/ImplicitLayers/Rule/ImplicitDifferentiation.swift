@@ -36,6 +36,9 @@ public struct ImplicitDifferentiation: Sendable, Hashable {
   public var method: Method
   /// How the Jacobian is handled.
   public var jacobian: JacobianStructure
+  /// What is known of the Jacobian F_x, which chooses the linear solver. Symmetry and definiteness are checked at the solution; a triangle
+  /// must be that of the traced residual. Tags that are wrong are errors.
+  public var tags: OperatorTags
   /// How the linear systems with it are solved.
   public var linearSolve: LinearSolveOptions
   /// Whether a derivative first looks if the point is a root with a regular Jacobian. It costs two more solves with the same factor
@@ -48,12 +51,13 @@ public struct ImplicitDifferentiation: Sendable, Hashable {
 
   /// A way to differentiate; what is left out has the value written here.
   public init(
-    method: Method = .implicit, jacobian: JacobianStructure = .automatic,
+    method: Method = .implicit, jacobian: JacobianStructure = .automatic, tags: OperatorTags = [],
     linearSolve: LinearSolveOptions = LinearSolveOptions(), checksSolution: Bool = true,
     largestNewtonStep: Double = 1e-3
   ) {
     self.method = method
     self.jacobian = jacobian
+    self.tags = tags
     self.linearSolve = linearSolve
     self.checksSolution = checksSolution
     self.largestNewtonStep = largestNewtonStep
@@ -108,6 +112,18 @@ public struct ImplicitDifferentiation: Sendable, Hashable {
       guard differentiated >= 0, differentiated <= iterations else {
         throw .argument("\(differentiated) of \(iterations) iterations cannot be differentiated")
       }
+    }
+    let isTriangular = !tags.isDisjoint(with: [.lowerTriangular, .upperTriangular])
+    guard !tags.contains(.unitDiagonal), !isTriangular || !tags.contains(.symmetric),
+      !tags.isSuperset(of: [.lowerTriangular, .upperTriangular])
+    else {
+      throw .argument(
+        "the tags of a Jacobian are symmetric, positiveDefinite, lowerTriangular or upperTriangular; a diagonal one is a structure"
+      )
+    }
+    guard !isTriangular || jacobian != .matrixFree else {
+      throw .argument(
+        "products with a Jacobian gain nothing by its triangular form; choose the dense or sparse structure")
     }
     guard largestNewtonStep > 0 else { throw .argument("the largest Newton step must be positive") }
   }

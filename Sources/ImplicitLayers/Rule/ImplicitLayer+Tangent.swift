@@ -47,10 +47,14 @@ extension ImplicitLayer {
 
   private func implicitTangent(_ flat: FlatResidual, _ x: Tensor, _ right: Tensor) throws -> Tensor {
     let structure = try structure(flat, x)
+    try requireTriangle(flat, x)
     var options = differentiation.linearSolve
     if structure == .matrixFree, !options.method.isIteration {
-      options.method = tags.contains(.symmetric) ? .minres : .gmres()
+      options.method =
+        tags.contains(.positiveDefinite)
+        ? .conjugateGradients : tags.contains(.symmetric) ? .minres : .gmres()
     }
+    let right = try requireSymmetricProducts(flat, x, structure, right)
     let prepared = try jacobianSystem(flat, x, structure, options)
     let tangent = -(try prepared.solve(right))
     guard differentiation.checksSolution else { return tangent }
@@ -64,6 +68,38 @@ extension ImplicitLayer {
     }
     let measures = try regularity(flat.constant, stopGradient(x), prepared, structure)
     return try bindOrThrow(RequireRegularRoot(layer: self), measures + [tangent])[0]
+  }
+
+  /// Of a triangular matrix one half is read: that the other one vanishes must be known for all unknowns, as derivatives of higher order
+  /// belong to the half that is read too.
+  private func requireTriangle(_ flat: FlatResidual, _ x: Tensor) throws {
+    let isLower = tags.contains(.lowerTriangular)
+    guard isLower || tags.contains(.upperTriangular) else { return }
+    let pattern = try jacobianSparsity(of: flat.callAsFunction, at: x)
+    for (row, column) in zip(pattern.rowIndices, pattern.columnIndices)
+    where row != column && (column < row) != isLower {
+      throw TensorError(
+        .argument, name,
+        "the Jacobian is said to be \(isLower ? "lower" : "upper") triangular, but element \(row) of the residual depends on "
+          + "unknown \(column), or may do so")
+    }
+  }
+
+  /// A Jacobian that is not dense is taken for symmetric if it is between two vectors; a dense one is looked at as a whole when it is factored.
+  private func requireSymmetricProducts(
+    _ flat: FlatResidual, _ x: Tensor, _ structure: JacobianStructure, _ right: Tensor
+  ) throws -> Tensor {
+    guard structure == .matrixFree || structure == .sparse, differentiation.tags.contains(.symmetric) else {
+      return right
+    }
+    let (constant, point) = (flat.constant, stopGradient(x))
+    let counts = Tensor((0..<flat.count).map(Double.init)).converted(to: x.elementType)
+    let (u, v) = (sin(1.0 + 0.7 * counts), cos(2.0 + 1.3 * counts))
+    let images = try [u, v].map { try jvp(constant.callAsFunction, at: point, along: $0).tangent }
+    let asymmetry = abs((v * images[0]).sum() - (u * images[1]).sum())
+    let size = (abs(v * images[0]) + abs(u * images[1])).sum()
+    let measures = [asymmetry, size].map { $0.converted(to: .float64) }
+    return try bindOrThrow(RequireSymmetry(layer: self), measures + [right])[0]
   }
 
   /// The tangents, if the step from the point is short.

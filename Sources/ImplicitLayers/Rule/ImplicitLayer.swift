@@ -42,7 +42,7 @@ final class ImplicitLayer: Sendable, Hashable {
     self.unknownCount = unknownCount
     self.solver = solver
     self.differentiation = differentiation
-    self.tags = tags
+    self.tags = tags.union(differentiation.tags)
     self.seriesScale = seriesScale
     self.isGradient = isGradient
     self.reports = reports
@@ -56,12 +56,13 @@ final class ImplicitLayer: Sendable, Hashable {
   var parameterTypes: [TensorType] { Array(residual.inputTypes.dropFirst(unknownCount)) }
   var parameterCount: Int { residual.inputs.count - unknownCount }
 
-  /// Types of the results: the unknowns, and of a report the status, iterations, evaluations, measure, value and trace.
+  /// Types of the results: the unknowns, and of a report the status, iterations, evaluations, evaluations of derivatives, measure, value and
+  /// trace.
   var resultTypes: [TensorType] {
     guard reports else { return unknownTypes }
     let number = TensorType(.float64, [])
     let count = TensorType(.int32, [])
-    return unknownTypes + [count, count, count, number, number, TensorType(.float64, [traceLength])]
+    return unknownTypes + [count, count, count, count, number, number, TensorType(.float64, [traceLength])]
   }
 
   /// The results. Operands: guess, parameters, settings.

@@ -13,6 +13,8 @@ public struct ImplicitSolution<Unknown: TensorTree>: TensorTree {
   public var iterations: Tensor
   /// Evaluations of the function, `int32`.
   public var evaluations: Tensor
+  /// Evaluations of derivatives, `int32`: Jacobians, gradients, Hessians, and products with them.
+  public var derivativeEvaluations: Tensor
   /// The measure that the solver makes small; see ``SolveProgress/measure``.
   public var measure: Tensor
   /// The value at the solution; see ``SolveProgress/value``.
@@ -22,14 +24,15 @@ public struct ImplicitSolution<Unknown: TensorTree>: TensorTree {
 
   /// Takes a layer's results apart.
   init(_ template: Unknown, _ results: [Tensor]) throws {
-    let n = results.count - 6
+    let n = results.count - 7
     solution = try template.replacing(leaves: Array(results.prefix(n)))
     status = results[n]
     iterations = results[n + 1]
     evaluations = results[n + 2]
-    measure = results[n + 3]
-    value = results[n + 4]
-    trace = results[n + 5]
+    derivativeEvaluations = results[n + 3]
+    measure = results[n + 4]
+    value = results[n + 5]
+    trace = results[n + 6]
   }
 
   /// How the solve ended, where that is one number that is known.

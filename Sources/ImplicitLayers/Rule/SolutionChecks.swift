@@ -63,6 +63,46 @@ struct RequireRegularRoot: Primitive {
   }
 }
 
+/// Right-hand sides, if the Jacobian that they belong to is as symmetric as it is said to be. Operands: |uᵀ J v − vᵀ J u|, the sum of the
+/// magnitudes of all terms, and the numbers, of which it is the identity.
+struct RequireSymmetry: Primitive {
+  let layer: ImplicitLayer
+  var name: String { layer.name }
+
+  func resultTypes(_ operands: [TensorType]) -> [TensorType] { [operands[2]] }
+  func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
+    let (asymmetries, sizes) = (operands[0].values(Double.self), operands[1].values(Double.self))
+    let limit = operands[2].elementType == .float32 ? 1e-4 : 1e-9
+    for k in 0..<max(asymmetries.count, sizes.count) {
+      let (asymmetry, size) = (
+        asymmetries[asymmetries.count == 1 ? 0 : k], sizes[sizes.count == 1 ? 0 : k]
+      )
+      guard asymmetry > limit * size else { continue }
+      throw TensorError(
+        .argument, name,
+        (asymmetries.count > 1 ? "element \(k) of the batch: " : "")
+          + "the Jacobian is said to be symmetric and is not: uᵀ J v and vᵀ J u differ by the fraction \(asymmetry / size) of their terms"
+      )
+    }
+    return [operands[2]]
+  }
+  func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) throws -> (results: [Tensor], tangents: [Tensor?]) {
+    let result = try bindOrThrow(self, primals)
+    return (result, [try tangents[2].map { try bindOrThrow(self, [primals[0], primals[1], $0])[0] }])
+  }
+  func transpose(_ cotangents: [Tensor?], _ operands: [TransposeOperand]) throws -> [Tensor?] {
+    guard let c = cotangents[0] else { return [nil, nil, nil] }
+    return [nil, nil, try bindOrThrow(self, coefficients(operands.prefix(2), "the symmetry") + [c])[0]]
+  }
+  func batch(_ operands: [Tensor], _ isBatched: [Bool], size: Int) throws -> (
+    results: [Tensor], isBatched: [Bool]
+  ) {
+    (
+      try bindOrThrow(self, [operands[0], operands[1], operands[2].batched(isBatched[2], size)]), [true]
+    )
+  }
+}
+
 extension ImplicitLayer {
   fileprivate func requireSolved(_ status: DenseArray) throws(TensorError) {
     let all = status.values(Int32.self)

@@ -19,8 +19,8 @@ final class SolutionStore: @unchecked Sendable {
     }
     let n = layer.unknownCount
     unknowns = arrays(0..<n, .float64)
-    counts = layer.reports ? arrays(n..<n + 3, .int32) : []
-    numbers = layer.reports ? arrays(n + 3..<n + 6, .float64) : []
+    counts = layer.reports ? arrays(n..<n + 4, .int32) : []
+    numbers = layer.reports ? arrays(n + 4..<n + 7, .float64) : []
   }
 
   /// Stores a solution.
@@ -45,6 +45,7 @@ final class SolutionStore: @unchecked Sendable {
     guard layer.reports else { return }
     let whole = [
       report.status.rawValue, Int32(clamping: report.iterations), Int32(clamping: report.evaluations),
+      Int32(clamping: report.derivativeEvaluations),
     ]
     for (array, value) in zip(counts, whole) { array.pointer(Int32.self)[problem] = value }
     numbers[0].pointer(Double.self)[problem] = report.measure

@@ -132,6 +132,40 @@ import Testing
     #expect(abs(forward - backward) < 1e-11 * abs(dot(abs(weight), abs(tangent)).scalar))
   }
 
+  /// The same chain between bounds of which some hold, also with a robust loss: sparse and dense fits and their derivatives agree.
+  @Test(arguments: [RobustLoss.squared, .cauchy(scale: 0.5)]) func sparseBounds(_ loss: RobustLoss) throws {
+    let n = 90
+    let w = sin(Tensor.linearSpace(from: 0, to: 6, count: n))
+    func fit(_ structure: JacobianStructure, _ p: [Tensor]) throws -> ImplicitSolution<Tensor> {
+      try nonlinearLeastSquaresWithReport(
+        { (x: Tensor) in
+          concatenate([2 * (x[1..<n] - x[0..<n - 1] - 0.01), x + 0.1 * x * x * x - p[0]])
+        }, guess: Tensor.zeros([n]), lower: p[1], upper: p[2],
+        options: LeastSquaresOptions(loss: loss, jacobian: structure))
+    }
+    let p = [w, Tensor(repeating: -0.3, shape: [n]), Tensor.linearSpace(from: 0.2, to: 0.5, count: n)]
+    let (sparse, dense) = (try fit(.sparse, p), try fit(.dense, p))
+    #expect(try sparse.solverStatus() == .converged && dense.solverStatus() == .converged)
+    #expect(abs(sparse.solution - dense.solution).max().scalar < 1e-7)
+    #expect(distance(try fit(.automatic, p).solution, sparse.solution) == 0)
+    let x = sparse.solution.values
+    let held = (0..<n).filter { x[$0] == p[1].values[$0] || x[$0] == p[2].values[$0] }
+    #expect(held.count > 10 && held.count < n - 10)
+    let weight = sin(5.0 * w)
+    func gradient(_ structure: JacobianStructure) throws -> [Tensor] {
+      try grad { (p: [Tensor]) in dot(weight, try fit(structure, p).solution) }(p)
+    }
+    for (a, b) in zip(try gradient(.sparse), try gradient(.dense)) {
+      #expect(distance(a, b) < 1e-5 && abs(b).max().scalar > 0.1)
+    }
+    // A first guess outside, and bounds that leave nothing.
+    let outside = try nonlinearLeastSquares(
+      { (x: Tensor) in x - w }, guess: Tensor(repeating: 9, shape: [n]), lower: p[1], upper: p[2],
+      options: LeastSquaresOptions(jacobian: .sparse))
+    #expect(distance(outside, minimum(maximum(w, p[1]), p[2])) < 1e-12)
+    #expect(layerError { _ = try fit(.sparse, [w, p[2] + 1.0, p[2]]) } != nil)
+  }
+
   /// Where residuals do not vanish, the Hessian is not JᵀJ: the derivative of a fit with large residuals against differences.
   @Test(arguments: [LeastSquaresMethod.levenbergMarquardt, .gaussNewton, .dogleg])
   func largeResiduals(_ method: LeastSquaresMethod) throws {

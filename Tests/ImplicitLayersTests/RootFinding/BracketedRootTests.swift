@@ -177,4 +177,35 @@ struct ScalarEquation: Sendable, CustomStringConvertible {
     let cubic = { (w: Tensor) in try bracketedRoot({ x in x * x * x - w }, lower: -1.0, upper: 2.0) }
     #expect(tensorError { _ = try grad(cubic)(0.0) }?.reason == .singular)
   }
+
+  /// The trace has the largest |f| at the better ends, at first and after each iteration; in batches that of each world, as it is alone.
+  @Test(arguments: methods) func traces(method: BracketMethod) throws {
+    let solve = { (w: Tensor) in
+      try bracketedRootWithReport(
+        { x in x * x * x - w }, lower: Tensor([0.0, 0.5]), upper: Tensor([3.0, 4]),
+        options: .init(method: method),
+        traceLength: 12)
+    }
+    let w = Tensor([8, 1, 2, 20, 0.5, 0.7, 27, 0.125], shape: [4, 2])
+    let batch = try vmap(solve)(w)
+    for k in 0..<4 {
+      let alone = try solve(w[k])
+      let (trace, ends) = (alone.trace.values, [[0.0, 0.5], [3.0, 4]])
+      let first = (0..<2).map { e in
+        ends.map { abs($0[e] * $0[e] * $0[e] - w[k, e].scalar) }.min()!
+      }.max()!
+      #expect(trace[0] == first && trace.count == 12)
+      #expect(zip(trace, trace.dropFirst()).allSatisfy { $0 >= $1 })
+      // The last world has its roots at the ends of its brackets.
+      #expect(trace[0] > 0 ? trace[11] < trace[0] : k == 3)
+      #expect(alone.evaluations.scalar == alone.iterations.scalar + 2)
+      #expect(
+        distance(batch.trace[k], alone.trace) < 1e-12 && batch.iterations[k].scalar == alone.iterations.scalar
+      )
+    }
+    #expect(Set(batch.iterations.values).count > 1 || method == .bisection)
+    // Shorter than the trace that is asked for: the last value is repeated.
+    let short = try bracketedRootWithReport({ x in x - 1.0 }, lower: 0.0, upper: 2.0, traceLength: 5)
+    #expect(short.trace.values.last == 0 && short.trace.values[0] == 1)
+  }
 }
