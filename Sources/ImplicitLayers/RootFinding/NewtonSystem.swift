@@ -15,6 +15,8 @@ final class NewtonSystem {
   private let small: UnsafeMutableRawPointer?
   private var isSmallValid = false
   private var factorization: (any Factorization)?
+  /// Factors of the equations; empty for ones.
+  private var rowScale: [Double] = []
   private var point: [Double] = []
 
   init(_ function: VectorFunction, _ form: Form) {
@@ -58,6 +60,7 @@ final class NewtonSystem {
     let n = function.n
     isSmallValid = false
     factorization = nil
+    rowScale = []
     switch form {
     case .dense:
       try function.valueAndJacobian(x, into: &value, &entries)
@@ -66,7 +69,7 @@ final class NewtonSystem {
         return true
       }
       factorization = try? LUFactorization(entries, size: n, minimumReciprocalCondition: 1e-15)
-      return factorization != nil
+      return factorization != nil || factorScaled()
     case .sparse(let pattern):
       try function.valueAndSparseJacobian(x, into: &value, &entries)
       guard areFinite(entries) else { return false }
@@ -79,6 +82,22 @@ final class NewtonSystem {
       return true
     }
   }
+  /// Equations of very different sizes, as far from a root as products grow, hide that the Jacobian is regular.
+  private func factorScaled() -> Bool {
+    let n = function.n
+    guard areFinite(entries) else { return false }
+    var (scaled, scale) = (entries, [Double](repeating: 1, count: n))
+    for i in 0..<n {
+      let largest = (0..<n).reduce(0.0) { max($0, entries[i * n + $1].magnitude) }
+      guard largest > 0 else { return false }
+      // A power of two rounds nothing.
+      scale[i] = Double(sign: .plus, exponent: -max(largest.exponent, -1000), significand: 1)
+      for j in 0..<n { scaled[i * n + j] *= scale[i] }
+    }
+    factorization = try? LUFactorization(scaled, size: n, minimumReciprocalCondition: 1e-15)
+    rowScale = scale
+    return factorization != nil
+  }
   /// d = J⁻¹ b.
   /// - Returns: false if an iteration does not find it.
   func solve(_ b: [Double], into d: inout [Double]) throws -> Bool {
@@ -87,7 +106,8 @@ final class NewtonSystem {
       return areFinite(d)
     }
     if let factorization {
-      try factorization.solve(b, into: &d, count: 1, transposed: false)
+      let right = rowScale.isEmpty ? b : zip(b, rowScale).map { $0 * $1 }
+      try factorization.solve(right, into: &d, count: 1, transposed: false)
       return areFinite(d)
     }
     guard case .matrixFree(let stopping) = form else { return false }

@@ -238,25 +238,34 @@ private struct RootSolver: IndependentSolver {
 }
 
 /// Whether the Jacobian is regular at a root in the sense of the derivative's check (`ImplicitLayer.regularity`).
-/// - Parameter isGradient: whether the matrix is scaled to a diagonal of ones first.
+/// - Parameter isGradient: whether the matrix is scaled to a diagonal of ones first, and not to largest elements of one.
 func isRegular(_ function: VectorFunction, _ x: [Double], isGradient: Bool = false) throws -> Bool {
   let n = function.n
   if n == 0 { return true }
   var (value, jacobian) = (zeros(n), zeros(n * n))
   try function.valueAndJacobian(x, into: &value, &jacobian)
   guard areFinite(jacobian) else { return false }
-  var scale = [Double](repeating: 1, count: n)
+  var (rows, columns) = ([Double](repeating: 1, count: n), [Double](repeating: 1, count: n))
   if isGradient {
     for k in 0..<n where jacobian[k * n + k] != 0 {
-      scale[k] = 1 / jacobian[k * n + k].magnitude.squareRoot()
+      rows[k] = 1 / jacobian[k * n + k].magnitude.squareRoot()
     }
-    for i in 0..<n { for j in 0..<n { jacobian[i * n + j] *= scale[i] * scale[j] } }
+    columns = rows
+  } else {
+    func inverse(_ largest: Double) -> Double { largest > 1e-30 ? 1 / largest : 1 }
+    for i in 0..<n {
+      rows[i] = inverse((0..<n).reduce(0.0) { max($0, jacobian[i * n + $1].magnitude) })
+    }
+    for j in 0..<n {
+      columns[j] = inverse((0..<n).reduce(0.0) { max($0, rows[$1] * jacobian[$1 * n + j].magnitude) })
+    }
   }
+  for i in 0..<n { for j in 0..<n { jacobian[i * n + j] *= rows[i] * columns[j] } }
   guard let factor = try? LUFactorization(jacobian, size: n) else { return false }
   func solve(_ right: [Double]) -> [Double] {
     var result = zeros(n)
-    factor.solve(zip(right, scale).map { $0 * $1 }, into: &result, count: 1, transposed: false)
-    return zip(result, scale).map { $0 * $1 }
+    factor.solve(zip(right, rows).map { $0 * $1 }, into: &result, count: 1, transposed: false)
+    return zip(result, columns).map { $0 * $1 }
   }
   let (newton, other) = (solve(value), solve([Double](repeating: 1, count: n)))
   let (size, otherSize) = (1 + normInfinity(x), max(normInfinity(other), 1e-30))

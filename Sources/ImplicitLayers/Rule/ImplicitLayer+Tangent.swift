@@ -127,12 +127,18 @@ extension ImplicitLayer {
       let n = flat.count
       let diagonal = stopGradient((abs(matrix) * Tensor.identity(n, type: matrix.elementType)).sum(axis: 1))
       let scale = select(diagonal .> 0.0, 1.0 / Autodiff.sqrt(select(diagonal .> 0.0, diagonal, 1.0)), 1.0)
-      let scaled = scale.expandingAxis(1) * matrix * scale
-      return JacobianSystem(
-        prepared: try PreparedOperator(.dense(scaled, tags: tags), options), scale: scale)
+      return try JacobianSystem(matrix, rows: scale, columns: scale, tags, options)
     }
-    return JacobianSystem(
-      prepared: try PreparedOperator(try jacobianOperator(flat, x, structure), options), scale: nil)
+    if structure == .dense, tags.isEmpty, flat.count > 1 {
+      // So have equations and unknowns.
+      let matrix = try jacobian(flat.callAsFunction, mode: .forward)(x)
+      let size = stopGradient(abs(matrix))
+      func scale(_ largest: Tensor) -> Tensor { 1.0 / select(largest .> 1e-30, largest, 1.0) }
+      let rows = scale(size.max(axis: 1))
+      let columns = scale((rows.expandingAxis(1) * size).max(axis: 0))
+      return try JacobianSystem(matrix, rows: rows, columns: columns, tags, options)
+    }
+    return JacobianSystem(try PreparedOperator(try jacobianOperator(flat, x, structure), options))
   }
 
   private func jacobianOperator(_ flat: FlatResidual, _ x: Tensor, _ structure: JacobianStructure) throws
@@ -182,15 +188,24 @@ extension ImplicitLayer {
   }
 }
 
-/// A Jacobian A that is ready to be solved with, or S A S with a diagonal S that is constant: A⁻¹ = S (S A S)⁻¹ S.
+/// A Jacobian A that is ready to be solved with, or R A C with diagonals R and C that are constant: A⁻¹ = C (R A C)⁻¹ R.
 private struct JacobianSystem {
-  let prepared: PreparedOperator
-  let scale: Tensor?
+  private let prepared: PreparedOperator
+  private var scales: (rows: Tensor, columns: Tensor)?
+
+  init(_ prepared: PreparedOperator) { self.prepared = prepared }
+  init(
+    _ matrix: Tensor, rows: Tensor, columns: Tensor, _ tags: OperatorTags, _ options: LinearSolveOptions
+  ) throws {
+    let scaled = rows.expandingAxis(1) * matrix * columns
+    prepared = try PreparedOperator(.dense(scaled, tags: tags), options)
+    scales = (rows, columns)
+  }
 
   func solve(_ right: Tensor) throws -> Tensor {
-    guard let scale else { return try prepared.solve(right) }
-    let rows = right.rank == 2 ? scale.expandingAxis(1) : scale
-    return rows * (try prepared.solve(rows * right))
+    guard let (rows, columns) = scales else { return try prepared.solve(right) }
+    guard right.rank == 2 else { return columns * (try prepared.solve(rows * right)) }
+    return columns.expandingAxis(1) * (try prepared.solve(rows.expandingAxis(1) * right))
   }
 }
 

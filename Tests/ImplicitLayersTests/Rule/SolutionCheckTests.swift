@@ -23,6 +23,41 @@ import Testing
   }
   private static let point: Tensor = [1, 2]
 
+  /// Units of equations and of unknowns do not matter: a matrix whose condition is 10²⁴ only for them is regular, one that is singular in any
+  /// units is not.
+  @Test func units() throws {
+    let solve = { (w: Tensor, units: Double) in
+      try implicitRoot(
+        { x, w in
+          let first: Tensor = units * (x[0] * x[0] - w[0])
+          let second: Tensor = (x[0] * x[1] * (units * units) - w[1]) / units
+          return stack([first, second])
+        }, guess: Tensor.ones([2]), parameters: w
+      ) { _, w in
+        let x = w.values[0].squareRoot()
+        return Tensor([x, w.values[1] / x / (units * units)])
+      }
+    }
+    let w = Tensor([2.0, 3])
+    let expected = try jacobian { w in try solve(w, 1) }(w)
+    #expect(abs(expected).max().scalar > 0.5)
+    for units in [1e-6, 1e6, 1e8] {
+      let scaled = try jacobian { w in try solve(w, units) }(w) * Tensor([1, units * units]).expandingAxis(1)
+      #expect(distance(scaled, expected) < 1e-13)
+      // In reverse mode and of order two.
+      let curvature = { (units: Double) in
+        try hessian { (w: Tensor) in (try solve(w, units) * Tensor([1, units * units])).sum() }(w)
+      }
+      #expect(distance(try curvature(units), try curvature(1)) < 1e-12)
+    }
+    let dependent = layerError {
+      let report = try rootWithReport(
+        { x in stack([1e8 * (x[0] + x[1] - 2.0), 1e-3 * (x[0] + x[1] - 2.0)]) }, guess: Tensor([1.0, 1]))
+      #expect(try report.solverStatus() == .degenerate)
+    }
+    #expect(dependent == nil)
+  }
+
   /// Row sums would pass for the diagonal.
   @Test func diagonalThatIsNone() throws {
     let differentiation = ImplicitDifferentiation(jacobian: .diagonal)
