@@ -7,16 +7,16 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   let rowCount: Int
   let equalityCount: Int
   /// n x n, both halves.
-  private let quadratic: UnsafeMutablePointer<L>
+  private var quadratic: UnsafeMutablePointer<L>
   /// Cᵀ, n x rows: column i of C is contiguous.
-  private let rowsTransposed: UnsafeMutablePointer<L>
+  private var rowsTransposed: UnsafeMutablePointer<L>
   /// What lies below the diagonal of a matrix of n + equalityCount rows.
-  private let factor: UnsafeMutablePointer<L>
+  private var factor: UnsafeMutablePointer<L>
   /// Of the factor's diagonal.
-  private let reciprocals: UnsafeMutablePointer<L>
+  private var reciprocals: UnsafeMutablePointer<L>
   /// Gᵀ W.
   private let weighted: UnsafeMutablePointer<L>
-  private let weights: UnsafeMutablePointer<L>
+  private var weights: UnsafeMutablePointer<L>
   private let product: UnsafeMutablePointer<L>
   private let multipliers: UnsafeMutablePointer<L>
   private let memory: LaneMemory<L>
@@ -25,16 +25,29 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   init(_ size: ProgramSize, scratch: LaneMemory<L>) {
     let (n, m, p) = (size.variables, size.rows, size.equalities)
     (variableCount, rowCount, equalityCount) = (n, m, p)
-    memory = LaneMemory(n * n + n * m + (n + p) * (n + p) + n + p + m, isZeroed: false)
-    quadratic = memory.take(n * n)
-    rowsTransposed = memory.take(n * m)
-    factor = memory.take((n + p) * (n + p))
-    reciprocals = memory.take(n + p)
-    weights = memory.take(m)
+    memory = LaneMemory(Self.keptCount(size), isZeroed: false)
+    (quadratic, rowsTransposed, factor) = (memory.base, memory.base, memory.base)
+    (reciprocals, weights) = (memory.base, memory.base)
     scratch.restart()
     weighted = scratch.take(n * m)
     product = scratch.take(m)
     multipliers = scratch.take(p)
+    bind(memory.base)
+  }
+  static func vectorCounts(_ size: ProgramSize) -> (variables: Int, rows: Int) {
+    (size.variables, size.rows)
+  }
+  static func keptCount(_ size: ProgramSize) -> Int {
+    let (n, m, p) = (size.variables, size.rows, size.equalities)
+    return n * n + n * m + (n + p) * (n + p) + n + p + m
+  }
+  func bind(_ memory: UnsafeMutablePointer<L>) {
+    let (n, m) = (variableCount, rowCount)
+    quadratic = memory
+    rowsTransposed = quadratic + n * n
+    factor = rowsTransposed + n * m
+    reciprocals = factor + size * size
+    weights = reciprocals + size
   }
   static func scratchCount(_ size: ProgramSize) -> Int {
     let (n, m, p) = (size.variables, size.rows, size.equalities)
@@ -134,6 +147,7 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
     return isSafe
   }
 
+  var rowsTimesSolution: UnsafePointer<L>? { UnsafePointer(product) }
   func solve(_ x: UnsafeMutablePointer<L>, _ rows: UnsafeMutablePointer<L>) {
     let (n, m, p, size) = (variableCount, rowCount, equalityCount, size)
     // Condensed rows: x + Gᵀ W g.

@@ -15,34 +15,47 @@ final class PackedProgramMatrices: BatchedProgramMatrices {
   private var inequalityBlocks: Int { rowCount - equalityCount }
   private let stride: Int
   /// Q by rows.
-  private let quadratic: UnsafeMutablePointer<Pack>
+  private var quadratic: UnsafeMutablePointer<Pack>
   /// C by rows.
-  private let rows: UnsafeMutablePointer<Pack>
+  private var rows: UnsafeMutablePointer<Pack>
   /// √W G by rows, without rows of weight zero.
   private let weighted: UnsafeMutablePointer<Pack>
-  private let factor: PackedFactor
-  private let weights, product: UnsafeMutablePointer<Pack>
+  private var factor: PackedFactor
+  private var weights: UnsafeMutablePointer<Pack>
+  private let product: UnsafeMutablePointer<Pack>
   private let memory: LaneMemory<Pack>
 
   init(_ size: ProgramSize, scratch: LaneMemory<Pack>) {
     self.size = size
-    let (n, p) = (Self.blocks(size.variables), Self.blocks(size.equalities))
-    let m = p + Self.blocks(size.rows - size.equalities)
+    let (n, m) = Self.vectorCounts(size)
+    let p = Self.blocks(size.equalities)
     (variableCount, rowCount, equalityCount) = (n, m, p)
     stride = packedStride(n)
-    let factorSize = PackedFactor.size(first: n, second: p)
-    memory = LaneMemory(8 * (n + m) * stride + factorSize + m, isZeroed: false)
-    quadratic = memory.take(8 * n * stride)
-    rows = memory.take(8 * m * stride)
-    factor = PackedFactor(first: n, second: p, memory: memory.take(factorSize))
-    weights = memory.take(m)
+    memory = LaneMemory(Self.keptCount(size), isZeroed: false)
+    (quadratic, rows, weights) = (memory.base, memory.base, memory.base)
+    factor = PackedFactor(first: n, second: p, memory: memory.base)
     scratch.restart()
     weighted = scratch.take(8 * (m - p) * stride)
     product = scratch.take(m)
+    bind(memory.base)
+  }
+  static func vectorCounts(_ size: ProgramSize) -> (variables: Int, rows: Int) {
+    (blocks(size.variables), blocks(size.equalities) + blocks(size.rows - size.equalities))
+  }
+  static func keptCount(_ size: ProgramSize) -> Int {
+    let (n, m) = vectorCounts(size)
+    return 8 * (n + m) * packedStride(n) + PackedFactor.size(first: n, second: blocks(size.equalities)) + m
+  }
+  func bind(_ memory: UnsafeMutablePointer<Pack>) {
+    let (n, m, p) = (variableCount, rowCount, equalityCount)
+    quadratic = memory
+    rows = quadratic + 8 * n * stride
+    weights = rows + 8 * m * stride
+    factor = PackedFactor(first: n, second: p, memory: weights + m)
   }
   static func scratchCount(_ size: ProgramSize) -> Int {
-    let (n, p) = (blocks(size.variables), blocks(size.equalities))
-    let m = p + blocks(size.rows - size.equalities)
+    let (n, m) = vectorCounts(size)
+    let p = blocks(size.equalities)
     return 8 * (m - p) * packedStride(n) + m
       + ProximalInteriorPoint<PackedProgramMatrices>.scratchCount(n: n, m: m)
   }
@@ -163,6 +176,7 @@ final class PackedProgramMatrices: BatchedProgramMatrices {
     return Pack(isSafe ? 0.0 : 1.0) .== Pack(0.0)
   }
 
+  var rowsTimesSolution: UnsafePointer<Pack>? { equalityCount == 0 ? UnsafePointer(product) : nil }
   func solve(_ x: UnsafeMutablePointer<Pack>, _ rowsSide: UnsafeMutablePointer<Pack>) {
     let (n, m, p) = (variableCount, rowCount, equalityCount)
     // Condensed rows: x + Gᵀ W g.

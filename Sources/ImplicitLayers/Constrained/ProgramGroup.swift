@@ -1,14 +1,6 @@
 import Foundation
 import Lanes
 
-/// Scratch memory that programs share which one thread solves.
-final class ProgramScratch<L: Lane>: @unchecked Sendable {
-  let memory: LaneMemory<L>
-  /// Of whoever works with it.
-  let lock = NSLock()
-  init(_ count: Int) { memory = LaneMemory(count) }
-}
-
 /// What is asked of programs that are solved.
 struct ProgramDemands {
   /// Derivatives.
@@ -17,79 +9,164 @@ struct ProgramDemands {
   var regularity: Bool
 }
 
-/// Quadratic programs of one size that were solved together, kept for derivatives.
-final class ProgramGroup<Matrices: BatchedProgramMatrices>: @unchecked Sendable {
+/// Solves groups of quadratic programs of one size, one group after the other, and their derivatives' systems: what one thread works with.
+final class ProgramGroup<Matrices: BatchedProgramMatrices> {
   typealias L = Matrices.L
-  let scratch: ProgramScratch<L>
+  /// What is known of a group besides what lies in its memory.
+  struct State {
+    var objectiveScale = L(1.0)
+    var constraintCount = 0
+    var margins: RegularityMargins<L>?
+    var isPolished = L(1.0) .== L(0.0)
+    var hasBarrier = false
+  }
+  private let scratch: LaneMemory<L>
   private let core: ProximalInteriorPoint<Matrices>
   private(set) var outcome = ProximalInteriorPoint<Matrices>.Outcome()
+  private(set) var state = State()
   private var isConvex = L(0.0) .== L(0.0)
-  private var margins: RegularityMargins<L>?
-  private var hasBarrier = false
+  /// Whether all numbers of the matrices and of q are finite; if not, nothing was solved.
+  private(set) var isFinite = true
 
-  init(_ size: ProgramSize, _ scratch: ProgramScratch<L>) {
-    self.scratch = scratch
-    core = ProximalInteriorPoint(Matrices(size, scratch: scratch.memory), scratch: scratch.memory)
+  init(_ size: ProgramSize) {
+    scratch = LaneMemory<L>(Matrices.scratchCount(size))
+    core = ProximalInteriorPoint(Matrices(size, scratch: scratch), scratch: scratch)
+  }
+
+  /// Memory that a group needs to keep for derivatives.
+  static func keptCount(_ size: ProgramSize) -> Int {
+    let n = Matrices.vectorCounts(size)
+    return Matrices.keptCount(size)
+      + ProximalInteriorPoint<Matrices>.keptCount(n: n.variables, m: n.rows)
+  }
+  /// Works in such memory from here on.
+  private func bind(_ memory: UnsafeMutablePointer<L>, _ size: ProgramSize) {
+    core.matrices.bind(memory)
+    core.bind(memory + Matrices.keptCount(size))
   }
 
   /// Takes so many programs that lie one after the other, and solves them.
-  /// - Parameter results: where everything goes, of the first of these programs.
+  /// - Parameters:
+  ///   - following: how many programs come next, whose data are fetched meanwhile.
+  ///   - memory: where to keep what derivatives need, if they are asked for.
+  ///   - next: what else is fetched meanwhile.
+  ///   - results: where everything goes, of the first of these programs.
   func solve(
-    _ data: ProgramPointers, size: ProgramSize, first: Int, programs: Int, _ options: QuadraticProgramOptions,
-    _ demands: ProgramDemands, into results: ProgramResults
+    _ data: ProgramPointers, size: ProgramSize, first: Int, programs: Int, following: Int,
+    _ options: QuadraticProgramOptions,
+    _ demands: ProgramDemands, keepingIn memory: UnsafeMutablePointer<L>?, next: PacedPrefetch,
+    into results: ProgramResults
   ) {
-    scratch.lock.lock()
-    defer { scratch.lock.unlock() }
+    if let memory { bind(memory, size) }
     let (n, m, constraints) = (size.variables, size.rows, size.constraints)
     let matrices = core.matrices
-    matrices.loadMatrices(
-      quadratic: data.quadratic + first * n * n, rows: data.rows + first * m * n, programs: programs)
-    matrices.loadVariables(data.linear + first * n, place: 0, programs: programs, into: core.linear)
+    let (quadratic, rows, linear) = (
+      data.quadratic + first * n * n, data.rows + first * m * n, data.linear + first * n
+    )
+    isFinite =
+      areFinite(quadratic, count: programs * n * n) && areFinite(rows, count: programs * m * n)
+      && areFinite(linear, count: programs * n)
+    guard isFinite else { return }
+    matrices.loadMatrices(quadratic: quadratic, rows: rows, programs: programs)
+    matrices.loadVariables(linear, place: 0, programs: programs, into: core.linear)
+    let bytes = following * n * MemoryLayout<Double>.stride
+    var next = (
+      next, PacedPrefetch(quadratic + programs * n * n, byteCount: bytes * n, pieces: 4),
+      PacedPrefetch(rows + programs * m * n, byteCount: bytes * m, pieces: 4)
+    )
     core.load(
       lower: data.lower + first * constraints, upper: data.upper + first * constraints, programs: programs,
       infinity: options.infinity)
     core.equilibrate(rounds: options.equilibrationRounds)
     isConvex = core.isConvex()
     core.initialize()
-    outcome = core.solveAndPolish(options, isAlone: Matrices.programCount == 1)
-    hasBarrier = options.barrier > 0
+    outcome = core.solveAndPolish(options, isAlone: Matrices.programCount == 1) {
+      next.0.advance()
+      next.1.advance()
+      next.2.advance()
+      return false
+    }
     core.storeSolution(
       x: results.x + first * n, multipliers: results.multipliers + first * constraints, programs: programs)
-    margins = nil
     guard demands.derivatives else { return }
-    core.prepareDerivative(hasBarrier: hasBarrier)
+    state = State(
+      objectiveScale: core.objectiveScale, constraintCount: core.count, hasBarrier: options.barrier > 0)
+    for lane in 0..<L.laneCount { state.isPolished[lane: lane] = outcome.isPolished[lane] }
+    core.prepareDerivative(hasBarrier: state.hasBarrier)
     core.storeShares(
       upper: results.upperShares + first * constraints, lower: results.lowerShares + first * constraints,
       programs: programs)
-    if demands.regularity { margins = core.regularity(rounds: 2) }
+    if demands.regularity { state.margins = core.regularity(rounds: 2) }
   }
 
   func isConvex(lane: Int) -> Bool { isConvex[lane: lane] }
 
+  /// Solves the derivative's system for one right-hand side of each program from `lane` on.
+  /// - Returns: the largest relative residual; NaN counts as largest.
+  func solveDerivative(
+    _ state: State, in memory: UnsafeMutablePointer<L>, size: ProgramSize, next: PacedPrefetch,
+    x: UnsafePointer<Double>, rows: UnsafePointer<Double>, lane first: Int, programs: Int,
+    intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
+  ) -> Double {
+    bind(memory, size)
+    core.resume(objectiveScale: state.objectiveScale, constraintCount: state.constraintCount)
+    let error = core.solveDerivative(
+      x: x, rows: rows, first: first, programs: programs, intoX: intoX, intoRows: intoRows, next: next)
+    var worst = 0.0
+    for k in 0..<programs { worst = worse(worst, error[lane: first + k]) }
+    return worst
+  }
+}
+
+extension ProgramGroup.State {
   func regularity(lane: Int) -> QuadraticProgramRegularity {
     guard let margins else { preconditionFailure("regularity was not asked for") }
     return QuadraticProgramRegularity(
       complementarity: hasBarrier ? .infinity : margins.complementarity[lane: lane],
       independence: margins.independence[lane: lane], curvature: margins.curvature[lane: lane],
       limits: (
-        outcome.isPolished[lane] ? 1e-7 : 1e-4, margins.independenceLimit[lane: lane],
+        isPolished[lane: lane] ? 1e-7 : 1e-4, margins.independenceLimit[lane: lane],
         margins.curvatureLimit[lane: lane]
       ))
   }
+}
 
-  /// Solves the derivative's system for one right-hand side of each program from `lane` on.
-  /// - Returns: the largest relative residual; NaN counts as largest.
-  func solveDerivative(
-    x: UnsafePointer<Double>, rows: UnsafePointer<Double>, lane first: Int, programs: Int,
-    intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
-  ) -> Double {
-    scratch.lock.lock()
-    defer { scratch.lock.unlock() }
-    let error = core.solveDerivative(
-      x: x, rows: rows, first: first, programs: programs, intoX: intoX, intoRows: intoRows)
-    var worst = 0.0
-    for k in 0..<programs { worst = worse(worst, error[lane: first + k]) }
-    return worst
+/// Groups of programs: what of them lasts for derivatives, and whoever works on them.
+private final class ProgramGroups<Matrices: BatchedProgramMatrices>: @unchecked Sendable {
+  typealias L = Matrices.L
+  private let size: ProgramSize
+  private let each: Int
+  private let memory: LaneMemory<L>?
+  let states: Slots<ProgramGroup<Matrices>.State>
+  private let lock = NSLock()
+  private var idle: [ProgramGroup<Matrices>] = []
+
+  init(_ size: ProgramSize, count: Int) {
+    self.size = size
+    each = ProgramGroup<Matrices>.keptCount(size)
+    memory = count > 0 ? LaneMemory(count * each, isZeroed: false) : nil
+    states = Slots(count)
+  }
+
+  func memory(_ group: Int) -> UnsafeMutablePointer<L>? { memory.map { $0.base + group * each } }
+  /// Fetches the memory of a group, if there is one.
+  func prefetch(_ group: Int, pieces: Int) -> PacedPrefetch {
+    guard group < states.count, let place = memory(group) else { return PacedPrefetch() }
+    return PacedPrefetch(place, byteCount: each * MemoryLayout<L>.stride, pieces: pieces)
+  }
+
+  /// What a thread works with, as long as it does.
+  final class Lease {
+    let group: ProgramGroup<Matrices>
+    private let owner: ProgramGroups<Matrices>
+    init(from owner: ProgramGroups<Matrices>) {
+      self.owner = owner
+      group = owner.lock.withLock { owner.idle.popLast() } ?? ProgramGroup(owner.size)
+    }
+    deinit {
+      let (owner, group) = (owner, group)
+      owner.lock.withLock { owner.idle.append(group) }
+    }
   }
 }
 
@@ -126,12 +203,12 @@ struct ProgramPointers: @unchecked Sendable {
 /// Programs that were solved together: small ones eight at a time in lanes, others one by one.
 final class SolvedPrograms: @unchecked Sendable {
   private enum Groups {
-    case packed([ProgramGroup<PackedProgramMatrices>])
-    case lanes([ProgramGroup<DenseProgramMatrices<SIMD8<Double>>>])
+    case packed(ProgramGroups<PackedProgramMatrices>)
+    case lanes(ProgramGroups<DenseProgramMatrices<SIMD8<Double>>>)
   }
   let size: ProgramSize
   let count: Int
-  private var groups = Groups.packed([])
+  private var groups: Groups?
   /// Lane by lane.
   private(set) var statuses: [SolverStatus]
   private(set) var iterations: [Int]
@@ -159,50 +236,57 @@ final class SolvedPrograms: @unchecked Sendable {
   private func solve<Matrices: BatchedProgramMatrices>(
     _ data: ProgramPointers, _ options: QuadraticProgramOptions, _ demands: ProgramDemands,
     _ results: ProgramResults
-  ) -> [ProgramGroup<Matrices>] {
+  ) -> ProgramGroups<Matrices> {
     let (size, count, each) = (size, count, Matrices.programCount)
     let total = (count + each - 1) / each
-    let kept = Slots<ProgramGroup<Matrices>>(demands.derivatives ? total : 0)
+    let groups = ProgramGroups<Matrices>(size, count: demands.derivatives ? total : 0)
     let found = Slots<(SolverStatus, Int)>(count)
-    // Less work than this takes less time than starting threads.
-    let unknowns = size.variables + size.equalities
-    let work = count * unknowns * unknowns * (size.variables + size.rows)
-    parallelFor(
-      count: total, threads: work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1,
-      makeContext: {
-        let scratch = ProgramScratch<Matrices.L>(Matrices.scratchCount(size))
-        return (scratch, demands.derivatives ? nil : ProgramGroup<Matrices>(size, scratch))
-      }
-    ) { context, index in
-      let group = context.1 ?? ProgramGroup<Matrices>(size, context.0)
+    parallelFor(count: total, threads: threads, makeContext: { ProgramGroups.Lease(from: groups) }) {
+      lease, index in
+      let group = lease.group
       let first = index * each
       let programs = min(each, count - first)
-      group.solve(data, size: size, first: first, programs: programs, options, demands, into: results)
+      group.solve(
+        data, size: size, first: first, programs: programs,
+        following: min(each, count - first - programs), options, demands,
+        keepingIn: groups.memory(index), next: groups.prefetch(index + 1, pieces: 6), into: results)
       for lane in 0..<programs {
         found.base[first + lane] =
-          group.isConvex(lane: lane)
-          ? (group.outcome.status[lane], group.outcome.iterations[lane]) : (.degenerate, -1)
+          !group.isFinite
+          ? (.nonFinite, -2)
+          : group.isConvex(lane: lane)
+            ? (group.outcome.status[lane], group.outcome.iterations[lane]) : (.degenerate, -1)
       }
-      if demands.derivatives { kept.base[index] = group }
+      if demands.derivatives { groups.states.base[index] = group.state }
     }
     for k in 0..<count {
       let (status, steps) = found.base[k]!
       (statuses[k], iterations[k]) = (status, max(steps, 0))
-      if steps < 0, nonConvex == nil { nonConvex = k }
+      if steps == -1, nonConvex == nil { nonConvex = k }
+      if steps == -2 { isFinite = false }
     }
-    return demands.derivatives ? (0..<total).map { kept.base[$0]! } : []
+    return groups
+  }
+  /// Less work than this takes less time than starting threads.
+  private var threads: Int {
+    let unknowns = size.variables + size.equalities
+    let work = count * unknowns * unknowns * (size.variables + size.rows)
+    return work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1
   }
   /// The first program whose Q is not positive semidefinite.
   private(set) var nonConvex: Int?
+  /// Whether all matrices and vectors q are made of finite numbers.
+  private(set) var isFinite = true
 
   func regularity(_ member: Int) -> QuadraticProgramRegularity {
     switch groups {
     case .packed(let groups): regularity(member, groups)
     case .lanes(let groups): regularity(member, groups)
+    case nil: preconditionFailure("nothing was solved")
     }
   }
-  private func regularity<M>(_ member: Int, _ groups: [ProgramGroup<M>]) -> QuadraticProgramRegularity {
-    groups[member / M.programCount].regularity(lane: member % M.programCount)
+  private func regularity<M>(_ member: Int, _ groups: ProgramGroups<M>) -> QuadraticProgramRegularity {
+    groups.states.base[member / M.programCount]!.regularity(lane: member % M.programCount)
   }
 
   /// Solves the derivatives' systems of consecutive members, one right-hand side each; the worst relative residual.
@@ -214,52 +298,43 @@ final class SolvedPrograms: @unchecked Sendable {
     switch groups {
     case .packed(let groups): solveDerivative(groups, members, x, rows, intoX, intoRows)
     case .lanes(let groups): solveDerivative(groups, members, x, rows, intoX, intoRows)
+    case nil: preconditionFailure("nothing was solved")
     }
   }
   private func solveDerivative<M>(
-    _ groups: [ProgramGroup<M>], _ members: Range<Int>, _ x: UnsafePointer<Double>,
+    _ groups: ProgramGroups<M>, _ members: Range<Int>, _ x: UnsafePointer<Double>,
     _ rows: UnsafePointer<Double>, _ intoX: UnsafeMutablePointer<Double>,
     _ intoRows: UnsafeMutablePointer<Double>
   ) -> Double {
-    let (n, constraints, count) = (size.variables, size.constraints, count)
+    let (size, n, constraints, count) = (size, size.variables, size.constraints, count)
     if members.count == 1 {
-      let member = members.lowerBound
-      return groups[member / M.programCount].solveDerivative(
-        x: x, rows: rows, lane: member % M.programCount, programs: 1, intoX: intoX, intoRows: intoRows)
+      let index = members.lowerBound / M.programCount
+      return ProgramGroups<M>.Lease(from: groups).group.solveDerivative(
+        groups.states.base[index]!, in: groups.memory(index)!, size: size, next: PacedPrefetch(), x: x,
+        rows: rows, lane: members.lowerBound % M.programCount, programs: 1, intoX: intoX, intoRows: intoRows)
     }
     precondition(members == 0..<count, "all members, or one")
-    let worst = Slots<Double>(groups.count)
+    let total = groups.states.count
+    let worst = Slots<Double>(total)
     let (source, sourceRows) = (Shared(value: x), Shared(value: rows))
     let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
-    // A thread takes the groups that share scratch memory.
-    var places: [ObjectIdentifier: Int] = [:]
-    var sets: [[Int]] = []
-    for (index, group) in groups.enumerated() {
-      if let place = places[ObjectIdentifier(group.scratch)] {
-        sets[place].append(index)
-      } else {
-        places[ObjectIdentifier(group.scratch)] = sets.count
-        sets.append([index])
-      }
+    parallelFor(count: total, threads: threads, makeContext: { ProgramGroups<M>.Lease(from: groups) }) {
+      lease, index in
+      let first = index * M.programCount
+      worst.base[index] = lease.group.solveDerivative(
+        groups.states.base[index]!, in: groups.memory(index)!, size: size,
+        next: groups.prefetch(index + 1, pieces: 3), x: source.value + first * n,
+        rows: sourceRows.value + first * constraints, lane: 0, programs: min(M.programCount, count - first),
+        intoX: target.value + first * n, intoRows: targetRows.value + first * constraints)
     }
-    let shared = sets
-    parallelFor(count: shared.count, threads: shared.count, makeContext: { 0 }) { _, place in
-      for index in shared[place] {
-        let first = index * M.programCount
-        worst.base[index] = groups[index].solveDerivative(
-          x: source.value + first * n, rows: sourceRows.value + first * constraints, lane: 0,
-          programs: min(M.programCount, count - first), intoX: target.value + first * n,
-          intoRows: targetRows.value + first * constraints)
-      }
-    }
-    return (0..<groups.count).reduce(0.0) { worse($0, worst.base[$1]!) }
+    return (0..<total).reduce(0.0) { worse($0, worst.base[$1]!) }
   }
 }
 
 /// Places that threads fill, each its own.
 private final class Slots<Value>: @unchecked Sendable {
   let base: UnsafeMutablePointer<Value?>
-  private let count: Int
+  let count: Int
   init(_ count: Int) {
     self.count = count
     base = .allocate(capacity: max(count, 1))

@@ -33,6 +33,8 @@ protocol ProgramMatrices: AnyObject {
   /// Solves with the factor: `x` (n) and `rows` hold the right-hand sides, then the solution. What belongs to rows of weight zero becomes
   /// zero.
   func solve(_ x: UnsafeMutablePointer<L>, _ rows: UnsafeMutablePointer<L>)
+  /// C times the x that was solved for last, where solving has made it: until matrices are used again.
+  var rowsTimesSolution: UnsafePointer<L>? { get }
 
   // Where the elements of an L belong to one program:
   /// Their sum, in each.
@@ -68,6 +70,12 @@ protocol BatchedProgramMatrices: ProgramMatrices, SendableMetatype {
   /// - Parameter scratch: for what need not last from a solution to its derivatives. Programs that are worked on one after the other share it:
   ///   every one begins it anew.
   init(_ size: ProgramSize, scratch: LaneMemory<L>)
+  /// The numbers of variables and of rows of matrices of such a size, in vectors.
+  static func vectorCounts(_ size: ProgramSize) -> (variables: Int, rows: Int)
+  /// What lasts from a solution to its derivatives takes so much memory.
+  static func keptCount(_ size: ProgramSize) -> Int
+  /// Has that in other memory from here on.
+  func bind(_ memory: UnsafeMutablePointer<L>)
   /// Takes the symmetric part of Q, and C, of the first programs. If there are fewer than ``programCount`` the last one is repeated.
   func loadMatrices(quadratic: UnsafePointer<Double>, rows: UnsafePointer<Double>, programs: Int)
 }
@@ -78,6 +86,7 @@ extension ProgramMatrices {
   @inline(__always) static func least(_ x: L) -> L { x }
   func clearPadding(_ x: UnsafeMutablePointer<L>) {}
   var hasPositivePivots: L.Mask { L(0.0) .== L(0.0) }
+  var rowsTimesSolution: UnsafePointer<L>? { nil }
 }
 
 /// Fresh memory costs more than much that is computed in it: blocks are kept for the next programs of the same size.
@@ -91,11 +100,21 @@ final class LaneMemory<L: Lane> {
   init(_ count: Int, isZeroed: Bool = true) {
     self.count = max(count, 1)
     let bytes = self.count * MemoryLayout<L>.stride
-    let memory = laneMemoryPool.take(bytes) ?? Arena.allocate(bytes)
+    let memory =
+      bytes < Self.large
+      ? laneMemoryPool.take(bytes) ?? Arena.allocate(bytes) : BufferStore.take(bytes)
     base = memory.bindMemory(to: L.self, capacity: self.count)
     if isZeroed { base.initialize(repeating: L(0.0), count: self.count) }
   }
-  deinit { laneMemoryPool.give(UnsafeMutableRawPointer(base), count * MemoryLayout<L>.stride) }
+  deinit {
+    let bytes = count * MemoryLayout<L>.stride
+    if bytes < Self.large {
+      laneMemoryPool.give(UnsafeMutableRawPointer(base), bytes)
+    } else {
+      BufferStore.give(UnsafeMutableRawPointer(base), bytes)
+    }
+  }
+  private static var large: Int { 2 << 20 }
   /// Hands the same memory out once more, whatever it holds by now.
   func restart() { used = 0 }
   /// The next so many.

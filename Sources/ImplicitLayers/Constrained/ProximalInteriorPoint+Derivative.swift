@@ -55,7 +55,8 @@ extension ProximalInteriorPoint {
   /// `upperCenter` the solution. Rows that are not active get zero. What the proximal terms change is taken back by iteration, which
   /// converges to a solution of singular systems too, where there is one.
   /// - Returns: the largest residual relative to the right-hand side.
-  func solveDerivative() -> L {
+  func solveDerivative(_ next: PacedPrefetch) -> L {
+    var next = next
     let zero = L(0.0)
     center.update(repeating: zero, count: n)
     upperCenter.update(repeating: zero, count: constraintCount)
@@ -81,6 +82,7 @@ extension ProximalInteriorPoint {
         return error / size
       }
       best = L.minimum(best, error)
+      next.advance()
       for i in 0..<n { reducedX[i] = residualX[i] + weights[m &+ i] * residualUpper[m &+ i] }
       reducedRows.update(from: residualUpper, count: m)
       solveReduced(steps: 0)
@@ -118,15 +120,12 @@ extension ProximalInteriorPoint {
     margins.complementarity = Matrices.least(margins.complementarity)
     (margins.independenceLimit, margins.curvatureLimit) = (delta * 10.0, rho * 10.0)
     // Curvature.
-    var seed: UInt64 = 1
-    // Every element is another, lest the start be orthogonal to what is sought.
+    // Every element is another, lest the start be orthogonal to what is sought: numbers of the logistic map.
+    var number = zero
+    for lane in 0..<L.laneCount { number[lane: lane] = 0.1 + 0.0917 * Double(lane) }
     func next() -> L {
-      var numbers = zero
-      for lane in 0..<L.laneCount {
-        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        numbers[lane: lane] = Double(seed >> 11) / 0x1p53 + 0.25
-      }
-      return numbers
+      number = number * 3.98 * (1.0 - number)
+      return number + 0.25
     }
     for i in 0..<n { reducedX[i] = next() }
     matrices.clearPadding(reducedX)

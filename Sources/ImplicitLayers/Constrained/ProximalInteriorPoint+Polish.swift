@@ -211,7 +211,7 @@ extension ProximalInteriorPoint {
     var (scaled, sum, gap) = (L(0.0), L(0.0), L(0.0))
     var (primal, dual, largestUnit, wrong) = (L(0.0), L(0.0), L(0.0), L(0.0))
     for i in 0..<n {
-      let (size, unit) = (residualX[i].magnitude, inverse / columnScale[i])
+      let (size, unit) = (residualX[i].magnitude, columnUnit[i])
       scaled = L.maximum(scaled, size)
       dual = L.maximum(dual, size * unit)
       largestUnit = L.maximum(largestUnit, unit)
@@ -221,7 +221,7 @@ extension ProximalInteriorPoint {
     for k in 0..<count {
       let violation = violation(k, stepValues[k])
       scaled = L.maximum(scaled, violation)
-      primal = L.maximum(primal, violation / rowScale[k])
+      primal = L.maximum(primal, violation * rowUnit[k])
       wrong = L.maximum(wrong, wrongSign(k))
       gap += (upperCenter[k] * stepUpper[k]).magnitude
       sum += (upperCenter[k] + stepValues[k]) * 0.0

@@ -59,10 +59,13 @@ extension ProximalInteriorPoint {
     let barrier = objectiveScale * options.barrier
     let hasBarrier = options.barrier > 0
     // Once, when products of slacks and multipliers have fallen to where they tell what will be active. Measured.
+    // Products with the iterate may be carried along from step to step, and have been.
+    var mayCarry = !isCareful && !hasBarrier
+    var isCarried = false
     var mayPolish = options.polishes && !hasBarrier && !isCareful && hasSides.anyTrue
-    var mu = complementarity(primal: one, dual: one, moved: false) / divisor
+    var mu = complementarity() / divisor
     for iteration in 0...options.maximumIterations {
-      let found = residuals()
+      var found = residuals()
       outcome.residuals = found
       let (primalLimit, dualLimit, gapLimit) = (
         found.primalScale * options.relativeTolerance + options.absoluteTolerance,
@@ -98,7 +101,19 @@ extension ProximalInteriorPoint {
           &outcome,
           &isRunning, isStep: true)
       }
-      if !isRunning.anyTrue { break }
+      if !isRunning.anyTrue {
+        // What was carried along from step to step is not what it says to the last digit.
+        if !isCarried { break }
+        evaluateIterate()
+        (isCarried, mayCarry) = (false, false)
+        found = residuals()
+        outcome.residuals = found
+        for lane in 0..<L.laneCount {
+          isRunning[lane: lane] = outcome.status[lane] == .converged && !outcome.isPolished[lane]
+        }
+        isRunning = isRunning .& .!found.areSmall(options)
+        if !isRunning.anyTrue { break }
+      }
       if isCancelled() {
         finish(isRunning, .cancelled, iteration, &outcome, &isRunning)
         break
@@ -110,7 +125,7 @@ extension ProximalInteriorPoint {
       // Centres move where the last step brought residuals down, or when it has not for a while, lest a distant centre hold the
       // residual up; the proximal terms fall with the complementarity.
       if iteration > 0 {
-        let newMu = complementarity(primal: one, dual: one, moved: false) / divisor
+        let newMu = complementarity() / divisor
         let rate = L.maximum(L(0.0), 1.0 - newMu / L.maximum(mu, L(1e-300))).replacing(
           with: L(0.9), where: .!hasSides)
         mu = newMu
@@ -122,7 +137,11 @@ extension ProximalInteriorPoint {
         waitedDown = (waitedDown + 1.0).replacing(with: L(0.0), where: movesDown)
         for k in 0..<count {
           upperCenter[k] = upperCenter[k].replacing(with: upperMultiplier[k], where: movesUp)
-          lowerCenter[k] = lowerCenter[k].replacing(with: lowerMultiplier[k], where: movesUp)
+        }
+        if hasLowerSides {
+          for k in 0..<count {
+            lowerCenter[k] = lowerCenter[k].replacing(with: lowerMultiplier[k], where: movesUp)
+          }
         }
         for i in 0..<n { center[i] = center[i].replacing(with: x[i], where: movesDown) }
         delta = L.maximum(floor, delta * (1.0 - select(movesUp, rate, rate * 0.666)))
@@ -153,27 +172,19 @@ extension ProximalInteriorPoint {
         evaluateResiduals()
         isSafe = factorizeStep()
       }
-      for k in 0..<count {
-        targetUpper[k] = -(upperSlack[k] * upperMultiplier[k])
-        targetLower[k] = -(lowerSlack[k] * lowerMultiplier[k])
-      }
+      setTargets()
       solveStep(refinements: isCareful ? 3 : 0, tolerance: 1e-13)
       var (primal, dual) = longestSteps()
       primal = L.minimum(primal, one)
       dual = L.minimum(dual, one)
-      let affine = complementarity(primal: primal, dual: dual, moved: true) / divisor
+      let affine = complementarity(primal: primal, dual: dual) / divisor
       let ratio = (affine / L.maximum(mu, L(1e-300))).clamped(L(0.0), one)
       // Products that fall to nothing before residuals do would freeze the active set.
       let goal = L.maximum(ratio * ratio * ratio * mu, L.maximum(barrier, L(1e-13)))
       if hasSides.anyTrue {
         // Near the point that a barrier asks for the predictor, which aims at zero, says nothing about curvature.
         let order = L(1.0).replacing(with: L(0.0), where: (goal .<= barrier) .& (L(0.0) .< barrier))
-        for k in 0..<count {
-          targetUpper[k] =
-            goal - upperSlack[k] * upperMultiplier[k] - order * stepUpperSlack[k] * stepUpper[k]
-          targetLower[k] =
-            goal - lowerSlack[k] * lowerMultiplier[k] - order * stepLowerSlack[k] * stepLower[k]
-        }
+        setTargets(goal, order: order)
         solveStep(refinements: 5, tolerance: isCareful ? 1e-13 : 1e-9)
         (primal, dual) = longestSteps()
         let reach = L(0.995)
@@ -185,12 +196,7 @@ extension ProximalInteriorPoint {
         primal = primal.replacing(with: both, where: isShared)
         dual = dual.replacing(with: both, where: isShared)
       }
-      var sum = L(0.0)
-      for i in 0..<n { sum += stepX[i] * 0.0 }
-      for k in 0..<count {
-        sum += (stepUpper[k] + stepLower[k] + stepUpperSlack[k] + stepLowerSlack[k]) * 0.0
-      }
-      let isFinite = Matrices.sum(sum).isFinite
+      let isFinite = stepIsFinite()
       if !(isFinite .| .!isRunning).allTrue {
         finish(isRunning .& .!isFinite, .nonFinite, iteration, &outcome, &isRunning)
       }
@@ -202,9 +208,54 @@ extension ProximalInteriorPoint {
       finish(
         isRunning .& ((L(15.0) .<= slow) .| (L(25.0) .<= late)), .stalled, iteration, &outcome, &isRunning)
       take(primal, dual, isRunning)
-      evaluateIterate()
+      if mayCarry, hasStepProducts, iteration % 8 != 7 {
+        isCarried = true
+        carryProducts(primal, dual, isRunning)
+      } else {
+        isCarried = false
+        evaluateIterate()
+      }
     }
     return outcome
+  }
+
+  /// The targets of the predictor.
+  private func setTargets() {
+    let (targetUpper, upperSlack, upperMultiplier) = (targetUpper, upperSlack, upperMultiplier)
+    for k in 0..<count { targetUpper[k] = -(upperSlack[k] * upperMultiplier[k]) }
+    guard hasLowerSides else { return }
+    for k in 0..<count { targetLower[k] = -(lowerSlack[k] * lowerMultiplier[k]) }
+  }
+  /// Those of the corrector: with what the predictor left out, so many times.
+  private func setTargets(_ goal: L, order: L) {
+    let (targetUpper, upperSlack, upperMultiplier) = (targetUpper, upperSlack, upperMultiplier)
+    let (stepUpper, stepUpperSlack) = (stepUpper, stepUpperSlack)
+    for k in 0..<count {
+      let products = L.multiplyAdd(
+        order * stepUpperSlack[k], stepUpper[k], upperSlack[k] * upperMultiplier[k])
+      targetUpper[k] = goal - products
+    }
+    guard hasLowerSides else { return }
+    for k in 0..<count {
+      let products = L.multiplyAdd(
+        order * stepLowerSlack[k], stepLower[k], lowerSlack[k] * lowerMultiplier[k])
+      targetLower[k] = goal - products
+    }
+  }
+  private func stepIsFinite() -> L.Mask {
+    let (stepX, stepUpper, stepUpperSlack) = (stepX, stepUpper, stepUpperSlack)
+    var sum = L(0.0)
+    for i in 0..<n { sum += stepX[i] * 0.0 }
+    for k in 0..<count { sum += (stepUpper[k] + stepUpperSlack[k]) * 0.0 }
+    if hasLowerSides { for k in 0..<count { sum += (stepLower[k] + stepLowerSlack[k]) * 0.0 } }
+    return Matrices.sum(sum).isFinite
+  }
+
+  /// Moves Q x, (C x, x) and Cᵀ z by the step that has been taken.
+  private func carryProducts(_ primal: L, _ dual: L, _ isRunning: L.Mask) {
+    move(quadraticTimesX, stepQuadratic, primal, n, isRunning)
+    move(transposedMultipliers, stepTransposed, dual, n, isRunning)
+    move(values, stepValues, primal, count, isRunning)
   }
 
   private func finish(
@@ -240,19 +291,20 @@ extension ProximalInteriorPoint {
   }
 
   private func take(_ primal: L, _ dual: L, _ isRunning: L.Mask) {
-    let zero = L(0.0)
-    for i in 0..<n {
-      x[i] = L.multiplyAdd(primal, stepX[i].replacing(with: zero, where: .!isRunning), x[i])
-    }
-    for k in 0..<count {
-      upperMultiplier[k] = L.multiplyAdd(
-        dual, stepUpper[k].replacing(with: zero, where: .!isRunning), upperMultiplier[k])
-      lowerMultiplier[k] = L.multiplyAdd(
-        dual, stepLower[k].replacing(with: zero, where: .!isRunning), lowerMultiplier[k])
-      upperSlack[k] = L.multiplyAdd(
-        primal, stepUpperSlack[k].replacing(with: zero, where: .!isRunning), upperSlack[k])
-      lowerSlack[k] = L.multiplyAdd(
-        primal, stepLowerSlack[k].replacing(with: zero, where: .!isRunning), lowerSlack[k])
+    move(x, stepX, primal, n, isRunning)
+    move(upperMultiplier, stepUpper, dual, count, isRunning)
+    move(upperSlack, stepUpperSlack, primal, count, isRunning)
+    guard hasLowerSides else { return }
+    move(lowerMultiplier, stepLower, dual, count, isRunning)
+    move(lowerSlack, stepLowerSlack, primal, count, isRunning)
+  }
+  @inline(__always)
+  private func move(_ target: Vector, _ step: Vector, _ length: L, _ count: Int, _ isRunning: L.Mask) {
+    var k = 0
+    while k < count {
+      let way = step[k].replacing(with: L(0.0), where: .!isRunning)
+      target[k] = L.multiplyAdd(length, way, target[k])
+      k = k &+ 1
     }
   }
 
@@ -349,32 +401,39 @@ extension ProximalInteriorPoint {
     var r = ProgramResiduals<L>()
     let zero = L(0.0)
     (r.primal, r.dual) = (zero, zero)
-    for k in 0..<count {
-      let v = values[k]
-      let violation = L.maximum(
-        L.maximum((v - upper[k]) * hasUpper[k], (lower[k] - v) * hasLower[k]),
-        (v - upper[k]).magnitude * isEquation[k])
-      let isUsed = hasUpper[k] + hasLower[k] + isEquation[k]
-      r.primal = L.maximum(r.primal, violation / rowScale[k])
-      let size = L.maximum(v.magnitude, L.maximum(upper[k].magnitude, lower[k].magnitude)) / rowScale[k]
-      r.primalScale = L.maximum(r.primalScale, size.replacing(with: zero, where: isUsed .< L(0.5)))
+    let (values, upper, lower, rowUnit) = (values, upper, lower, rowUnit)
+    let (hasUpper, hasLower, isEquation) = (hasUpper, hasLower, isEquation)
+    let (upperMultiplier, lowerMultiplier) = (upperMultiplier, lowerMultiplier)
+    var (quadratic, linearTerm, support) = (zero, zero, zero)
+    var k = 0
+    while k < count {
+      let (v, up, unit, equal) = (values[k], upper[k], rowUnit[k], isEquation[k])
+      let (excess, isAbove) = (v - up, hasUpper[k])
+      var violation = L.maximum(excess * isAbove, excess.magnitude * equal)
+      var (size, isUsed) = (L.maximum(v.magnitude, up.magnitude), isAbove + equal)
+      support = L.multiplyAdd(up * upperMultiplier[k], L.maximum(isAbove, equal), support)
+      if hasLowerSides {
+        let (low, isBelow) = (lower[k], hasLower[k])
+        violation = L.maximum(violation, (low - v) * isBelow)
+        size = L.maximum(size, low.magnitude)
+        isUsed += isBelow
+        support = L.multiplyAdd(-(low * lowerMultiplier[k]), isBelow, support)
+      }
+      r.primal = L.maximum(r.primal, violation * unit)
+      r.primalScale = L.maximum(
+        r.primalScale, (size * unit).replacing(with: zero, where: isUsed .< L(0.5)))
+      k = k &+ 1
     }
     let inverse = 1.0 / objectiveScale
-    var (quadratic, linearTerm, support) = (zero, zero, zero)
     for i in 0..<n {
-      let unit = inverse / columnScale[i]
-      let sum = quadraticTimesX[i] + linear[i] + transposedMultipliers[i]
-      r.dual = L.maximum(r.dual, sum.magnitude * unit)
-      let size = L.maximum(
-        L.maximum(quadraticTimesX[i].magnitude, linear[i].magnitude), transposedMultipliers[i].magnitude)
+      let (unit, product, slope, dual) = (
+        columnUnit[i], quadraticTimesX[i], linear[i], transposedMultipliers[i]
+      )
+      r.dual = L.maximum(r.dual, (product + slope + dual).magnitude * unit)
+      let size = L.maximum(L.maximum(product.magnitude, slope.magnitude), dual.magnitude)
       r.dualScale = L.maximum(r.dualScale, size * unit)
-      quadratic += quadraticTimesX[i] * x[i]
-      linearTerm += linear[i] * x[i]
-    }
-    for k in 0..<count {
-      support +=
-        upper[k] * upperMultiplier[k] * L.maximum(hasUpper[k], isEquation[k])
-        - lower[k] * lowerMultiplier[k] * hasLower[k]
+      quadratic = L.multiplyAdd(product, x[i], quadratic)
+      linearTerm = L.multiplyAdd(slope, x[i], linearTerm)
     }
     (r.primal, r.primalScale) = (Matrices.largest(r.primal), Matrices.largest(r.primalScale))
     (r.dual, r.dualScale) = (Matrices.largest(r.dual), Matrices.largest(r.dualScale))
@@ -422,12 +481,12 @@ extension ProximalInteriorPoint {
     let limit = -(slope * options.certificateTolerance)
     var largest = L(0.0)
     for i in 0..<n {
-      largest = L.maximum(largest, quadratic[i].magnitude / (objectiveScale * columnScale[i]))
+      largest = L.maximum(largest, quadratic[i].magnitude * columnUnit[i])
     }
     for k in 0..<count {
       let way = L.maximum(
         L.maximum(rows[k] * hasUpper[k], -(rows[k] * hasLower[k])), rows[k].magnitude * isEquation[k])
-      largest = L.maximum(largest, way / rowScale[k])
+      largest = L.maximum(largest, way * rowUnit[k])
     }
     largest = Matrices.largest(largest)
     return (slope .< L(0.0)) .& (largest .<= limit)

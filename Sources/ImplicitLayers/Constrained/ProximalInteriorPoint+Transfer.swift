@@ -82,17 +82,19 @@ extension ProximalInteriorPoint {
   }
 
   /// Solves the derivative's system for one right-hand side of each program from `first` on.
+  /// - Parameter next: what is fetched meanwhile.
   /// - Returns: relative residuals.
   func solveDerivative(
     x: UnsafePointer<Double>, rows: UnsafePointer<Double>, first: Int, programs: Int,
-    intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
+    intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>,
+    next: PacedPrefetch = PacedPrefetch()
   ) -> L {
     matrices.loadVariables(x, place: first, programs: programs, into: residualX)
     matrices.loadConstraints(rows, place: first, programs: programs, into: residualUpper, padding: 0)
     // Rows of the first block times c D, those of the second times E.
     for i in 0..<n { residualX[i] *= columnScale[i] * objectiveScale }
     for k in 0..<count { residualUpper[k] *= rowScale[k] }
-    let error = solveDerivative()
+    let error = solveDerivative(next)
     for i in 0..<n { center[i] *= columnScale[i] }
     for k in 0..<count { upperCenter[k] *= rowScale[k] / objectiveScale }
     matrices.storeVariables(center, place: first, programs: programs, into: intoX)

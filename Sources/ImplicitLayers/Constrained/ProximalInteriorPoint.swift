@@ -29,7 +29,9 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   let linear: Vector
   let lower, upper, hasLower, hasUpper, isEquation: Vector
   /// x = D x̂, rows times E; the objective times c.
-  let columnScale, rowScale: Vector
+  private(set) var columnScale, rowScale: Vector
+  /// What turns residuals into the program's own units: 1/(c D) and 1/E.
+  let columnUnit, rowUnit: Vector
   var objectiveScale = L(1.0)
 
   // The iterate, and the proximal centres.
@@ -41,10 +43,17 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   // The step, and what its system is made of.
   let stepX, stepUpper, stepLower, stepUpperSlack, stepLowerSlack, stepValues: Vector
   let residualX, residualUpper, residualLower, targetUpper, targetLower: Vector
-  let diagonal, weights, reducedX, reducedRows, netStep: Vector
+  private(set) var weights: Vector
+  let diagonal, reducedX, reducedRows, netStep: Vector
+  /// Reciprocals of slacks, of multipliers, and of s + δ z.
+  let perUpperSlack, perLowerSlack, perUpperMultiplier, perLowerMultiplier, perUpperSum, perLowerSum: Vector
+  /// Q and Cᵀ times the step's parts, where `hasStepProducts` says so.
+  let stepQuadratic, stepTransposed: Vector
+  var hasStepProducts = false
   let refineX, refineRows, errorX, errorRows, product: Vector
   // Of derivatives: which side of a constraint moves its value, and how far the constraint yields to its multiplier.
-  let shareUpper, shareLower, compliance: Vector
+  let shareUpper, shareLower: Vector
+  private(set) var compliance: Vector
 
   var rho = L(0.0)
   var delta = L(0.0)
@@ -61,12 +70,10 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     constraintCount = n + m
     count = n + m
     let (n, m, count) = (n, m, n + m)
-    let memory = LaneMemory<L>(n + 5 * count)
+    let memory = LaneMemory<L>(Self.keptCount(n: n, m: m))
     let scratch = given ?? LaneMemory<L>(Self.scratchCount(n: n, m: m))
     (self.memory, self.scratch) = (memory, scratch)
-    columnScale = memory.take(n)
-    (rowScale, weights) = (memory.take(count), memory.take(count))
-    (shareUpper, shareLower, compliance) = (memory.take(count), memory.take(count), memory.take(count))
+    (columnScale, rowScale, weights, compliance) = (memory.base, memory.base, memory.base, memory.base)
     func variables() -> Vector { scratch.take(n) }
     func sides() -> Vector { scratch.take(count) }
     (linear, x, center, quadraticTimesX, transposedMultipliers) =
@@ -77,13 +84,30 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     (stepUpper, stepLower, stepUpperSlack, stepLowerSlack, stepValues) =
       (sides(), sides(), sides(), sides(), sides())
     (residualUpper, residualLower, targetUpper, targetLower) = (sides(), sides(), sides(), sides())
-    (netStep, product) = (sides(), sides())
+    (netStep, product, shareUpper, shareLower, rowUnit) = (sides(), sides(), sides(), sides(), sides())
+    (perUpperSlack, perLowerSlack, perUpperMultiplier) = (sides(), sides(), sides())
+    (perLowerMultiplier, perUpperSum, perLowerSum) = (sides(), sides(), sides())
+    (columnUnit, stepQuadratic, stepTransposed) = (variables(), variables(), variables())
     (stepX, residualX, diagonal, reducedX, refineX, errorX) =
       (variables(), variables(), variables(), variables(), variables(), variables())
     (reducedRows, refineRows, errorRows) = (scratch.take(m), scratch.take(m), scratch.take(m))
+    bind(memory.base)
+  }
+  /// What lasts from a solution to its derivatives takes so much memory.
+  static func keptCount(n: Int, m: Int) -> Int { n + 3 * (n + m) }
+  /// Has that in other memory from here on.
+  func bind(_ memory: Vector) {
+    columnScale = memory
+    rowScale = columnScale + n
+    weights = rowScale + constraintCount
+    compliance = weights + constraintCount
+  }
+  /// Goes on, for derivatives, with a program that was solved in the memory that is bound.
+  func resume(objectiveScale: L, constraintCount: Int) {
+    (self.objectiveScale, count) = (objectiveScale, constraintCount)
   }
   /// Scratch memory of the method itself.
-  static func scratchCount(n: Int, m: Int) -> Int { 11 * n + 23 * (n + m) + 3 * m }
+  static func scratchCount(n: Int, m: Int) -> Int { 14 * n + 32 * (n + m) + 3 * m }
 
   /// Scales the program in place (the matrices must be unscaled): Ruiz' equilibration of [Q Cᵀ; C 0], and the objective by its size.
   ///
@@ -104,7 +128,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
       }
       for i in 0..<n { columnScale[i] *= factor(columns[i]) }
       for k in 0..<m { rowScale[k] *= factor(rows[k]) }
-      if (worst .< L(1e-2)).allTrue { break }
+      if (worst .< L(0.1)).allTrue { break }
     }
     matrices.quadraticNorms(columns, columnScale: columnScale)
     var size = L(0.0)
@@ -117,7 +141,12 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     objectiveScale = objective.replacing(with: L(1.0), where: size .<= L(1e-12))
     for i in 0..<n { linear[i] *= objectiveScale }
     matrices.scale(columns: columnScale, rows: rowScale, objective: objectiveScale)
-    for i in 0..<n { rowScale[m + i] = 1.0 / columnScale[i] }
+    let unit = 1.0 / objectiveScale
+    for i in 0..<n {
+      rowScale[m + i] = 1.0 / columnScale[i]
+      (columnUnit[i], rowUnit[m + i]) = (unit * rowScale[m + i], columnScale[i])
+    }
+    for k in 0..<m { rowUnit[k] = 1.0 / rowScale[k] }
     for k in 0..<count {
       lower[k] *= rowScale[k]
       upper[k] *= rowScale[k]
@@ -139,6 +168,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
       )
       (upperCenter[k], lowerCenter[k], stepUpper[k], stepLower[k]) = (zero, zero, zero, zero)
       (residualUpper[k], shareUpper[k], shareLower[k], compliance[k]) = (zero, zero, zero, zero)
+      (stepUpperSlack[k], stepLowerSlack[k]) = (zero, zero)
     }
   }
 
@@ -168,15 +198,25 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
 
   /// Factors the system of the present slacks and multipliers.
   func factorizeStep() -> L.Mask {
-    let (zero, delta, hasLowerSides) = (L(0.0), delta, hasLowerSides)
+    let (delta, hasLowerSides) = (delta, hasLowerSides)
     let (equation, count) = (1.0 / delta, count)
+    let (zu, su, weights) = (upperMultiplier, upperSlack, weights)
+    let (perSlack, perMultiplier, perSum) = (perUpperSlack, perUpperMultiplier, perUpperSum)
+    let (hasUpper, isEquation) = (hasUpper, isEquation)
     var k = 0
     while k < count {
-      let weight =
-        upperMultiplier[k] * hasUpper[k] / L.multiplyAdd(delta, upperMultiplier[k], upperSlack[k])
-        + (hasLowerSides
-          ? lowerMultiplier[k] * hasLower[k] / L.multiplyAdd(delta, lowerMultiplier[k], lowerSlack[k]) : zero)
-      weights[k] = weight.replacing(with: equation, where: isEquation[k] .> L(0.5))
+      let (z, s) = (zu[k], su[k])
+      let inverse = 1.0 / L.multiplyAdd(delta, z, s)
+      (perSlack[k], perMultiplier[k], perSum[k]) = (1.0 / s, 1.0 / z, inverse)
+      weights[k] = (z * hasUpper[k] * inverse).replacing(with: equation, where: isEquation[k] .> L(0.5))
+      k = k &+ 1
+    }
+    k = hasLowerSides ? 0 : count
+    while k < count {
+      let (z, s) = (lowerMultiplier[k], lowerSlack[k])
+      let inverse = 1.0 / L.multiplyAdd(delta, z, s)
+      (perLowerSlack[k], perLowerMultiplier[k], perLowerSum[k]) = (1.0 / s, 1.0 / z, inverse)
+      weights[k] += z * hasLower[k] * inverse
       k = k &+ 1
     }
     return factorizeWeights()
@@ -189,42 +229,56 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
 
   /// Solves [Q + diag, Cᵀ; C, −1/w] (stepX, netStep) = (reducedX, reducedRows), refined until the residual is small beside the right-hand
   /// side.
-  /// - Returns: whether C stepX was computed on the way, to `stepValues`.
+  /// - Returns: whether C stepX was computed on the way, to `stepValues`; if refined, then the other products of the step were too.
   @discardableResult
   func solveReduced(steps: Int, tolerance: Double = 1e-13) -> Bool {
-    let (stepX, netStep) = (stepX, netStep)
+    let (n, m, stepX, netStep) = (n, m, stepX, netStep)
     stepX.update(from: reducedX, count: n)
     netStep.update(from: reducedRows, count: m)
+    hasStepProducts = false
     matrices.solve(stepX, netStep)
-    if steps == 0 { return false }
+    let products = isCareful ? nil : matrices.rowsTimesSolution
+    if let products { stepValues.update(from: products, count: m) }
+    if steps == 0 { return products != nil }
     var before = L(.infinity)
     for round in 0...steps {
-      matrices.multiplyQuadratic(stepX, into: errorX)
-      matrices.addTransposedRows(netStep, to: errorX)
-      matrices.multiplyRows(stepX, into: stepValues)
+      matrices.multiplyQuadratic(stepX, into: stepQuadratic)
+      stepTransposed.update(repeating: L(0.0), count: n)
+      matrices.addTransposedRows(netStep, to: stepTransposed)
+      if products == nil { matrices.multiplyRows(stepX, into: stepValues) }
       var (error, size) = (L(0.0), L(1e-300))
-      for i in 0..<n {
-        errorX[i] = reducedX[i] - L.multiplyAdd(diagonal[i], stepX[i], errorX[i])
-        error = L.maximum(error, errorX[i].magnitude)
-        size = L.maximum(size, reducedX[i].magnitude)
+      var i = 0
+      while i < n {
+        let sum = L.multiplyAdd(diagonal[i], stepX[i], stepQuadratic[i] + stepTransposed[i])
+        let (right, difference) = (reducedX[i], reducedX[i] - sum)
+        errorX[i] = difference
+        error = L.maximum(error, difference.magnitude)
+        size = L.maximum(size, right.magnitude)
+        i = i &+ 1
       }
-      for k in 0..<m {
-        let isOut = weights[k] .== L(0.0)
-        let difference = reducedRows[k] - stepValues[k] + netStep[k] / weights[k]
-        errorRows[k] = difference.replacing(with: L(0.0), where: isOut)
+      var k = 0
+      while k < m {
+        let (weight, right) = (weights[k], reducedRows[k])
+        let isOut = weight .== L(0.0)
+        let difference = (right - stepValues[k] + netStep[k] / weight).replacing(with: L(0.0), where: isOut)
+        errorRows[k] = difference
         // What is wrong in a row of small weight hardly matters.
-        let share = L.minimum(weights[k], L(1.0))
-        error = L.maximum(error, errorRows[k].magnitude * share)
-        size = L.maximum(size, (reducedRows[k].magnitude * share).replacing(with: L(0.0), where: isOut))
+        let share = L.minimum(weight, L(1.0))
+        error = L.maximum(error, difference.magnitude * share)
+        size = L.maximum(size, (right.magnitude * share).replacing(with: L(0.0), where: isOut))
+        k = k &+ 1
       }
       (error, size) = (Matrices.largest(error), Matrices.largest(size))
       let isWorse = before .< error
-      if round > 0 {
+      if round > 0, isWorse.anyTrue {
         // Steps back where the correction made it worse.
         for i in 0..<n { stepX[i] -= refineX[i].replacing(with: L(0.0), where: .!isWorse) }
         for k in 0..<m { netStep[k] -= refineRows[k].replacing(with: L(0.0), where: .!isWorse) }
       }
-      if round == steps || ((error .<= tolerance * size) .| isWorse).allTrue { return !isWorse.anyTrue }
+      if round == steps || ((error .<= tolerance * size) .| isWorse).allTrue {
+        hasStepProducts = !isWorse.anyTrue
+        return hasStepProducts
+      }
       before = error
       refineX.update(from: errorX, count: n)
       refineRows.update(from: errorRows, count: m)
@@ -236,6 +290,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
       for k in 0..<m {
         refineRows[k] = refineRows[k].replacing(with: L(0.0), where: isWorse)
         netStep[k] += refineRows[k]
+        if let products { stepValues[k] += products[k].replacing(with: L(0.0), where: isWorse) }
       }
     }
     return false
@@ -246,55 +301,83 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// With w = s/z + δ: C Δx − w Δz = r − t/z for upper sides, where t is the target, and −C Δx − w Δz = r − t/z for lower ones. Net of both,
   /// Δν = d C Δx − g d with d = Σ 1/w.
   func solveStep(refinements: Int, tolerance: Double) {
-    let (count, delta, hasLowerSides) = (count, delta, hasLowerSides)
+    let (n, m, count, delta, hasLowerSides) = (n, m, count, delta, hasLowerSides)
     let (zero, half, inverse) = (L(0.0), L(0.5), 1.0 / delta)
+    let (netStep, reducedRows, weights, isEquation) = (netStep, reducedRows, weights, isEquation)
+    let (upperMultiplier, hasUpper, hasLower) = (upperMultiplier, hasUpper, hasLower)
+    let (residualUpper, targetUpper, perUpperMultiplier) = (residualUpper, targetUpper, perUpperMultiplier)
     var k = 0
     while k < count {
-      let (zu, su) = (upperMultiplier[k], upperSlack[k])
-      var sum =
-        (residualUpper[k] * zu - targetUpper[k]) * hasUpper[k] / L.multiplyAdd(delta, zu, su)
+      let (residual, target) = (residualUpper[k], targetUpper[k])
+      var sum = L.multiplyAdd(residual, upperMultiplier[k], -target) * hasUpper[k] * perUpperSum[k]
       if hasLowerSides {
-        let (zl, sl) = (lowerMultiplier[k], lowerSlack[k])
-        sum -= (residualLower[k] * zl - targetLower[k]) * hasLower[k] / L.multiplyAdd(delta, zl, sl)
+        sum -=
+          L.multiplyAdd(residualLower[k], lowerMultiplier[k], -targetLower[k]) * hasLower[k] * perLowerSum[k]
       }
-      netStep[k] = sum.replacing(with: residualUpper[k] * inverse, where: isEquation[k] .> half)
+      let isBound = isEquation[k] .> half
+      let net = sum.replacing(with: residual * inverse, where: isBound)
+      netStep[k] = net
+      if k < m {
+        let weight = weights[k]
+        // With one side, z is a factor of both.
+        let quotient =
+          hasLowerSides
+          ? net / weight
+          : (residual - target * perUpperMultiplier[k]).replacing(with: residual, where: isBound)
+        reducedRows[k] = quotient.replacing(with: zero, where: weight .== zero)
+      }
       k = k &+ 1
     }
     for i in 0..<n { reducedX[i] = residualX[i] + netStep[m &+ i] }
     // What the bounds add, for after the solve.
     for i in 0..<n { product[m &+ i] = netStep[m &+ i] }
-    for k in 0..<m {
-      reducedRows[k] = (netStep[k] / weights[k]).replacing(with: zero, where: weights[k] .== zero)
-    }
     if solveReduced(steps: refinements, tolerance: tolerance) {
       (stepValues + m).update(from: stepX, count: n)
     } else {
       multiplyConstraints(stepX, into: stepValues)
     }
-    for i in 0..<n { netStep[m &+ i] = weights[m &+ i] * stepX[i] - product[m &+ i] }
-    k = 0
+    for i in 0..<n {
+      let bound = weights[m &+ i] * stepX[i] - product[m &+ i]
+      netStep[m &+ i] = bound
+      stepTransposed[i] += bound
+    }
+    if hasLowerSides { spreadStep() } else { spreadStepToOneSide() }
+  }
+
+  /// The steps of multipliers and slacks, which follow from that of x.
+  private func spreadStepToOneSide() {
+    let (count, delta, zero, half) = (count, delta, L(0.0), L(0.5))
+    let (netStep, stepValues, stepUpper, stepUpperSlack) = (netStep, stepValues, stepUpper, stepUpperSlack)
+    let (hasUpper, isEquation, upperSlack, upperMultiplier) = (
+      hasUpper, isEquation, upperSlack, upperMultiplier
+    )
+    let (residualUpper, targetUpper, perUpperMultiplier) = (residualUpper, targetUpper, perUpperMultiplier)
+    var k = 0
+    while k < count {
+      let (exists, slack) = (hasUpper[k], upperSlack[k])
+      // The system's own solution is the side's step.
+      let up = netStep[k].replacing(with: zero, where: .!((exists .> half) .| (isEquation[k] .> half)))
+      stepUpper[k] = up
+      let fromRow = L.multiplyAdd(delta, up, residualUpper[k] - stepValues[k])
+      let fromProduct = L.multiplyAdd(-slack, up, targetUpper[k]) * perUpperMultiplier[k]
+      stepUpperSlack[k] =
+        fromRow.replacing(with: fromProduct, where: slack .< upperMultiplier[k]) * exists
+      k = k &+ 1
+    }
+  }
+  private func spreadStep() {
+    let (count, delta, half) = (count, delta, L(0.5))
+    var k = 0
     while k < count {
       let (zu, su) = (upperMultiplier[k], upperSlack[k])
       let moved = stepValues[k]
       let isBound = isEquation[k] .> half
       let hasUp = hasUpper[k] .> half
       let net = netStep[k]
-      guard hasLowerSides else {
-        // One side: the system's own solution is its step.
-        let up = net.replacing(with: zero, where: .!(hasUp .| isBound))
-        stepUpper[k] = up
-        stepLower[k] = zero
-        let fromRow = residualUpper[k] - moved + delta * up
-        let fromProduct = (targetUpper[k] - su * up) / zu
-        stepUpperSlack[k] = fromRow.replacing(with: fromProduct, where: su .< zu) * hasUpper[k]
-        stepLowerSlack[k] = zero
-        k = k &+ 1
-        continue
-      }
       let (zl, sl) = (lowerMultiplier[k], lowerSlack[k])
       let (wu, wl) = (L.multiplyAdd(delta, zu, su), L.multiplyAdd(delta, zl, sl))
-      var up = (zu * (moved - residualUpper[k]) + targetUpper[k]) * hasUpper[k] / wu
-      var down = (targetLower[k] - zl * (moved + residualLower[k])) * hasLower[k] / wl
+      var up = (zu * (moved - residualUpper[k]) + targetUpper[k]) * hasUpper[k] * perUpperSum[k]
+      var down = (targetLower[k] - zl * (moved + residualLower[k])) * hasLower[k] * perLowerSum[k]
       // The side that weighs more is taken from the system's own solution, which is not a difference of large numbers.
       let isUp = zl * hasLower[k] * wu .<= zu * hasUpper[k] * wl
       let (fromNet, fromNetDown) = (net + down, up - net)
@@ -304,10 +387,10 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
       stepUpper[k] = up
       stepLower[k] = down
       let fromRow = residualUpper[k] - moved + delta * up
-      let fromProduct = (targetUpper[k] - su * up) / zu
+      let fromProduct = (targetUpper[k] - su * up) * perUpperMultiplier[k]
       stepUpperSlack[k] = fromRow.replacing(with: fromProduct, where: su .< zu) * hasUpper[k]
       let fromRowDown = residualLower[k] + moved + delta * down
-      let fromProductDown = (targetLower[k] - sl * down) / zl
+      let fromProductDown = (targetLower[k] - sl * down) * perLowerMultiplier[k]
       stepLowerSlack[k] = fromRowDown.replacing(with: fromProductDown, where: sl .< zl) * hasLower[k]
       k = k &+ 1
     }
@@ -316,6 +399,9 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// The residuals of the regularised optimality conditions.
   func evaluateResiduals() {
     let (count, delta, rho, hasLowerSides) = (count, delta, rho, hasLowerSides)
+    let (residualX, residualUpper, upper, values) = (residualX, residualUpper, upper, values)
+    let (upperSlack, upperMultiplier, upperCenter) = (upperSlack, upperMultiplier, upperCenter)
+    let (hasUpper, isEquation) = (hasUpper, isEquation)
     for i in 0..<n {
       residualX[i] = -(quadraticTimesX[i] + linear[i] + transposedMultipliers[i] + rho * (x[i] - center[i]))
     }
@@ -332,26 +418,30 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     }
   }
 
-  /// Σ s z over all sides, after a step of these lengths.
-  func complementarity(primal: L, dual: L, moved: Bool) -> L {
-    let (count, hasLowerSides) = (count, hasLowerSides)
-    var sum = L(0.0)
-    var k = 0
+  /// Σ s z over all sides.
+  func complementarity() -> L {
+    let (count, hasLowerSides, slack, multiplier) = (count, hasLowerSides, upperSlack, upperMultiplier)
+    var (sum, k) = (L(0.0), 0)
     while k < count {
-      if moved {
-        let up =
-          L.multiplyAdd(primal, stepUpperSlack[k], upperSlack[k])
-          * L.multiplyAdd(dual, stepUpper[k], upperMultiplier[k])
-        sum += up * hasUpper[k]
-        if hasLowerSides {
-          let down =
-            L.multiplyAdd(primal, stepLowerSlack[k], lowerSlack[k])
-            * L.multiplyAdd(dual, stepLower[k], lowerMultiplier[k])
-          sum += down * hasLower[k]
-        }
-      } else {
-        sum += upperSlack[k] * upperMultiplier[k] * hasUpper[k]
-        if hasLowerSides { sum += lowerSlack[k] * lowerMultiplier[k] * hasLower[k] }
+      sum = L.multiplyAdd(slack[k] * multiplier[k], hasUpper[k], sum)
+      if hasLowerSides { sum = L.multiplyAdd(lowerSlack[k] * lowerMultiplier[k], hasLower[k], sum) }
+      k = k &+ 1
+    }
+    return Matrices.sum(sum)
+  }
+  /// The same after a step of these lengths.
+  func complementarity(primal: L, dual: L) -> L {
+    let (count, hasLowerSides, hasUpper) = (count, hasLowerSides, hasUpper)
+    let (slack, multiplier, stepSlack, step) = (upperSlack, upperMultiplier, stepUpperSlack, stepUpper)
+    var (sum, k) = (L(0.0), 0)
+    while k < count {
+      let up = L.multiplyAdd(primal, stepSlack[k], slack[k]) * L.multiplyAdd(dual, step[k], multiplier[k])
+      sum = L.multiplyAdd(up, hasUpper[k], sum)
+      if hasLowerSides {
+        let down =
+          L.multiplyAdd(primal, stepLowerSlack[k], lowerSlack[k])
+          * L.multiplyAdd(dual, stepLower[k], lowerMultiplier[k])
+        sum = L.multiplyAdd(down, hasLower[k], sum)
       }
       k = k &+ 1
     }
@@ -363,16 +453,18 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     // The largest of −step / value, in which nothing is divided by what may be zero.
     var (primal, dual) = (L(1.0), L(1.0))
     @inline(__always)
-    func limit(_ rate: inout L, _ value: L, _ step: L, _ exists: L) {
-      rate = L.maximum(rate, -(step / value) * exists)
+    func limit(_ rate: inout L, _ reciprocal: L, _ step: L, _ exists: L) {
+      rate = L.maximum(rate, -(step * reciprocal) * exists)
     }
+    let (perUpperSlack, stepUpperSlack, hasUpper) = (perUpperSlack, stepUpperSlack, hasUpper)
+    let (perUpperMultiplier, stepUpper) = (perUpperMultiplier, stepUpper)
     var k = 0
     while k < count {
-      limit(&primal, upperSlack[k], stepUpperSlack[k], hasUpper[k])
-      limit(&dual, upperMultiplier[k], stepUpper[k], hasUpper[k])
+      limit(&primal, perUpperSlack[k], stepUpperSlack[k], hasUpper[k])
+      limit(&dual, perUpperMultiplier[k], stepUpper[k], hasUpper[k])
       if hasLowerSides {
-        limit(&primal, lowerSlack[k], stepLowerSlack[k], hasLower[k])
-        limit(&dual, lowerMultiplier[k], stepLower[k], hasLower[k])
+        limit(&primal, perLowerSlack[k], stepLowerSlack[k], hasLower[k])
+        limit(&dual, perLowerMultiplier[k], stepLower[k], hasLower[k])
       }
       k = k &+ 1
     }

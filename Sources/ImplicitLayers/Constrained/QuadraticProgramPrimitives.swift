@@ -42,7 +42,7 @@ struct QuadraticProgramSolve: Primitive {
     let operands = given.map { $0.contiguous() }
     let types = try resultTypes(operands.map(\.type))
     let count = plan.isStacked ? operands[0].shape[0] : 1
-    try check(operands, count: count)
+    if !sidesLeaveRoom(operands) { try check(operands, count: count) }
     let x = DenseArray(uninitialized: .float64, types[0].shape)
     let multipliers = DenseArray(uninitialized: .float64, types[1].shape)
     let lead = types[2].shape
@@ -70,6 +70,7 @@ struct QuadraticProgramSolve: Primitive {
         data, size: plan.size, count: count, options: plan.options, demands: demands, into: targets)
     }
     withExtendedLifetime(operands) {}
+    if !solved.isFinite { try check(operands, count: count) }
     func place(_ k: Int) -> String { plan.isStacked ? "program \(k) of the batch: " : "" }
     if let (k, variable) = solved.nonConvexProgram {
       throw TensorError(
@@ -93,6 +94,17 @@ struct QuadraticProgramSolve: Primitive {
       DenseArray((0..<count).map { first &+ Int32($0) }, shape: lead, objects: [first: solved]), upper, lower,
     ]
     return results
+  }
+
+  /// Whether there are numbers between all lower and upper sides.
+  private func sidesLeaveRoom(_ operands: [DenseArray]) -> Bool {
+    let (low, high) = (operands[3].pointer(Double.self), operands[4].pointer(Double.self))
+    var closed = 0
+    for k in 0..<operands[3].count {
+      closed &+= low[k] <= high[k] && low[k] < .infinity && high[k] > -.infinity ? 0 : 1
+    }
+    withExtendedLifetime(operands) {}
+    return closed == 0
   }
 
   /// Names what is not finite, or crossed.
