@@ -58,10 +58,10 @@ extension ProximalInteriorPoint {
     var (growths, late) = (L(0.0), L(0.0))
     let barrier = objectiveScale * options.barrier
     let hasBarrier = options.barrier > 0
-    // Once, when products of slacks and multipliers have fallen to where they tell what will be active. Measured.
     // Products with the iterate may be carried along from step to step, and have been.
     var mayCarry = !isCareful && !hasBarrier
     var isCarried = false
+    // Once, when products of slacks and multipliers have fallen to where they tell what will be active. Measured.
     var mayPolish = options.polishes && !hasBarrier && !isCareful && hasSides.anyTrue
     var mu = complementarity() / divisor
     for iteration in 0...options.maximumIterations {
@@ -78,13 +78,14 @@ extension ProximalInteriorPoint {
       finish(isRunning .& isSolved, .converged, iteration, &outcome, &isRunning)
       if iteration % 3 == 2 {
         // The iterate diverges along a certificate where there is one; its last step does so sooner.
-        keep(
-          isRunning .& provesInfeasibility(upperMultiplier, lowerMultiplier, transposedMultipliers, options),
-          .infeasible, iteration, &outcome, &isRunning)
-        keep(
-          isRunning .& provesUnboundedness(x, quadraticTimesX, values, options), .unbounded, iteration,
-          &outcome,
-          &isRunning)
+        var (isInfeasible, isUnbounded) = iterateIsCertificate(options)
+        if isCarried, (isRunning .& (isInfeasible .| isUnbounded)).anyTrue {
+          evaluateIterate()
+          isCarried = false
+          (isInfeasible, isUnbounded) = iterateIsCertificate(options)
+        }
+        keep(isRunning .& isInfeasible, .infeasible, iteration, &outcome, &isRunning)
+        keep(isRunning .& isUnbounded, .unbounded, iteration, &outcome, &isRunning)
         for k in 0..<count {
           stepUpper[k] = L.maximum(stepUpper[k], L(0.0)).replacing(
             with: stepUpper[k], where: isEquation[k] .> L(0.5))
@@ -454,6 +455,15 @@ extension ProximalInteriorPoint {
       largest = L.maximum(largest, (lowerSlack[k] * lowerMultiplier[k] - goal).magnitude * hasLower[k])
     }
     return Matrices.largest(largest)
+  }
+
+  private func iterateIsCertificate(_ options: QuadraticProgramOptions) -> (
+    infeasible: L.Mask, unbounded: L.Mask
+  ) {
+    (
+      provesInfeasibility(upperMultiplier, lowerMultiplier, transposedMultipliers, options),
+      provesUnboundedness(x, quadraticTimesX, values, options)
+    )
   }
 
   /// Whether the multipliers prove that no point satisfies the constraints: Cᵀ z = 0 and the support of z negative (Farkas).

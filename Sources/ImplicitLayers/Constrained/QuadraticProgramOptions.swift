@@ -10,8 +10,8 @@ public struct QuadraticProgramOptions: Sendable, Hashable {
   public var certificateTolerance = 1e-9
   /// Rounds of equilibration (Ruiz 2001).
   public var equilibrationRounds = 10
-  /// Solve once more with the constraints that turned out active as equations: digits that the interior-point method leaves open,
-  /// which derivatives need.
+  /// Solve with the constraints that turn out active as equations: at the end for digits that the interior-point method leaves open,
+  /// which derivatives need, and once on the way, where the solution so found, checked to rounding, saves the steps that are left.
   public var polishes = true
   /// The products of slack and multiplier that are aimed at: zero for the solution itself; above zero for the minimiser of the objective
   /// less `barrier` times the logarithms of all slacks, whose derivatives exist everywhere. Not polished.
