@@ -34,7 +34,7 @@ import Testing
   /// x (x − p) = μ / s: x = (p + √(p² + 4 μ / s)) / 2, and w = −μ / x.
   @Test(arguments: [0, 0.3, -0.5], [1e-2, 1e-6])
   func smoothedBound(p: Double, barrier: Double) throws {
-    for scale in [1.0, 3000] {
+    for scale in [1.0, 3000, 1e6] {
       let mu = barrier / scale
       let root = (p * p + 4 * mu).squareRoot()
       let x = p >= 0 ? (p + root) / 2 : 2 * mu / (root - p)

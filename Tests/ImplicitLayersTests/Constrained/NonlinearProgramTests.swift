@@ -130,4 +130,61 @@ import Testing
     fixed.upperBounds = [1, 1]
     #expect(throws: TensorError.self) { try fixed.solve(from: [0, 0]) }
   }
+
+  /// Constraints that are none, rows that are equations, variables that are fixed, numbers that are not finite, for every choice at degenerate
+  /// solutions.
+  @Test(arguments: [DegeneracyPolicy.error, .leastNorm], [0.0, 1e-4])
+  func hardShapes(policy: DegeneracyPolicy, barrier: Double) throws {
+    var options = NonlinearProgramOptions()
+    options.barrier = barrier
+    // min (x0 − 1)² + (x1 − x0)² + (x2 − 3)² with x0 + x1 + x2 = p as a row of equal sides, and x2 = q.
+    func solve(_ d: [Tensor], guess: Tensor = Tensor([0.0, 0, 0])) throws -> Tensor {
+      let (p, q) = (d[0].reshaped([1]), d[1])
+      let infinity = Tensor(Double.infinity)
+      let s = try nonlinearProgram(
+        objective: { x in
+          let (a, b, c) = (x[0] - 1.0, x[1] - x[0], x[2] - 3.0)
+          return a * a + b * b + c * c
+        }, equalities: { _ in Tensor.zeros([0]) }, inequalities: { x in x.sum().reshaped([1]) }, lower: p,
+        upper: p,
+        lowerBounds: stack([-infinity, Tensor(-1e30), q]), upperBounds: stack([infinity, Tensor(1e20), q]),
+        guess: guess, options: options, policy: policy)
+      return concatenate([s.x, s.inequalityMultipliers, s.boundMultipliers])
+    }
+    // x0 + x1 = p − q: 2 (x0 − 1) − 2 (x1 − x0) + z = 0 and 2 (x1 − x0) + z = 0, so that 5 x0 = 1 + 2 (p − q).
+    let point = [Tensor(4.0), Tensor(0.5)]
+    let value = try solve(point).values
+    let (x0, x1): (Double, Double) = (1.6, 1.9)
+    let z: Double = -2 * (x1 - x0)
+    let expected: [Double] = [x0, x1, 0.5, z, 0, 0, -z + 5]
+    #expect(zip(value, expected).allSatisfy { abs($0 - $1) < 1e-9 }, "\(value)")
+    let slopes = try (0..<4).map { k in
+      try grad { (d: [Tensor]) in try solve(d)[k] }(point).map { $0.values[0] }
+    }
+    for (slope, right) in zip(slopes, [[0.4, -0.4], [0.6, -0.6], [0, 1], [-0.4, 0.4]]) {
+      #expect(zip(slope, right).allSatisfy { abs($0 - $1) < 1e-9 }, "\(slopes)")
+    }
+    func message(_ body: () throws -> Tensor) -> String {
+      do {
+        _ = try body()
+        return ""
+      } catch { return "\(error)" }
+    }
+    #expect(
+      message { try solve(point, guess: Tensor([0, .nan, 0])) }.contains("element 1 of the guess is nan"))
+    #expect(message { try solve([Tensor(Double.nan), point[1]]) }.contains("the sides of inequality 0"))
+    #expect(message { try solve([point[0], Tensor(Double.nan)]) }.contains("the sides of variable 2"))
+    func bounded(_ low: Double, _ high: Double, _ slope: Double) throws -> Tensor {
+      try nonlinearProgram(
+        objective: { x in x[0] * slope }, lowerBounds: Tensor([low]), upperBounds: Tensor([high]),
+        guess: Tensor([0.5]), options: options, policy: policy
+      ).x
+    }
+    #expect(message { try bounded(1, 0, 1) }.contains("the sides of variable 0, [1.0, 0.0], leave nothing"))
+    #expect(message { try bounded(-.infinity, 1, 1) }.contains("unbounded"))
+    #expect(message { try bounded(0, 1, .nan) }.contains("nonlinearProgram"))
+    let nothing = try nonlinearProgram(
+      objective: { x in x.sum() }, guess: Tensor.zeros([0]), options: options, policy: policy)
+    #expect(nothing.x.shape == [0])
+  }
 }

@@ -1,6 +1,7 @@
 /// How a quadratic program is solved.
 public struct QuadraticProgramOptions: Sendable, Hashable {
-  /// Largest violation of constraints and of stationarity, and gap between the objectives, in the program's own units.
+  /// Largest violation of constraints and of stationarity, and gap between the objectives, in the program's own units: what is smaller than this
+  /// counts as zero. An objective whose coefficients are about as small needs a smaller tolerance, or other units.
   public var absoluteTolerance = 1e-8
   /// The same, relative to the largest of the terms that should cancel.
   public var relativeTolerance = 1e-9

@@ -18,7 +18,8 @@ struct NonlinearProgramProblem {
 
 /// How a nonlinear program is solved.
 public struct NonlinearProgramOptions: Sendable, Hashable {
-  /// Largest violation of the optimality conditions, the objective and each row scaled so that their first gradients are at most 100.
+  /// Largest violation of the optimality conditions, the objective and each row scaled so that their first gradients are at most 100. Smaller
+  /// gradients are not scaled: an objective whose gradient is about as small as this counts as flat.
   public var tolerance = 1e-9
   /// The most iterations.
   public var maximumIterations = 500

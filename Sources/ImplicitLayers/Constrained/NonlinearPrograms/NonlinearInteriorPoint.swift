@@ -60,6 +60,8 @@ struct NonlinearInteriorPoint {
     // The barrier that stays, or the least that is of use; and the products of slack and multiplier at the solution.
     let least = options.barrier > 0 ? options.barrier * objectiveScale : options.tolerance / 10
     let target = options.barrier > 0 ? least : 0
+    // A small barrier that stays must not drown in the tolerance.
+    let tolerance = target > 0 ? min(options.tolerance, max(0.1 * target, 1e-13)) : options.tolerance
     var mu = max(options.firstBarrier, least)
     var status = SolverStatus.iterationLimit
     var iteration = 0
@@ -74,7 +76,7 @@ struct NonlinearInteriorPoint {
         status = .nonFinite
         break
       }
-      if optimalityError(mu: target) <= options.tolerance {
+      if optimalityError(mu: target) <= tolerance {
         status = .converged
         break
       }

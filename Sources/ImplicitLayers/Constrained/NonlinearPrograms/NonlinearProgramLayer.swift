@@ -129,6 +129,9 @@ struct NonlinearProgramSolve: Primitive {
       let captures = functions.functions.captures.count
       let sides = own[captures...].map { $0.values(Double.self) }
       let place = count == nil ? "" : "program \(k) of the batch: "
+      if let element = sides[4].firstIndex(where: { !$0.isFinite }) {
+        throw TensorError(.nonFinite, name, place + "element \(element) of the guess is \(sides[4][element])")
+      }
       let solution: NonlinearProgramSolution
       do {
         let problem = try functions.functions.problem(

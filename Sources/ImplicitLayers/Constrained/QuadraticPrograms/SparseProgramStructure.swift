@@ -46,6 +46,8 @@ final class SparseProgramAnalysis: Sendable {
   let quadraticPlaces: [Int]
   let rowPlaces: [(Int, Int)]
   let diagonalPlaces: [Int]
+  /// For each entry of Q the one across the diagonal; itself where there is none, as may be for zeros.
+  let opposites: [Int]
 
   fileprivate init(
     _ quadratic: SparsityPattern, equalities: SparsityPattern, inequalities: SparsityPattern
@@ -63,6 +65,13 @@ final class SparseProgramAnalysis: Sendable {
       rowCount: n + m, columnCount: n + m,
       rows: quadratic.rowIndices + above + rows.columnIndices + diagonal,
       columns: quadratic.columnIndices + rows.columnIndices + above + diagonal)
+    if quadratic.isSymmetric {
+      opposites = quadratic.transposition.places
+    } else {
+      opposites = zip(quadratic.rowIndices, quadratic.columnIndices).enumerated().map { place, entry in
+        quadratic.place(row: entry.1, column: entry.0) ?? place
+      }
+    }
     let (q, c) = (quadratic.entryCount, rows.entryCount)
     self.system = system
     quadraticPlaces = Array(places[..<q])

@@ -39,7 +39,7 @@ final class SparseProgramMatrices: ProgramMatrices {
   /// Takes the symmetric part of Q, and C.
   func loadValues(quadratic: UnsafePointer<Double>, rows: UnsafePointer<Double>) {
     let target = quadraticValues.base
-    for (place, opposite) in quadraticPattern.transposition.places.enumerated() {
+    for (place, opposite) in analysis.opposites.enumerated() {
       target[place] = 0.5 * (quadratic[place] + quadratic[opposite])
     }
     rowValues.base.update(from: rows, count: rowPattern.entryCount)
