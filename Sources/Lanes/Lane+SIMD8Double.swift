@@ -76,6 +76,10 @@ extension SIMD8: Lane where Scalar == Double {
   @inlinable @inline(__always) public static func power(_ base: Self, _ exponent: Self) -> Self {
     costate_pow_d8(base, exponent)
   }
+  /// ``power(_:_:)`` of positive numbers to about 1 %, for exponents up to 1/2.
+  @inlinable @inline(__always) package static func roughPower(_ base: Self, _ exponent: Double) -> Self {
+    costate_rough_power_d8(base, exponent)
+  }
   /// True where the number is neither infinite nor NaN.
   @inlinable @inline(__always) public var isFinite: Mask { magnitude .< Self(repeating: .infinity) }
 }

@@ -26,3 +26,9 @@ public struct PacedPrefetch {
     address = next < end ? next : nil
   }
 }
+
+/// Brings numbers into the second-level cache while other work goes on.
+@inline(__always)
+package func prefetch(_ start: UnsafePointer<Double>, count: Int) {
+  costate_prefetch(start, count &* MemoryLayout<Double>.stride)
+}

@@ -118,6 +118,39 @@ let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
     #expect(try GradientLaws(tolerance: 1e-6).violations(of: end, at: [[1.0, 0.1], 1.2, 0.7]) == [])
   }
 
+  // A long trajectory of few components goes back many steps at once. Its gradient is that of one step after the other (which
+  // checkpoints ask for), by every explicit method, with no output, some and many within steps, forwards and backwards in time.
+  @Test(
+    arguments: [SolverMethod.bogackiShampine3, .dormandPrince5, .tsitouras5, .dormandPrince8],
+    [[2], [0, 0.37, 0.9, 0.9, 1.999, 2], (1...60).map { Double($0) / 30 }])
+  func manyStepsAtOnce(_ method: SolverMethod, _ times: [Double]) throws {
+    let accuracy = method.order < 4 ? 1e-5 : 1e-9
+    var options = SolverOptions(method: method, relativeTolerance: accuracy, absoluteTolerance: accuracy)
+    for direction in [1.0, -0.2] {
+      func slope(_ x: [Tensor]) throws -> [Tensor] {
+        let (value, pullback) = try vjp(
+          { (x: [Tensor]) in
+            try lorenz.solve(
+              from: x[0], parameters: x[1], times: Tensor(times) * direction, options: options)
+          }, at: x)
+        return try pullback(Tensor.range(1, to: Double(value.count) + 0.5).reshaped(value.shape))
+      }
+      let point: [Tensor] = [[1.0, -0.5, 2.0], [10, 28, 8 / 3]]
+      let found = try slope(point)
+      options.checkpoints = 1000
+      let same = try slope(point)
+      options.checkpoints = 8
+      let expected = try slope(point)
+      options.checkpoints = nil
+      for (a, (b, c)) in zip(found, zip(same, expected)) {
+        let scale = c.values.map { abs($0) }.max()!
+        #expect(scale > 1)
+        #expect(zip(a.values, c.values).allSatisfy { abs($0 - $1) <= 1e-12 * scale })
+        #expect(zip(b.values, c.values).allSatisfy { abs($0 - $1) <= 1e-12 * scale })
+      }
+    }
+  }
+
   // Batches in lanes agree with trajectories by themselves, whatever their number, with parameters shared or not.
   @Test(arguments: [1, 2, 3, 7, 16, 100]) func batches(_ count: Int) throws {
     var random = SeededRandom(seed: UInt64(count))

@@ -1,4 +1,5 @@
 package import Lanes
+import Synchronization
 
 /// What a ``ResidentProgram`` is made from, shared by threads.
 package final class ResidentSource: Sendable {
@@ -16,6 +17,16 @@ package final class ResidentSource: Sendable {
     }
     compiled = CompiledProgram(program)
     registers = ScalarExpansion.compile(compiled.program, keepsInputs: true)
+  }
+  private let layouts = Mutex<[(inPlace: [Int?]?, layout: OutputLayout)]>([])
+  /// Where results are computed; each kind is made once.
+  fileprivate func layout(inPlace: [Int?]?) -> OutputLayout {
+    layouts.withLock { layouts in
+      if let known = layouts.first(where: { $0.inPlace == inPlace }) { return known.layout }
+      let layout = OutputLayout(registers, inPlace: inPlace)
+      layouts.append((inPlace, layout))
+      return layout
+    }
   }
   /// True if the program has been expanded to scalar instructions.
   package var isScalar: Bool { registers != nil }
@@ -37,24 +48,43 @@ package final class ResidentProgram<L: Lane> {
 
   private let source: ResidentSource
   /// The scalar form's lists, here so that a run counts no references; empty if there is none.
-  private let isScalar: Bool
-  private let instructions: UnsafeBufferPointer<Instruction>
-  private let stores: UnsafeBufferPointer<RegisterProgram.Store>
-  private let memory: UnsafeMutablePointer<L>
-  private let table: UnsafeMutablePointer<UnsafeMutablePointer<L>>
+  fileprivate let isScalar: Bool
+  fileprivate let instructions: UnsafeMutableBufferPointer<Instruction>
+  fileprivate let memory: UnsafeMutablePointer<L>
+  fileprivate let table: UnsafeMutablePointer<UnsafeMutablePointer<L>>
   /// Loads of the inputs that stay, then of those that move.
   private let loads: UnsafeMutableBufferPointer<RegisterProgram.Load>
   private let fixedCount: Int
+  /// Inputs that move are read where they lie; otherwise they are copied first.
+  fileprivate let readsInPlace: Bool
+  /// What single numbers are computed with, if the program is small: instructions for several sets of places.
+  fileprivate let direct: DirectCode?
+  fileprivate let paired: [PairedCode.Entry]
+  /// Results that are computed where they belong, and those that are copied there.
+  private let places: UnsafeMutableBufferPointer<RegisterProgram.Store>
+  private let stores: UnsafeMutableBufferPointer<RegisterProgram.Store>
 
-  /// - Parameter isFixed: inputs that are read only by ``load()``.
-  package init(_ source: ResidentSource, width: Int = 1, isFixed: [Bool]) {
+  /// - Parameters:
+  ///   - isFixed: inputs that are read only by ``load()``.
+  ///   - inPlace: for each output the input that may lie in the same memory, if one does; nil: outputs may lie where any inputs do.
+  package init(_ source: ResidentSource, width: Int = 1, isFixed: [Bool], inPlace: [Int?]? = nil) {
     precondition(L.self == SIMD8<Double>.self || (L.self == Double.self && width == 1))
     self.source = source
     self.width = width
     isScalar = source.registers != nil
-    instructions = source.registers?.instructions ?? UnsafeBufferPointer(start: nil, count: 0)
-    stores = source.registers?.stores ?? UnsafeBufferPointer(start: nil, count: 0)
-    let registerCount = max(source.registers?.registerCount ?? 0, 1)
+    let isDirect =
+      L.self == Double.self && inPlace != nil
+      && (source.registers?.instructions.count ?? .max) <= OutputLayout.mostPaired
+    readsInPlace = L.self != Double.self || isDirect
+    let layout = source.layout(inPlace: readsInPlace ? inPlace : nil)
+    paired = isDirect ? layout.paired.entries : []
+    instructions = .allocate(capacity: layout.instructions.count)
+    _ = instructions.initialize(from: layout.instructions)
+    places = .allocate(capacity: layout.places.count)
+    _ = places.initialize(from: layout.places)
+    stores = .allocate(capacity: layout.copies.count)
+    _ = stores.initialize(from: layout.copies)
+    let registerCount = max(layout.registerCount, 1)
     memory = UnsafeMutableRawPointer.allocate(
       byteCount: registerCount * width * MemoryLayout<L>.stride, alignment: 64
     ).bindMemory(to: L.self, capacity: registerCount * width)
@@ -70,6 +100,10 @@ package final class ResidentProgram<L: Lane> {
     fixedCount = all.filter { isFixed[Int($0.input)] }.count
     loads = .allocate(capacity: ordered.count)
     _ = loads.initialize(from: ordered)
+    direct =
+      isDirect
+      ? DirectCode(
+        isFixed.indices.filter { !isFixed[$0] }, source.outputTypes.count, paired.count) : nil
     if let registers = source.registers {
       for (register, value) in registers.constants.enumerated() {
         for k in 0..<width { memory[register * width + k] = L(value) }
@@ -82,64 +116,75 @@ package final class ResidentProgram<L: Lane> {
     inputs.deallocate()
     outputs.deallocate()
     loads.deallocate()
+    instructions.deallocate()
+    direct?.deallocate()
+    places.deallocate()
+    stores.deallocate()
   }
 
   /// Reads the fixed inputs, and forgets failures.
   package func load() {
     failure = nil
-    load(0..<fixedCount)
+    load(0..<fixedCount, inPlace: L.self != Double.self)
   }
 
   @inline(__always)
-  private func load(_ places: Range<Int>) {
+  private func load(_ places: Range<Int>, inPlace: Bool) {
     var k = places.lowerBound
     while k < places.upperBound {
       let load = loads[k]
       let place = inputs[Int(load.input)] + Int(load.element) &* width
-      if L.self == Double.self {
-        memory[Int(load.register)] = place.pointee
-      } else {
+      if inPlace {
         // Registers of inputs are never written to.
         table[Int(load.register)] = UnsafeMutablePointer(mutating: place)
+      } else {
+        memory[Int(load.register)] = place.pointee
       }
       k &+= 1
     }
   }
 
-  /// Runs once. Outputs may lie where inputs do.
-  @specialized(where L == Double)
-  @specialized(where L == SIMD8<Double>)
+  /// Runs once. Outputs may lie where inputs do, as far as was said.
   package func run() {
-    if !isScalar {
-      runArrays()
-      return
-    }
-    load(fixedCount..<loads.count)
     if L.self == Double.self {
-      runSingle(instructions, UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Double.self))
+      unsafeDowncast(self, to: ResidentProgram<Double>.self).runSingle()
     } else {
-      runGroups(
-        instructions,
-        GroupRegisters(
-          table: UnsafeMutableRawPointer(table).assumingMemoryBound(
-            to: UnsafeMutablePointer<SIMD8<Double>>.self)), width)
+      unsafeDowncast(self, to: ResidentProgram<SIMD8<Double>>.self).runGroups()
     }
+  }
+
+  /// Sets the places of inputs and outputs.
+  @inline(__always)
+  fileprivate func setPlaces() {
+    load(fixedCount..<loads.count, inPlace: readsInPlace)
+    var k = 0
+    while k < places.count {
+      let place = places[k]
+      table[Int(place.register)] = outputs[Int(place.output)] + Int(place.element) &* width
+      k &+= 1
+    }
+  }
+  /// Copies the outputs that have not been computed where they belong.
+  @inline(__always)
+  fileprivate func store() {
     var k = 0
     while k < stores.count {
       let store = stores[k]
       let target = outputs[Int(store.output)] + Int(store.element) &* width
       let value = table[Int(store.register)]
-      var w = 0
-      while w < width {
-        target[w] = value[w]
-        w &+= 1
+      if value != target {
+        var w = 0
+        while w < width {
+          target[w] = value[w]
+          w &+= 1
+        }
       }
       k &+= 1
     }
   }
 
   /// A program that is not expanded works on arrays, which have the lanes as their axis 0.
-  private func runArrays() {
+  fileprivate func runArrays() {
     let lanes = L.laneCount * width
     let isSingle = L.self == Double.self
     do throws(TensorError) {
@@ -168,5 +213,188 @@ package final class ResidentProgram<L: Lane> {
         outputs[k].update(repeating: L(.nan), count: type.count * width)
       }
     }
+  }
+}
+
+extension ResidentProgram where L == Double {
+  /// ``run()`` of one number each, without a look at the type.
+  package func runSingle() {
+    guard isScalar else { return runArrays() }
+    guard let direct else {
+      setPlaces()
+      Autodiff.runSingle(UnsafeBufferPointer(instructions), memory)
+      store()
+      return
+    }
+    runDirect(
+      direct.code(inputs, outputs) { code in
+        setPlaces()
+        for (k, i) in paired.enumerated() {
+          code[k] = DirectInstruction(
+            operation: i.operation, target: table[Int(i.target)], a: table[Int(i.a)], b: table[Int(i.b)],
+            c: table[Int(i.c)], d: table[Int(i.d)])
+        }
+      })
+    if stores.count > 0 {
+      setPlaces()
+      store()
+    }
+  }
+}
+
+extension ResidentProgram where L == SIMD8<Double> {
+  /// ``run()`` of lane groups, without a look at the type.
+  package func runGroups() {
+    guard isScalar else { return runArrays() }
+    setPlaces()
+    Autodiff.runGroups(UnsafeBufferPointer(instructions), GroupRegisters(table: table), width)
+    store()
+  }
+}
+
+/// Instructions for the last sets of places: the stages of a step come in turn. Plain memory, as counting references takes longer than a
+/// small program.
+private struct DirectCode {
+  private static let capacity = 16
+  /// The inputs that move.
+  private let moving: UnsafeMutablePointer<Int>
+  private let inputCount: Int
+  private let placeCount: Int
+  private let length: Int
+  private let code: UnsafeMutablePointer<DirectInstruction>
+  private let keys: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  /// How many sets there are, and where the next one is expected.
+  private let state: UnsafeMutablePointer<(count: Int, next: Int)>
+
+  init(_ moving: [Int], _ outputCount: Int, _ length: Int) {
+    inputCount = moving.count
+    self.moving = .allocate(capacity: max(moving.count, 1))
+    self.moving.initialize(from: moving, count: moving.count)
+    placeCount = moving.count + outputCount
+    self.length = length
+    code = .allocate(capacity: max(Self.capacity * length, 1))
+    keys = .allocate(capacity: max(Self.capacity * placeCount, 1))
+    state = .allocate(capacity: 1)
+    state.initialize(to: (0, 0))
+  }
+  func deallocate() {
+    moving.deallocate()
+    code.deallocate()
+    keys.deallocate()
+    state.deallocate()
+  }
+
+  /// The instructions for these places, which `make` makes where they are new.
+  @inline(__always)
+  func code(
+    _ inputs: UnsafeMutablePointer<UnsafePointer<Double>>,
+    _ outputs: UnsafeMutablePointer<UnsafeMutablePointer<Double>>,
+    _ make: (UnsafeMutablePointer<DirectInstruction>) -> Void
+  ) -> UnsafeBufferPointer<DirectInstruction> {
+    var (count, entry) = state.pointee
+    if entry >= count || !isKnown(entry, inputs, outputs) {
+      let expected = entry
+      entry = 0
+      while entry < count && !isKnown(entry, inputs, outputs) { entry &+= 1 }
+      if entry == count {
+        if count < Self.capacity {
+          count &+= 1
+          state.pointee.count = count
+        } else {
+          entry = expected
+        }
+        let key = keys + entry &* placeCount
+        for k in 0..<inputCount { key[k] = UnsafeMutableRawPointer(mutating: inputs[moving[k]]) }
+        for k in inputCount..<placeCount { key[k] = UnsafeMutableRawPointer(outputs[k &- inputCount]) }
+        make(code + entry &* length)
+      }
+    }
+    state.pointee.next = entry &+ 1 == Self.capacity ? 0 : entry &+ 1
+    return UnsafeBufferPointer(start: code + entry &* length, count: length)
+  }
+  @inline(__always)
+  private func isKnown(
+    _ entry: Int, _ inputs: UnsafeMutablePointer<UnsafePointer<Double>>,
+    _ outputs: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
+  ) -> Bool {
+    let key = keys + entry &* placeCount
+    var k = 0
+    while k < inputCount {
+      if key[k] != UnsafeMutableRawPointer(mutating: inputs[moving[k]]) { return false }
+      k &+= 1
+    }
+    while k < placeCount {
+      if key[k] != UnsafeMutableRawPointer(outputs[k &- inputCount]) { return false }
+      k &+= 1
+    }
+    return true
+  }
+}
+
+/// Which results can be computed where they belong: the last value of their register has then a register of its own, whose memory is
+/// the output's.
+private struct OutputLayout: Sendable {
+  var instructions: [Instruction] = []
+  var places: [RegisterProgram.Store] = []
+  var copies: [RegisterProgram.Store] = []
+  var registerCount = 0
+  /// The instructions in pairs, of small programs.
+  var paired = PairedCode([], results: [], shared: [])
+
+  /// Programs with more instructions than this take longer than the way to them.
+  static let mostPaired = 128
+
+  /// - Parameter inPlace: as of `ResidentProgram`.
+  init(_ program: RegisterProgram?, inPlace: [Int?]?) {
+    guard let program else { return }
+    instructions = Array(program.instructions)
+    registerCount = program.registerCount
+    guard let inPlace else {
+      copies = Array(program.stores)
+      return
+    }
+    defer {
+      if instructions.count <= Self.mostPaired {
+        let shared = program.loads.filter { inPlace.contains(Int($0.input)) }
+        paired = PairedCode(
+          instructions, results: Set((places + copies).map(\.register)), shared: Set(shared.map(\.register)))
+      }
+    }
+    var moved: [UInt32: UInt32] = [:]
+    for var store in program.stores {
+      if let known = moved[store.register] {
+        store.register = known
+        copies.append(store)
+        continue
+      }
+      // Nothing may read an input there once it is written. Elements of both lie at the same places.
+      guard let last = instructions.lastIndex(where: { $0.target == store.register }),
+        !program.loads.contains(where: { load in
+          inPlace[Int(store.output)] == Int(load.input) && load.element == store.element
+            && (instructions[(last + 1)...].contains { $0.reads(load.register) }
+              || program.stores.contains { $0.register == load.register })
+        })
+      else {
+        copies.append(store)
+        continue
+      }
+      let new = UInt32(registerCount)
+      registerCount += 1
+      instructions[last].target = new
+      for k in (last + 1)..<instructions.count { instructions[k].replace(store.register, by: new) }
+      moved[store.register] = new
+      store.register = new
+      places.append(store)
+    }
+  }
+}
+
+extension Instruction {
+  /// Whether it reads a register; operations with fewer operands name register 0 as well, which does no harm here.
+  fileprivate func reads(_ register: UInt32) -> Bool { a == register || b == register || c == register }
+  fileprivate mutating func replace(_ old: UInt32, by new: UInt32) {
+    if a == old { a = new }
+    if b == old { b = new }
+    if c == old { c = new }
   }
 }

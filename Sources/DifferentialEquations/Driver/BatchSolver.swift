@@ -34,6 +34,15 @@ struct BatchSolver: Sendable {
     options.method.stepper(equation.singleFunctions(), options, tolerances: tolerances)
   }
 
+  /// What takes many steps of a trajectory back at once, if that is worth it.
+  private func parallelAdjoint(_ stepper: Stepper) -> ParallelAdjoint? {
+    guard let tableau = options.method.explicitTableau, !equation.hasEvents,
+      let width = ParallelAdjoint.width(stateCount: equation.stateCount),
+      let functions = equation.stepFunctions(width: width)
+    else { return nil }
+    return ParallelAdjoint(tableau, functions, stepper, tolerances: tolerances)
+  }
+
   /// Divides rows among threads.
   private func forChunks(_ rows: Int, _ body: @Sendable (Range<Int>) -> Void) {
     let threads = threadCount
@@ -106,9 +115,18 @@ struct BatchSolver: Sendable {
         return
       }
       let adjoint = TrajectoryAdjoint(stepper())
+      let parallel = parallelAdjoint(adjoint.stepper)
       for row in chunk {
         adjoint.stepper.functions.bind(problem.parameters(of: row))
         let target = parameters + row * problem.parameterCount
+        target.update(repeating: 0, count: problem.parameterCount)
+        let isDone =
+          parallel?.reverse(
+            records[row], outputTimes: problem.outputTimes(of: row),
+            cotangents: cotangents + row * problem.outputCount * problem.stateCount,
+            parameters: problem.parameters(of: row), into: states + row * problem.stateCount,
+            parameters: target) ?? false
+        if isDone { continue }
         target.update(repeating: 0, count: problem.parameterCount)
         adjoint.reverse(
           records[row], outputTimes: problem.outputTimes(of: row),

@@ -1,3 +1,5 @@
+import Lanes
+
 /// The steps that a solution of one trajectory took: times of all, states of every `stride`-th, and where events interrupted it.
 final class StepRecord: @unchecked Sendable {
   let stateCount: Int
@@ -76,7 +78,8 @@ final class StepRecord: @unchecked Sendable {
 
   /// Appends several rows, the states one after the other.
   func append(_ newTimes: UnsafePointer<Double>, _ newStates: UnsafePointer<Double>, count: Int) {
-    guard stride == 1, timeCount + count <= timeCapacity, keptCount + count <= min(stateCapacity, limit) else {
+    guard stride == 1, timeCount + count <= timeCapacity, keptCount + count <= min(stateCapacity, limit)
+    else {
       for k in 0..<count { append(newTimes[k], newStates + k * stateCount) }
       return
     }
@@ -84,6 +87,9 @@ final class StepRecord: @unchecked Sendable {
     timeCount &+= count
     (states + keptCount * stateCount).update(from: newStates, count: count * stateCount)
     keptCount &+= count
+    // What comes next is written soon.
+    prefetch(times + timeCount, count: count)
+    prefetch(states + keptCount &* stateCount, count: count &* stateCount)
   }
 
   /// Forgets every other state.

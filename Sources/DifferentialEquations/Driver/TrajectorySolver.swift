@@ -130,7 +130,8 @@ final class TrajectorySolver {
             size =
               h.magnitude
               * (stepper.stepFactor(error: error, isAccepted: false)
-                ?? max(control.smallestFactor, min(0.95, control.safety * Double.power(error, -exponent))))
+                ?? max(
+                  control.smallestFactor, min(0.95, control.safety * Double.roughPower(error, -exponent))))
           }
           isRestarted = true
           continue
@@ -140,9 +141,9 @@ final class TrajectorySolver {
         if let chosen = stepper.stepFactor(error: error, isAccepted: true) {
           factor = chosen
         } else {
-          factor = control.safety * Double.power(max(error, 1e-20), exponents.0)
+          factor = control.safety * Double.roughPower(max(error, 1e-20), exponents.0)
           if usesHistory {
-            factor *= Double.power(history.0, exponents.1) * Double.power(history.1, exponents.2)
+            factor *= Double.roughPower(history.0, exponents.1) * Double.roughPower(history.1, exponents.2)
             history = (max(error, 1e-20), history.0)
           }
           // After a refusal the step does not grow at once.

@@ -11,6 +11,8 @@ protocol Equation: Sendable {
   func singleFunctions() -> RateFunctions<Double>
   /// Functions for as many lane groups at once as suit so many trajectories.
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>>
+  /// Functions for so many lane groups at once; nil where lanes are not faster than one number after the other.
+  func stepFunctions(width: Int) -> RateFunctions<SIMD8<Double>>?
   /// Whether there are events: then trajectories are solved one by one.
   var hasEvents: Bool { get }
   /// One thread's events of a trajectory with these parameters.
@@ -19,6 +21,12 @@ protocol Equation: Sendable {
 
 extension Equation {
   var hasEvents: Bool { false }
+  /// Lane groups at once for so many trajectories: several share the work of finding what is to be done, as long as the stages nearly
+  /// stay in the first-level cache.
+  func laneWidth(trajectories: Int) -> Int {
+    let fitting = 48_000 / (64 * 30 * max(stateCount, 1))
+    return max(1, min(8, fitting, (trajectories + 7) / 8))
+  }
   func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions? { nil }
 }
 
@@ -27,9 +35,12 @@ extension NativeEquation: Equation {
   var isTraced: Bool { false }
   func singleFunctions() -> RateFunctions<Double> { single.bound(stateCount, parameterCount) }
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
-    // The copies of several groups are to fit in registers, or nearly so.
-    let fits = 3 * stateCount + 2 * parameterCount <= 16
-    let width = fits ? max(1, min(4, (trajectories + 7) / 8)) : 1
+    let width = takesGroups ? laneWidth(trajectories: trajectories) : 1
     return group.bound(stateCount, parameterCount, width: width)
   }
+  func stepFunctions(width: Int) -> RateFunctions<SIMD8<Double>>? {
+    takesGroups ? group.bound(stateCount, parameterCount, width: width) : nil
+  }
+  /// Whether the copies of several groups fit in registers, or nearly so.
+  private var takesGroups: Bool { 3 * stateCount + 2 * parameterCount <= 16 }
 }

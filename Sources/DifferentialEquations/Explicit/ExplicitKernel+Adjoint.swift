@@ -8,9 +8,18 @@ extension ExplicitKernel {
   /// Makes the stages again from `time`, `step` and `state`: those that the reverse sweep needs, or all.
   func replay(all: Bool) {
     stageStates.update(from: state, count: size)
+    if all {
+      begin()
+      advance()
+      advanceExtraStages()
+      return
+    }
+    // The rate of the last stage before the end is in the result only.
+    let last = stageCount - 2
+    if last == 0 { return }
     begin()
-    advance(to: all ? stageCount : stageCount - 1)
-    if all { advanceExtraStages() }
+    advance(to: last)
+    setState(of: last)
   }
 
   /// Forgets the outputs of the last step.

@@ -169,9 +169,13 @@ final class ExplicitKernel<L: Lane> {
       stageTime[w] = L.multiplyAdd(step[w], L(c), time[w])
       w = w &+ 1
     }
-    let target = stageStates + stage &* size
-    combine(stageTerms[stage], of: rates, onto: state, into: target)
-    rate(stageTime, target, rates + stage &* size)
+    setState(of: stage)
+    rate(stageTime, stageStates + stage &* size, rates + stage &* size)
+  }
+  /// The state of a stage from the rates of those before it.
+  @inline(__always)
+  func setState(of stage: Int) {
+    combine(stageTerms[stage], of: rates, onto: state, into: stageStates + stage &* size)
   }
 
   /// `target = base + step * Σ weight * array`, or without the base.
@@ -180,40 +184,35 @@ final class ExplicitKernel<L: Lane> {
     _ range: Range<Int>, of arrays: UnsafeMutablePointer<L>, onto base: UnsafeMutablePointer<L>?,
     into target: UnsafeMutablePointer<L>
   ) {
+    let count = range.count
+    if count == 0 { return combine(onto: base, into: target) }
     let first = terms + range.lowerBound
     func summand(_ k: Int) -> Summand { Summand(first[k], arrays) }
     // As many terms as methods of order 5 have are kept in registers; of longer sums the rest is added in a loop. The last term is
     // the youngest: the others do not wait for it.
-    switch range.count {
-    case 0: combine(onto: base, into: target) { _ in L.zero }
-    case 1:
-      let a = summand(0)
-      combine(onto: base, into: target) { a.product($0) }
+    let last = summand(count - 1)
+    switch count {
+    case 1: combine(onto: base, into: target, last) { _ in nil }
     case 2:
-      let (a, b) = (summand(0), summand(1))
-      combine(onto: base, into: target) { b.added(to: a.product($0), $0) }
+      let a = summand(0)
+      combine(onto: base, into: target, last) { a.product($0) }
     case 3:
-      let (a, b, c) = (summand(0), summand(1), summand(2))
-      combine(onto: base, into: target) { c.added(to: b.added(to: a.product($0), $0), $0) }
+      let (a, b) = (summand(0), summand(1))
+      combine(onto: base, into: target, last) { b.added(to: a.product($0), $0) }
     case 4:
+      let (a, b, c) = (summand(0), summand(1), summand(2))
+      combine(onto: base, into: target, last) { c.added(to: b.added(to: a.product($0), $0), $0) }
+    case 5:
       let (a, b, c, d) = (summand(0), summand(1), summand(2), summand(3))
-      combine(onto: base, into: target) {
+      combine(onto: base, into: target, last) {
         d.added(to: c.added(to: b.added(to: a.product($0), $0), $0), $0)
       }
-    case 5:
-      let (a, b, c, d, e) = (summand(0), summand(1), summand(2), summand(3), summand(4))
-      combine(onto: base, into: target) {
-        e.added(to: d.added(to: c.added(to: b.added(to: a.product($0), $0), $0), $0), $0)
-      }
     default:
-      let (a, b, c) = (summand(0), summand(1), summand(2))
-      let (d, e, f) = (summand(3), summand(4), summand(5))
-      let count = range.count
-      combine(onto: base, into: target) { i in
-        var sum = c.added(to: b.added(to: a.product(i), i), i)
-        sum = f.added(to: e.added(to: d.added(to: sum, i), i), i)
-        var k = 6
-        while k < count {
+      let (a, b, c, d, e) = (summand(0), summand(1), summand(2), summand(3), summand(4))
+      combine(onto: base, into: target, last) { i in
+        var sum = e.added(to: d.added(to: c.added(to: b.added(to: a.product(i), i), i), i), i)
+        var k = 5
+        while k < count &- 1 {
           sum = L.multiplyAdd(arrays[first[k].offset &+ i], scalar: first[k].weight, sum)
           k = k &+ 1
         }
@@ -221,22 +220,35 @@ final class ExplicitKernel<L: Lane> {
       }
     }
   }
+  /// The sum of no terms.
+  @inline(__always)
+  private func combine(onto base: UnsafeMutablePointer<L>?, into target: UnsafeMutablePointer<L>) {
+    if let base {
+      target.update(from: base, count: size)
+    } else {
+      target.update(repeating: L.zero, count: size)
+    }
+  }
+  /// - Parameter sum: of all terms but the last, nil if there are none.
   @inline(__always)
   private func combine(
-    onto base: UnsafeMutablePointer<L>?, into target: UnsafeMutablePointer<L>, _ sum: (Int) -> L
+    onto base: UnsafeMutablePointer<L>?, into target: UnsafeMutablePointer<L>, _ last: Summand,
+    _ sum: (Int) -> L?
   ) {
     var i = 0
     let (size, width, step) = (size, width, step)
     if width == 1 {
       let h = step[0]
+      let scaled = L.multiply(h, scalar: last.weight)
       if let base {
         while i < size {
-          target[i] = L.multiplyAdd(sum(i), h, base[i])
+          let start = sum(i).map { L.multiplyAdd($0, h, base[i]) } ?? base[i]
+          target[i] = L.multiplyAdd(last.array[i], scaled, start)
           i = i &+ 1
         }
       } else {
         while i < size {
-          target[i] = sum(i) * h
+          target[i] = sum(i).map { L.multiplyAdd(last.array[i], scaled, $0 * h) } ?? last.array[i] * scaled
           i = i &+ 1
         }
       }
@@ -246,7 +258,7 @@ final class ExplicitKernel<L: Lane> {
       while i < size {
         var w = 0
         while w < width {
-          target[i] = L.multiplyAdd(sum(i), step[w], base[i])
+          target[i] = L.multiplyAdd(sum(i).map { last.added(to: $0, i) } ?? last.product(i), step[w], base[i])
           i = i &+ 1
           w = w &+ 1
         }
@@ -255,7 +267,7 @@ final class ExplicitKernel<L: Lane> {
       while i < size {
         var w = 0
         while w < width {
-          target[i] = sum(i) * step[w]
+          target[i] = (sum(i).map { last.added(to: $0, i) } ?? last.product(i)) * step[w]
           i = i &+ 1
           w = w &+ 1
         }
@@ -295,6 +307,7 @@ final class ExplicitKernel<L: Lane> {
   @inline(__always)
   private func norm(into target: UnsafeMutablePointer<L>) {
     let end = result
+    let share = 1 / Double(stateCount)
     var w = 0
     while w < width {
       var sum = L.zero
@@ -307,7 +320,7 @@ final class ExplicitKernel<L: Lane> {
         sum = L.multiplyAdd(ratio, ratio, sum)
         c = c &+ 1
       }
-      target[w] = (sum / Double(stateCount)).squareRoot
+      target[w] = (sum * share).squareRoot
       w = w &+ 1
     }
   }

@@ -101,6 +101,10 @@ extension LaneSolver {
             books.timePlaces[lane] = UnsafePointer(books.times[lane] + (count - rowCount))
             books.statePlaces[lane] = UnsafePointer(books.states[lane] + (count - rowCount) * n)
             firstRow[lane] = -1
+            // Those of the next call, meanwhile.
+            let before = max(count - 2 * rowCount, 0)
+            prefetch(books.times[lane] + before, count: rowCount)
+            prefetch(books.states[lane] + before &* n, count: rowCount &* n)
           } else {
             books.timePlaces[lane] = UnsafePointer(idleTimes)
             books.statePlaces[lane] = UnsafePointer(idle)

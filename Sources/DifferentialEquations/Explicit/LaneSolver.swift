@@ -303,17 +303,16 @@ final class LaneSolver {
           let e = kernel.errorNorm[w]
           isAccepted = isActive .& (e .<= one)
           let safe = L.maximum(e, L(1e-20))
-          let logarithm = safe.naturalLogarithm
-          var factor = (logarithm * (-beta1 * exponent)).exponential * control.safety
+          var factor = L.roughPower(safe, -beta1 * exponent) * control.safety
           if usesHistory {
-            factor = factor * L.power(arena.history[w], L(-beta2 * exponent))
-            factor = factor * L.power(arena.olderHistory[w], L(-beta3 * exponent))
+            factor = factor * L.roughPower(arena.history[w], -beta2 * exponent)
+            factor = factor * L.roughPower(arena.olderHistory[w], -beta3 * exponent)
             arena.olderHistory[w] = arena.olderHistory[w].replacing(with: arena.history[w], where: isAccepted)
             arena.history[w] = arena.history[w].replacing(with: safe, where: isAccepted)
           }
           factor = L.minimum(factor, arena.limit[w])
           if (isActive .& .!isAccepted).anyTrue {
-            let refused = L.minimum((logarithm * -exponent).exponential * control.safety, L(0.95))
+            let refused = L.minimum(L.roughPower(safe, -exponent) * control.safety, L(0.95))
             factor = refused.replacing(with: factor, where: isAccepted)
             factor = factor.replacing(with: L(0.0), where: .!e.isFinite)
           }

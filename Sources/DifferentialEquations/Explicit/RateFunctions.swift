@@ -9,7 +9,7 @@ struct RateFunctions<L: Lane> {
   let width: Int
   /// Says which parameters are meant from now on. The memory must stay, and not change until the next call.
   let bind: (UnsafePointer<L>) -> Void
-  /// Rates at times and states.
+  /// Rates at times and states. Of lane groups no result may lie where an operand does, here and below.
   let rate: (_ times: UnsafePointer<L>, _ state: UnsafePointer<L>, _ result: UnsafeMutablePointer<L>) -> Void
   /// From cotangents of the rates: sets cotangents of the state, and adds to those of the parameters.
   let pullback:

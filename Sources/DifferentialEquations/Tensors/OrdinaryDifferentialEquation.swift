@@ -203,7 +203,8 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
       throw TensorError(.shape, "solve", "needs a scalar initial time, not the shape \(startTime.shape)")
     }
     func vector(_ leaves: [Tensor]) -> Tensor {
-      concatenate(leaves.map { $0.converted(to: .float64).flattened })
+      let vectors = leaves.map { $0.converted(to: .float64).flattened }
+      return vectors.count == 1 ? vectors[0] : concatenate(vectors)
     }
     guard !initialState.leaves.isEmpty else { throw TensorError(.shape, "solve", "the state has no tensors") }
     var y = vector(initialState.leaves)

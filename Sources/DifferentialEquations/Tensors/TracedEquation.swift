@@ -203,10 +203,23 @@ final class TracedEquation: Equation {
   }
   func singleFunctions() -> RateFunctions<Double> { TracedFunctions<Double>(self, width: 1).functions }
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>> {
-    // Several groups share the work of finding an instruction, as long as all stages stay in the first-level cache.
-    let fitting = 24_000 / (64 * 30 * max(stateCount, 1))
-    let width = max(1, min(8, fitting, (trajectories + 7) / 8))
+    let width = laneWidth(trajectories: trajectories)
     return TracedFunctions<SIMD8<Double>>(self, width: width).functions
+  }
+  func stepFunctions(width: Int) -> RateFunctions<SIMD8<Double>>? {
+    guard let rate = try? rateSource(), let pullback = try? pullbackSource(), rate.isScalar, pullback.isScalar
+    else { return nil }
+    return TracedFunctions<SIMD8<Double>>(self, width: width).functions
+  }
+}
+
+/// Runs a program of known lanes.
+@inline(__always)
+private func execute<L: Lane>(_ program: ResidentProgram<L>) {
+  if L.self == Double.self {
+    unsafeDowncast(program, to: ResidentProgram<Double>.self).runSingle()
+  } else {
+    unsafeDowncast(program, to: ResidentProgram<SIMD8<Double>>.self).runGroups()
   }
 }
 
@@ -228,7 +241,7 @@ private final class TracedFunctions<L: Lane> {
     guard let source = try? equation.rateSource() else {
       preconditionFailure("the equation was not prepared")
     }
-    rate = ResidentProgram(source, width: width, isFixed: [false, false, true])
+    rate = ResidentProgram(source, width: width, isFixed: [false, false, true], inPlace: [nil])
   }
 
   var functions: RateFunctions<L> {
@@ -241,7 +254,7 @@ private final class TracedFunctions<L: Lane> {
         inputs[0] = time
         inputs[1] = state
         outputs[0] = result
-        rate.run()
+        execute(rate)
       },
       pullback: { self.pull($0, $1, $2, $3, $4) }, jacobian: { self.differentiate($0, $1, $2) },
       jacobianPattern: equation.knownPattern, jacobianBlocks: equation.jacobianBlocks,
@@ -278,11 +291,11 @@ private final class TracedFunctions<L: Lane> {
   @inline(__always)
   private func made(
     _ program: inout ResidentProgram<L>?, _ source: () throws -> ResidentSource,
-    isFixed: @autoclosure () -> [Bool]
+    isFixed: @autoclosure () -> [Bool], inPlace: @autoclosure () -> [Int?]? = nil
   ) -> ResidentProgram<L> {
     if let program { return program }
     guard let source = try? source() else { preconditionFailure("the equation was not prepared") }
-    let new = ResidentProgram<L>(source, width: width, isFixed: isFixed())
+    let new = ResidentProgram<L>(source, width: width, isFixed: isFixed(), inPlace: inPlace())
     new.inputs[2] = parameters!
     new.load()
     program = new
@@ -304,14 +317,15 @@ private final class TracedFunctions<L: Lane> {
     _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
   ) {
     let program = made(
-      &pullback, { try equation.pullbackSource() }, isFixed: [false, false, true, false, false])
+      &pullback, { try equation.pullbackSource() }, isFixed: [false, false, true, false, false],
+      inPlace: [nil, 4])
     program.inputs[0] = time
     program.inputs[1] = state
     program.inputs[3] = cotangent
     program.inputs[4] = UnsafePointer(parameterCotangent)
     program.outputs[0] = stateCotangent
     program.outputs[1] = parameterCotangent
-    program.run()
+    execute(program)
   }
   private func differentiate(
     _ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ matrix: UnsafeMutablePointer<L>
