@@ -32,7 +32,7 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
     weighted = scratch.take(n * m)
     product = scratch.take(m)
     multipliers = scratch.take(p)
-    bind(memory.base)
+    bind(nil)
   }
   static func vectorCounts(_ size: ProgramSize) -> (variables: Int, rows: Int) {
     (size.variables, size.rows)
@@ -41,7 +41,9 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
     let (n, m, p) = (size.variables, size.rows, size.equalities)
     return n * n + n * m + (n + p) * (n + p) + n + p + m
   }
-  func bind(_ memory: UnsafeMutablePointer<L>) {
+  func copyKept(to target: UnsafeMutablePointer<L>) { memory.copy(to: target) }
+  func bind(_ given: UnsafeMutablePointer<L>?) {
+    let memory = given ?? memory.base
     let (n, m) = (variableCount, rowCount)
     quadratic = memory
     rowsTransposed = quadratic + n * n
@@ -148,6 +150,14 @@ final class DenseProgramMatrices<L: Lane>: BatchedProgramMatrices where L.Scalar
   }
 
   var rowsTimesSolution: UnsafePointer<L>? { UnsafePointer(product) }
+  func solveVariables(_ x: UnsafeMutablePointer<L>, scratch rows: UnsafeMutablePointer<L>) {
+    guard equalityCount == 0 else {
+      rows.update(repeating: L(0.0), count: rowCount)
+      return solve(x, rows)
+    }
+    forwardSubstitute(factor, stride: size, reciprocals, x, variableCount)
+    backwardSubstitute(factor, stride: size, reciprocals, x, variableCount)
+  }
   func solve(_ x: UnsafeMutablePointer<L>, _ rows: UnsafeMutablePointer<L>) {
     let (n, m, p, size) = (variableCount, rowCount, equalityCount, size)
     // Condensed rows: x + Gᵀ W g.

@@ -37,7 +37,7 @@ final class PackedProgramMatrices: BatchedProgramMatrices {
     scratch.restart()
     weighted = scratch.take(8 * (m - p) * stride)
     product = scratch.take(m)
-    bind(memory.base)
+    bind(nil)
   }
   static func vectorCounts(_ size: ProgramSize) -> (variables: Int, rows: Int) {
     (blocks(size.variables), blocks(size.equalities) + blocks(size.rows - size.equalities))
@@ -46,7 +46,9 @@ final class PackedProgramMatrices: BatchedProgramMatrices {
     let (n, m) = vectorCounts(size)
     return 8 * (n + m) * packedStride(n) + PackedFactor.size(first: n, second: blocks(size.equalities)) + m
   }
-  func bind(_ memory: UnsafeMutablePointer<Pack>) {
+  func copyKept(to target: UnsafeMutablePointer<Pack>) { memory.copy(to: target) }
+  func bind(_ given: UnsafeMutablePointer<Pack>?) {
+    let memory = given ?? memory.base
     let (n, m, p) = (variableCount, rowCount, equalityCount)
     quadratic = memory
     rows = quadratic + 8 * n * stride

@@ -1,6 +1,9 @@
 import Foundation
 import Lanes
 
+/// Read once: asking the system takes as long as solving some programs.
+let processorCount = ProcessInfo.processInfo.activeProcessorCount
+
 /// What is asked of programs that are solved.
 struct ProgramDemands {
   /// Derivatives.
@@ -39,25 +42,26 @@ final class ProgramGroup<Matrices: BatchedProgramMatrices> {
     return Matrices.keptCount(size)
       + ProximalInteriorPoint<Matrices>.keptCount(n: n.variables, m: n.rows)
   }
-  /// Works in such memory from here on.
-  private func bind(_ memory: UnsafeMutablePointer<L>, _ size: ProgramSize) {
+  /// Works in such memory from here on, or in its own.
+  private func bind(_ memory: UnsafeMutablePointer<L>?, _ size: ProgramSize) {
     core.matrices.bind(memory)
-    core.bind(memory + Matrices.keptCount(size))
+    core.bind(memory.map { $0 + Matrices.keptCount(size) })
   }
 
   /// Takes so many programs that lie one after the other, and solves them.
   /// - Parameters:
   ///   - following: how many programs come next, whose data are fetched meanwhile.
   ///   - memory: where to keep what derivatives need, if they are asked for.
+  ///   - isLate: it gets there in the end, past the caches.
   ///   - next: what else is fetched meanwhile.
   ///   - results: where everything goes, of the first of these programs.
   func solve(
     _ data: ProgramPointers, size: ProgramSize, first: Int, programs: Int, following: Int,
     _ options: QuadraticProgramOptions,
-    _ demands: ProgramDemands, keepingIn memory: UnsafeMutablePointer<L>?, next: PacedPrefetch,
-    into results: ProgramResults
+    _ demands: ProgramDemands, keepingIn memory: UnsafeMutablePointer<L>?, isLate: Bool,
+    next: PacedPrefetch, into results: ProgramResults
   ) {
-    if let memory { bind(memory, size) }
+    bind(isLate ? nil : memory, size)
     let (n, m, constraints) = (size.variables, size.rows, size.constraints)
     let matrices = core.matrices
     let (quadratic, rows, linear) = (
@@ -97,6 +101,11 @@ final class ProgramGroup<Matrices: BatchedProgramMatrices> {
       upper: results.upperShares + first * constraints, lower: results.lowerShares + first * constraints,
       programs: programs)
     if demands.regularity { state.margins = core.regularity(rounds: 2) }
+    if isLate, let memory {
+      let count = Matrices.keptCount(size)
+      core.matrices.copyKept(to: memory)
+      core.copyKept(to: memory + count)
+    }
   }
 
   func isConvex(lane: Int) -> Bool { isConvex[lane: lane] }
@@ -137,6 +146,8 @@ private final class ProgramGroups<Matrices: BatchedProgramMatrices>: @unchecked 
   private let size: ProgramSize
   private let each: Int
   private let memory: LaneMemory<L>?
+  /// There is more memory than caches hold: what is written to it is not needed there, and would drive out what is.
+  let isLarge: Bool
   let states: Slots<ProgramGroup<Matrices>.State>
   private let lock = NSLock()
   private var idle: [ProgramGroup<Matrices>] = []
@@ -145,6 +156,7 @@ private final class ProgramGroups<Matrices: BatchedProgramMatrices>: @unchecked 
     self.size = size
     each = ProgramGroup<Matrices>.keptCount(size)
     memory = count > 0 ? LaneMemory(count * each, isZeroed: false) : nil
+    isLarge = count * each * MemoryLayout<L>.stride > 16 << 20
     states = Slots(count)
   }
 
@@ -249,7 +261,8 @@ final class SolvedPrograms: @unchecked Sendable {
       group.solve(
         data, size: size, first: first, programs: programs,
         following: min(each, count - first - programs), options, demands,
-        keepingIn: groups.memory(index), next: groups.prefetch(index + 1, pieces: 6), into: results)
+        keepingIn: groups.memory(index), isLate: groups.isLarge,
+        next: groups.isLarge ? PacedPrefetch() : groups.prefetch(index + 1, pieces: 6), into: results)
       for lane in 0..<programs {
         found.base[first + lane] =
           !group.isFinite
@@ -271,7 +284,7 @@ final class SolvedPrograms: @unchecked Sendable {
   private var threads: Int {
     let unknowns = size.variables + size.equalities
     let work = count * unknowns * unknowns * (size.variables + size.rows)
-    return work > 1 << 17 ? ProcessInfo.processInfo.activeProcessorCount : 1
+    return work > 1 << 17 ? processorCount : 1
   }
   /// The first program whose Q is not positive semidefinite.
   private(set) var nonConvex: Int?

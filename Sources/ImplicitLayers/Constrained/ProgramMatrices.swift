@@ -33,6 +33,9 @@ protocol ProgramMatrices: AnyObject {
   /// Solves with the factor: `x` (n) and `rows` hold the right-hand sides, then the solution. What belongs to rows of weight zero becomes
   /// zero.
   func solve(_ x: UnsafeMutablePointer<L>, _ rows: UnsafeMutablePointer<L>)
+  /// The same for rows' right-hand sides that are zero, where only the variables' part of the solution is wanted.
+  /// - Parameter rows: scratch memory.
+  func solveVariables(_ x: UnsafeMutablePointer<L>, scratch rows: UnsafeMutablePointer<L>)
   /// C times the x that was solved for last, where solving has made it: until matrices are used again.
   var rowsTimesSolution: UnsafePointer<L>? { get }
 
@@ -74,8 +77,10 @@ protocol BatchedProgramMatrices: ProgramMatrices, SendableMetatype {
   static func vectorCounts(_ size: ProgramSize) -> (variables: Int, rows: Int)
   /// What lasts from a solution to its derivatives takes so much memory.
   static func keptCount(_ size: ProgramSize) -> Int
-  /// Has that in other memory from here on.
-  func bind(_ memory: UnsafeMutablePointer<L>)
+  /// Copies what lies in its own memory, past the caches.
+  func copyKept(to target: UnsafeMutablePointer<L>)
+  /// Has that in other memory from here on, or in its own.
+  func bind(_ memory: UnsafeMutablePointer<L>?)
   /// Takes the symmetric part of Q, and C, of the first programs. If there are fewer than ``programCount`` the last one is repeated.
   func loadMatrices(quadratic: UnsafePointer<Double>, rows: UnsafePointer<Double>, programs: Int)
 }
@@ -87,6 +92,10 @@ extension ProgramMatrices {
   func clearPadding(_ x: UnsafeMutablePointer<L>) {}
   var hasPositivePivots: L.Mask { L(0.0) .== L(0.0) }
   var rowsTimesSolution: UnsafePointer<L>? { nil }
+  func solveVariables(_ x: UnsafeMutablePointer<L>, scratch rows: UnsafeMutablePointer<L>) {
+    rows.update(repeating: L(0.0), count: rowCount)
+    solve(x, rows)
+  }
 }
 
 /// Fresh memory costs more than much that is computed in it: blocks are kept for the next programs of the same size.
@@ -115,6 +124,8 @@ final class LaneMemory<L: Lane> {
     }
   }
   private static var large: Int { 2 << 20 }
+  /// Copies everything, past the caches.
+  func copy(to target: UnsafeMutablePointer<L>) { copyStreaming(base, to: target, count: count) }
   /// Hands the same memory out once more, whatever it holds by now.
   func restart() { used = 0 }
   /// The next so many.

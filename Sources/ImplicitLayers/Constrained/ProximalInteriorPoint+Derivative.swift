@@ -132,10 +132,7 @@ extension ProximalInteriorPoint {
     var largest = normalize(reducedX, n)
     reducedRows.update(repeating: zero, count: m)
     for _ in 0..<rounds where n > 0 {
-      stepX.update(from: reducedX, count: n)
-      netStep.update(repeating: zero, count: m)
-      matrices.solve(stepX, netStep)
-      reducedX.update(from: stepX, count: n)
+      matrices.solveVariables(reducedX, scratch: netStep)
       largest = normalize(reducedX, n)
     }
     margins.curvature = L(1.0) / L.maximum(largest, L(1e-300))

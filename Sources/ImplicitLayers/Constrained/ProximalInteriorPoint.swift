@@ -91,12 +91,15 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     (stepX, residualX, diagonal, reducedX, refineX, errorX) =
       (variables(), variables(), variables(), variables(), variables(), variables())
     (reducedRows, refineRows, errorRows) = (scratch.take(m), scratch.take(m), scratch.take(m))
-    bind(memory.base)
+    bind(nil)
   }
   /// What lasts from a solution to its derivatives takes so much memory.
   static func keptCount(n: Int, m: Int) -> Int { n + 3 * (n + m) }
-  /// Has that in other memory from here on.
-  func bind(_ memory: Vector) {
+  /// Copies what lies in its own memory, past the caches.
+  func copyKept(to target: Vector) { memory.copy(to: target) }
+  /// Has that in other memory from here on, or in its own.
+  func bind(_ given: Vector?) {
+    let memory = given ?? memory.base
     columnScale = memory
     rowScale = columnScale + n
     weights = rowScale + constraintCount

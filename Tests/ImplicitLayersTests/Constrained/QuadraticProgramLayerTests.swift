@@ -106,6 +106,30 @@ import Testing
     #expect(abs(slope - (up - down) / (2 * step)) < 1e-6 * abs(slope))
   }
 
+  /// What derivatives need of many programs has no room in the caches and is written past them: in lanes, and one by one.
+  @Test(arguments: [(20, 39, 1200), (60, 60, 160)])
+  func derivativesOfBatchesLargerThanCaches(variables: Int, inequalities: Int, count: Int) throws {
+    let few = 16
+    let all = try (0..<few).map {
+      try data(seed: UInt64($0), variables: variables, equalities: 0, inequalities: inequalities)
+    }
+    let stacked = (0..<9).map { k in stack(all.map { $0[k] }) }
+    let repeated = stacked.map { concatenate(Array(repeating: $0, count: count / few), axis: 0) }
+    let slope = grad { (d: [Tensor]) throws -> Tensor in
+      try vmap { (d: [Tensor]) in try solve(d).sum() }(d).sum()
+    }
+    let (expected, found) = (try slope(stacked), try slope(repeated))
+    for (k, (expected, found)) in zip(expected, found).enumerated() {
+      let values = expected.values
+      let size = values.reduce(1e-3) { max($0, $1.magnitude) }
+      #expect(found.count == values.count * (count / few))
+      let isSame = found.values.enumerated().allSatisfy {
+        abs($0.element - values[$0.offset % values.count]) <= 1e-9 * size
+      }
+      #expect(isSame, "\(k)")
+    }
+  }
+
   /// A parameter that all programs of a batch share has the sum of the gradients, not their mean.
   @Test func sharedParametersSum() throws {
     let all = try (0..<9).map { try data(seed: UInt64($0)) }

@@ -1,5 +1,4 @@
 import Autodiff
-import Foundation
 import Lanes
 import LinearAlgebra
 
@@ -220,7 +219,7 @@ private func extent(_ shape: [Int]) -> (stack: Int, rows: Int, columns: Int) {
 
 private func forEachMatrix(_ count: Int, _ entries: Int, _ body: @Sendable (Int) -> Void) {
   // Less work than this takes less time than starting threads.
-  let cores = count * entries > 1 << 18 ? ProcessInfo.processInfo.activeProcessorCount : 1
+  let cores = count * entries > 1 << 18 ? processorCount : 1
   let blocks = min(count, cores * 4)
   parallelFor(count: blocks, threads: cores, makeContext: { 0 }) { _, block in
     for k in count * block / blocks..<count * (block + 1) / blocks { body(k) }
