@@ -131,12 +131,7 @@ extension ProgramGroup.State {
   func regularity(lane: Int) -> QuadraticProgramRegularity {
     guard let margins else { preconditionFailure("regularity was not asked for") }
     return QuadraticProgramRegularity(
-      complementarity: hasBarrier ? .infinity : margins.complementarity[lane: lane],
-      independence: margins.independence[lane: lane], curvature: margins.curvature[lane: lane],
-      limits: (
-        isPolished[lane: lane] ? 1e-7 : 1e-4, margins.independenceLimit[lane: lane],
-        margins.curvatureLimit[lane: lane]
-      ))
+      margins, lane: lane, hasBarrier: hasBarrier, isPolished: isPolished[lane: lane])
   }
 }
 

@@ -42,7 +42,7 @@ struct QuadraticProgramSolve: Primitive {
     let operands = given.map { $0.contiguous() }
     let types = try resultTypes(operands.map(\.type))
     let count = plan.isStacked ? operands[0].shape[0] : 1
-    if !sidesLeaveRoom(operands) { try check(operands, count: count) }
+    if plan.structure != nil || !sidesLeaveRoom(operands) { try check(operands, count: count) }
     let x = DenseArray(uninitialized: .float64, types[0].shape)
     let multipliers = DenseArray(uninitialized: .float64, types[1].shape)
     let lead = types[2].shape
@@ -66,11 +66,12 @@ struct QuadraticProgramSolve: Primitive {
           data, structure, count: count, options: plan.options, demands: demands, into: targets)
       } catch { throw TensorError(.argument, name, error.description) }
     } else {
-      solved = SolvedPrograms(
+      let dense = SolvedPrograms(
         data, size: plan.size, count: count, options: plan.options, demands: demands, into: targets)
+      if !dense.isFinite { try check(operands, count: count) }
+      solved = dense
     }
     withExtendedLifetime(operands) {}
-    if !solved.isFinite { try check(operands, count: count) }
     func place(_ k: Int) -> String { plan.isStacked ? "program \(k) of the batch: " : "" }
     if let (k, variable) = solved.nonConvexProgram {
       throw TensorError(

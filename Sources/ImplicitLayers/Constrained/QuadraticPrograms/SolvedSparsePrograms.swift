@@ -3,10 +3,17 @@ import Lanes
 import LinearAlgebra
 import Synchronization
 
+/// Memory of which one program makes use at a time.
+private final class SharedMemory: @unchecked Sendable {
+  let memory: LaneMemory<Double>
+  let lock = NSLock()
+  init(_ count: Int) { memory = LaneMemory(count) }
+}
+
 /// A sparse program that was solved, kept for derivatives.
 private final class SolvedSparseProgram: @unchecked Sendable {
   private let core: ProximalInteriorPoint<SparseProgramMatrices>
-  private let scratch: ProgramScratch<Double>
+  private let scratch: SharedMemory
   private(set) var status = SolverStatus.converged
   private(set) var iterations = 0
   /// The variable at which elimination met a pivot that shows that Q is not positive semidefinite.
@@ -14,7 +21,7 @@ private final class SolvedSparseProgram: @unchecked Sendable {
   private var regularity: QuadraticProgramRegularity?
 
   /// - Parameter scratch: shared with the programs that the same thread solves.
-  init(_ structure: SparseProgramStructure, _ scratch: ProgramScratch<Double>) throws(LinearAlgebraError) {
+  init(_ structure: SparseProgramStructure, _ scratch: SharedMemory) throws(LinearAlgebraError) {
     self.scratch = scratch
     let matrices = try SparseProgramMatrices(structure)
     scratch.lock.lock()
@@ -22,8 +29,8 @@ private final class SolvedSparseProgram: @unchecked Sendable {
     scratch.memory.restart()
     core = ProximalInteriorPoint(matrices, scratch: scratch.memory)
   }
-  static func scratch(_ structure: SparseProgramStructure) -> ProgramScratch<Double> {
-    ProgramScratch(
+  static func scratch(_ structure: SparseProgramStructure) -> SharedMemory {
+    SharedMemory(
       ProximalInteriorPoint<SparseProgramMatrices>.scratchCount(
         n: structure.quadratic.rowCount, m: structure.rows.rowCount))
   }
@@ -109,7 +116,7 @@ final class SolvedSparsePrograms: SolvedProgramSet, @unchecked Sendable {
       var member: SolvedSparseProgram?
     }
     final class Worker: @unchecked Sendable {
-      var scratch: ProgramScratch<Double>?
+      var scratch: SharedMemory?
       var member: SolvedSparseProgram?
     }
     typealias Outcome = Result<Found, LinearAlgebraError>
@@ -117,7 +124,7 @@ final class SolvedSparsePrograms: SolvedProgramSet, @unchecked Sendable {
     // Less work than this takes less time than starting threads.
     let work = count * structure.analysis.system.entryCount
     parallelFor(
-      count: count, threads: work > 1 << 11 ? ProcessInfo.processInfo.activeProcessorCount : 1,
+      count: count, threads: work > 1 << 11 ? processorCount : 1,
       makeContext: { Worker() }
     ) { worker, k in
       let outcome: Outcome
@@ -162,7 +169,7 @@ final class SolvedSparsePrograms: SolvedProgramSet, @unchecked Sendable {
     let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
     let worst = Mutex(0.0)
     parallelFor(
-      count: range.count, threads: ProcessInfo.processInfo.activeProcessorCount, makeContext: { 0 }
+      count: range.count, threads: processorCount, makeContext: { 0 }
     ) { _, k in
       let error = members[range.lowerBound + k].solveDerivative(
         x: source.value + k * n, rows: sourceRows.value + k * constraints, intoX: target.value + k * n,
