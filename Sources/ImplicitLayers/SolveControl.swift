@@ -42,7 +42,8 @@ public struct SolveControl: Sendable {
   public var maximumIterations: Int
   /// Stops the solve from outside.
   public var cancellation: SolveCancellation?
-  /// Called at the initial point and after every iteration; the solve is cancelled if it returns false.
+  /// Called at the initial point and after every iteration; the solve is cancelled if it returns false. The problems of a batch are then solved
+  /// one after the other, and else on all cores.
   public var monitor: (@Sendable (SolveProgress) -> Bool)?
   /// The task that waits for the thread of this solve.
   var caller: CallingTask?

@@ -18,7 +18,10 @@ struct BracketSearch {
   /// Steps of the history that are kept.
   var historyLength: Int
 
-  /// - Parameter evaluate: all equations at once.
+  /// - Parameters:
+  ///   - lower: the lower ends, finite.
+  ///   - upper: the upper ends, not below them.
+  ///   - evaluate: all equations at once.
   func run(
     _ lower: [Double], _ upper: [Double], _ evaluate: (_ x: [Double], _ values: inout [Double]) throws -> Void
   ) throws -> Result {
@@ -26,10 +29,6 @@ struct BracketSearch {
     var result = Result(
       x: lower, values: zeros(n), status: [SolverStatus](repeating: .converged, count: n),
       iterations: [Int](repeating: 0, count: n))
-    for k in 0..<n where !(lower[k].isFinite && upper[k].isFinite && lower[k] <= upper[k]) {
-      throw ImplicitLayerError.argument(
-        "bracketedRoot: the bracket of equation \(k), [\(lower[k]), \(upper[k])], is none")
-    }
     var (atLower, atUpper) = (zeros(n), zeros(n))
     try evaluate(lower, &atLower)
     try evaluate(upper, &atUpper)

@@ -110,6 +110,13 @@ private struct BracketSolver: NativeSolver {
     let n = programs.unknownCount
     let type = programs.unknownTypes[0]
     let ends = (0..<2).map { end in (0..<batch.count).flatMap { numbers.setting(end, $0) } }
+    for (k, (lower, upper)) in zip(ends[0], ends[1]).enumerated()
+    where !(lower.isFinite && upper.isFinite && lower <= upper) {
+      throw ProblemFailure(
+        problem: k / n,
+        error: ImplicitLayerError.argument(
+          "bracketedRoot: the bracket of equation \(k % n), [\(lower), \(upper)], is none"))
+    }
     let search = BracketSearch(
       method: options.method, tolerance: options.tolerance, control: options.control,
       historyLength: traceLength)

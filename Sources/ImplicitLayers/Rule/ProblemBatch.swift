@@ -118,6 +118,8 @@ extension IndependentSolver {
       }
       return
     }
+    // Options that do not fit are nobody's failure.
+    idle.giveBack(try idle.take() ?? problemSolver())
     let chunk = max(1, min(16, count / (4 * coreCount)))
     let failures = FirstFailure()
     withUnsafeCurrentTask { task in

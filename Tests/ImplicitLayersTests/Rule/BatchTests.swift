@@ -173,6 +173,33 @@ import Testing
     }
   }
 
+  /// Arguments that one world has wrong are named with it; options that no world can be solved with are not.
+  @Test func arguments() throws {
+    func error(_ values: [Double], _ solve: @escaping (Tensor) throws -> Tensor) -> String {
+      tensorError { _ = try vmap(solve)(Tensor(values)) }?.message ?? "none"
+    }
+    var values = [Double](repeating: 3, count: 64)
+    values[40] = -1
+    let messages = [
+      error(values) { b in try minimize({ x in square(x - 5.0) }, guess: 0.5, lower: 0.0, upper: b) },
+      error(values) { b in
+        try bracketedRoot({ x in x - [1.0, 1] }, lower: Tensor([0.0, 0]), upper: stack([3.0, b])).sum()
+      },
+      error(values) { b in
+        try fixedPoint(
+          { y in 0.5 * cos(y) }, guess: 0.0,
+          options: .init(method: .picard(damping: select(b .> 0.0, Tensor(0.5), Tensor(0.0)))))
+      },
+      error(values) { g in try root({ x in x * x - 4.0 }, guess: g / (g + 1.0)) },
+    ]
+    for message in messages { #expect(message.contains("element 40 of the batch"), "\(message)") }
+    #expect(messages[1].contains("equation 1,"))
+    let options = error(values) { w in
+      try root({ x in x - w }, guess: 1.0, options: .init(method: .broyden, jacobian: .sparse))
+    }
+    #expect(options.contains("dense Jacobian") && !options.contains("element"), "\(options)")
+  }
+
   /// With reports failures are statuses of their worlds.
   @Test func statuses() throws {
     let kinds: [Double] = [1, -1, .nan, 0, 16]
