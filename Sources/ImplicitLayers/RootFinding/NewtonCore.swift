@@ -61,7 +61,8 @@ struct NewtonCore {
       while true {
         if !hasFactor {
           broyden.reset()
-          hasFactor = try system.factor(at: x, into: &value)
+          // ‖F‖ falls more along a damped step than along one that is made for equations of very different sizes.
+          hasFactor = try system.factor(at: x, into: &value, scalesEquations: !searches)
           isFresh = true
         }
         let isNewton = hasFactor ? try broyden.solve(system, value, into: &d) : false

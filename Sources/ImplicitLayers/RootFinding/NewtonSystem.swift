@@ -55,8 +55,9 @@ final class NewtonSystem {
   }
 
   /// Evaluates F and J, and factors J.
+  /// - Parameter scalesEquations: whether a Jacobian whose condition comes from the sizes of equations has a factor.
   /// - Returns: false if J is not finite, or singular.
-  func factor(at x: [Double], into value: inout [Double]) throws -> Bool {
+  func factor(at x: [Double], into value: inout [Double], scalesEquations: Bool) throws -> Bool {
     let n = function.n
     isSmallValid = false
     factorization = nil
@@ -69,7 +70,7 @@ final class NewtonSystem {
         return true
       }
       factorization = try? LUFactorization(entries, size: n, minimumReciprocalCondition: 1e-15)
-      return factorization != nil || factorScaled()
+      return factorization != nil || (scalesEquations && factorScaled())
     case .sparse(let pattern):
       try function.valueAndSparseJacobian(x, into: &value, &entries)
       guard areFinite(entries) else { return false }
