@@ -1,4 +1,5 @@
 import Lanes
+import TestSupport
 import Testing
 
 @testable import Autodiff
@@ -79,6 +80,74 @@ import Testing
     #expect(!source.isScalar)
     check(source, Double.self, width: 1)
     check(source, SIMD8<Double>.self, width: 2)
+  }
+
+  /// Sums, differences and products of random earlier values, to results of which the second adds to an input.
+  private static func random(_ seed: UInt64) -> ([Tensor]) -> [Tensor] {
+    { a in
+      var random = SeededRandom(seed: seed)
+      var values = (0..<3).map { a[0][$0] } + (0..<4).map { a[1][$0] } + (0..<3).map { a[2][$0] }
+      func pick() -> Int { Int(random.uniform(0, Double(values.count), count: 1)[0]) }
+      for _ in 0..<30 {
+        let (x, y) = (values[pick()], values[values.count - 1 - pick() / 3])
+        switch pick() % 3 {
+        case 0: values.append(x + y)
+        case 1: values.append(x - y)
+        default: values.append(x * y * 0.5)
+        }
+      }
+      // Some results are equal, some are inputs.
+      let results = (0..<4).map { values[values.count - 1 - pick() / ($0 + 1)] }
+      return [
+        stack(results), a[2] + stack([values[values.count - 1], values[values.count - 2], values[pick()]]),
+      ]
+    }
+  }
+
+  // Results that are computed where they belong, by instructions in pairs on known places, are the same; also when the places change
+  // more often than instructions are kept for.
+  @Test(arguments: 0..<30) func places(_ seed: UInt64) throws {
+    let function = Self.random(seed)
+    let source = try ResidentSource(
+      try stage({ function($0) }, [3, 4, 3].map { Tensor.zeros([$0]) }).program)
+    #expect(source.isScalar)
+    func check<L: Lane>(_ type: L.Type, width: Int) where L.Scalar == Double {
+      let program = ResidentProgram<L>(
+        source, width: width, isFixed: [false, true, false], inPlace: [nil, 2])
+      let sets = 20
+      let sizes = [3, 4, 3, 4]
+      let size = sizes.reduce(0, +) * width
+      let memory = UnsafeMutableRawPointer.allocate(
+        byteCount: sets * size * MemoryLayout<L>.stride, alignment: 64
+      ).bindMemory(to: L.self, capacity: sets * size)
+      defer { UnsafeMutableRawPointer(memory).deallocate() }
+      var random = SeededRandom(seed: seed + 100)
+      for round in 0..<50 {
+        let base = memory + (round < 40 ? round % sets : 7) * size
+        var arrays: [UnsafeMutablePointer<L>] = []
+        for (k, count) in sizes.enumerated() {
+          arrays.append(k == 0 ? base : arrays[k - 1] + sizes[k - 1] * width)
+          for i in 0..<count * width {
+            var group = L(0.0)
+            for lane in 0..<L.laneCount { group[lane: lane] = random.uniform(-1, 1, count: 1)[0] }
+            arrays[k][i] = group
+          }
+        }
+        for k in 0..<3 { program.inputs[k] = UnsafePointer(arrays[k]) }
+        (program.outputs[0], program.outputs[1]) = (arrays[3], arrays[2])
+        program.load()
+        func row(_ k: Int, _ lane: Int) -> [Double] {
+          (0..<sizes[k]).map { arrays[k][$0 * width + lane / L.laneCount][lane: lane % L.laneCount] }
+        }
+        let lane = round % (L.laneCount * width)
+        let expected = function((0..<3).map { Tensor(row($0, lane)) }).flatMap(\.values)
+        program.run()
+        let found = row(3, lane) + row(2, lane)
+        #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-12 * max(1, abs($1)) })
+      }
+    }
+    check(Double.self, width: 1)
+    for width in [1, 3, 6, 8] { check(SIMD8<Double>.self, width: width) }
   }
 
   @Test func elementTypes() throws {

@@ -118,6 +118,33 @@ let lorenz = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
     #expect(try GradientLaws(tolerance: 1e-6).violations(of: end, at: [[1.0, 0.1], 1.2, 0.7]) == [])
   }
 
+  // Lanes whose trajectories have from none to many steps, with outputs within and at the ends of steps. The steps are given, so that only
+  // rounding differs from trajectories by themselves.
+  @Test(arguments: [3, 9, 70, 200]) func lanesOfAllLengths(_ count: Int) throws {
+    var random = SeededRandom(seed: UInt64(count))
+    let options = SolverOptions(fixedStep: 0.01)
+    let weights = Tensor([1, 2, 3, -1, 1, 2, 0.5, 1, 1, 1, -1, 1], shape: [4, 3])
+    let f = { (x: [Tensor]) throws -> [Tensor] in
+      let (value, pullback) = try vjp(
+        { (y: [Tensor]) in
+          try lorenz.solve(from: y[0], parameters: y[1], times: x[2], options: options)
+        }, at: [x[0], x[1]])
+      return [value] + (try pullback(weights))
+    }
+    let states = Tensor(random.uniform(-2, 2, count: 3 * count), shape: [count, 3])
+    let parameters = Tensor(random.uniform(2, 12, count: 3 * count), shape: [count, 3])
+    var ends = random.uniform(0.01, 0.4, count: count)
+    (ends[0], ends[1], ends[2]) = (0, 0.08, 0.16)
+    let times = stack(ends.map { Tensor([0, 0.3, 0.5, 1]) * $0 })
+    let batch = try vmap(f)([states, parameters, times])
+    for k in 0..<count {
+      for (a, b) in zip(batch, try f([states[k], parameters[k], times[k]])) {
+        let scale = b.values.map { abs($0) }.max()!
+        #expect(zip(a[k].values, b.values).allSatisfy { abs($0 - $1) <= 1e-12 * scale })
+      }
+    }
+  }
+
   // A long trajectory of few components goes back many steps at once. Its gradient is that of one step after the other (which
   // checkpoints ask for), by every explicit method, with no output, some and many within steps, forwards and backwards in time.
   @Test(

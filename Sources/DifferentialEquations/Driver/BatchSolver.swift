@@ -35,12 +35,12 @@ struct BatchSolver: Sendable {
   }
 
   /// What takes many steps of a trajectory back at once, if that is worth it.
-  private func parallelAdjoint(_ stepper: Stepper) -> ParallelAdjoint? {
+  private func parallelAdjoint() -> ParallelAdjoint? {
     guard let tableau = options.method.explicitTableau, !equation.hasEvents,
       let width = ParallelAdjoint.width(stateCount: equation.stateCount),
       let functions = equation.stepFunctions(width: width)
     else { return nil }
-    return ParallelAdjoint(tableau, functions, stepper, tolerances: tolerances)
+    return ParallelAdjoint(tableau, functions, tolerances: tolerances, makeStepper: stepper)
   }
 
   /// Divides rows among threads.
@@ -114,25 +114,27 @@ struct BatchSolver: Sendable {
         }
         return
       }
-      let adjoint = TrajectoryAdjoint(stepper())
-      let parallel = parallelAdjoint(adjoint.stepper)
+      // Each is made when it is first needed.
+      lazy var adjoint = TrajectoryAdjoint(stepper())
+      lazy var parallel = parallelAdjoint()
       for row in chunk {
-        adjoint.stepper.functions.bind(problem.parameters(of: row))
+        let outputTimes = problem.outputTimes(of: row)
+        let own = cotangents + row * problem.outputCount * problem.stateCount
+        let values = problem.parameters(of: row)
         let target = parameters + row * problem.parameterCount
         target.update(repeating: 0, count: problem.parameterCount)
-        let isDone =
-          parallel?.reverse(
-            records[row], outputTimes: problem.outputTimes(of: row),
-            cotangents: cotangents + row * problem.outputCount * problem.stateCount,
-            parameters: problem.parameters(of: row), into: states + row * problem.stateCount,
-            parameters: target) ?? false
-        if isDone { continue }
-        target.update(repeating: 0, count: problem.parameterCount)
+        if ParallelAdjoint.suits(records[row], outputCount: problem.outputCount), let parallel {
+          let isDone = parallel.reverse(
+            records[row], outputTimes: outputTimes, cotangents: own, parameters: values,
+            into: states + row * problem.stateCount, parameters: target)
+          if isDone { continue }
+          target.update(repeating: 0, count: problem.parameterCount)
+        }
+        adjoint.stepper.functions.bind(values)
         adjoint.reverse(
-          records[row], outputTimes: problem.outputTimes(of: row),
-          cotangents: cotangents + row * problem.outputCount * problem.stateCount,
-          events: equation.eventFunctions(parameters: problem.parameters(of: row)),
-          into: states + row * problem.stateCount, parameters: target)
+          records[row], outputTimes: outputTimes, cotangents: own,
+          events: equation.eventFunctions(parameters: values), into: states + row * problem.stateCount,
+          parameters: target)
       }
     }
   }

@@ -7,8 +7,9 @@ import Lanes
 final class ParallelAdjoint {
   typealias L = SIMD8<Double>
   private let kernel: ExplicitKernel<L>
-  /// For steps with outputs between their ends.
-  private let stepper: Stepper
+  /// For steps with outputs between their ends, made when there are some.
+  private let makeStepper: () -> Stepper
+  private lazy var stepper = makeStepper()
   private let n: Int
   private let p: Int
   private let width: Int
@@ -37,16 +38,19 @@ final class ParallelAdjoint {
   /// Steps are worth this if lanes do more steps than groups there are.
   private static let largestState = 5
   /// Lane groups for a state of so many components; nil: it has too many.
-  static func width(stateCount n: Int) -> Int? { n > largestState ? nil : n * max(1, 6 / n) }
+  static func width(stateCount n: Int) -> Int? { n > largestState ? nil : n * min(4, 9 / n) }
+  /// Trajectories with fewer steps are taken back one step after the other.
+  private static let leastSteps = 16
 
   /// - Parameters:
   ///   - functions: of so many groups as ``width(stateCount:)`` says.
-  ///   - stepper: of the same method.
+  ///   - makeStepper: makes one of the same method.
   init(
-    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, _ stepper: Stepper, tolerances: [Double]
+    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, tolerances: [Double],
+    makeStepper: @escaping () -> Stepper
   ) {
     kernel = ExplicitKernel(tableau, functions, relativeTolerance: 0, absoluteTolerances: tolerances)
-    self.stepper = stepper
+    self.makeStepper = makeStepper
     let (n, p, width) = (functions.stateCount, functions.parameterCount, functions.width)
     (self.n, self.p, self.width) = (n, p, width)
     let steps = 8 * (width / n)
@@ -72,17 +76,20 @@ final class ParallelAdjoint {
     memory = Memory(arena)
   }
 
-  /// As ``TrajectoryAdjoint``.
-  /// - Returns: false if that is the better one for this trajectory.
+  /// Whether many steps of a trajectory can be taken at once, and are worth it.
+  static func suits(_ record: StepRecord, outputCount: Int) -> Bool {
+    record.stride == 1 && record.jumps.isEmpty && record.stepCount >= leastSteps
+      && outputCount * 4 < record.stepCount
+  }
+
+  /// As ``TrajectoryAdjoint``, of a trajectory that ``suits(_:outputCount:)``.
+  /// - Returns: false if that has to do it, as derivatives are not finite.
   func reverse(
     _ record: StepRecord, outputTimes: UnsafeBufferPointer<Double>, cotangents rows: UnsafePointer<Double>,
     parameters values: UnsafePointer<Double>, into cotangent: UnsafeMutablePointer<Double>,
     parameters parameterCotangent: UnsafeMutablePointer<Double>
   ) -> Bool {
     let steps = record.stepCount
-    guard record.stride == 1, record.jumps.isEmpty, steps >= stepCount, outputTimes.count * 4 < steps else {
-      return false
-    }
     let direction = record.times[1] < record.times[0] ? -1.0 : 1.0
     for q in 0..<p { for w in 0..<width { parameters[q * width + w] = L(values[q]) } }
     kernel.functions.bind(parameters)
@@ -104,6 +111,7 @@ final class ParallelAdjoint {
           output -= 1
         }
         if output >= 0 && (outputTimes[output] - time) * direction > 0 {
+          stepper.functions.bind(values)
           reverse(record, step, outputTimes, rows, direction, &output, cotangent, parameterCotangent)
         } else {
           let place = (step &- start) / 8 &* n &* 8 &+ (step &- start) % 8
