@@ -24,6 +24,9 @@ struct Dependence {
     let singles = DenseArray((0..<Int32(count)).map { $0 + 1 }, shape: types[input].shape)
     let result = try analysis.propagate(
       program, types.indices.map { Value(sets: $0 == input ? singles : nil) })
+    // Rows share their sets here, but not in the pattern.
+    let entries = result[output].sets?.values(Int32.self).reduce(0) { $0 + analysis.sets.elements($1).count }
+    guard entries ?? 0 <= IndexSets.limit else { throw IndexSets.notSparse("memory") }
     let rows =
       result[output].sets?.values(Int32.self).map { analysis.sets.elements($0).map(Int.init) }
       ?? [[Int]](repeating: [], count: program.outputTypes[output].count)

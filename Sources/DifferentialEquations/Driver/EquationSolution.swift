@@ -56,11 +56,9 @@ extension EquationSolution {
     }
     var result = [Double](repeating: 0, count: stateCount)
     problem.withProblem(solver.equation) { problem in
-      InterpolatedTrajectory(records[trajectory], stepCount: 1) {
-        let stepper = solver.stepper()
-        stepper.functions.bind(problem.parameters(of: trajectory))
-        return stepper
-      }.state(at: time, into: &result)
+      let stepper = solver.stepper()
+      stepper.functions.bind(problem.parameters(of: trajectory))
+      InterpolatedTrajectory(records[trajectory], stepCount: 1, stepper).state(at: time, into: &result)
     }
     return result
   }
@@ -114,7 +112,8 @@ func requireMonotone(_ times: [Double], from start: Double) throws(DifferentialE
 extension Equation {
   /// Solves a batch of trajectories.
   func solution(
-    _ data: EquationData, _ options: SolverOptions, keepsRecord: Bool, allowsFailures: Bool
+    _ data: EquationData, _ options: SolverOptions, keepsRecord: Bool, keepsStages: Bool = false,
+    allowsFailures: Bool
   ) throws(DifferentialEquationError) -> EquationSolution {
     func refuse(_ message: String) -> DifferentialEquationError { .init(.argument, message: message) }
     let rows = data.rows
@@ -132,9 +131,12 @@ extension Equation {
       try requireMonotone(Array(data.outputTimes[row * m..<(row + 1) * m]), from: data.startTimes[row])
     }
     let solver = try BatchSolver(self, options)
+    if options.method.isImplicit && !isTraced { try requireDenseMatrices(size: stateCount) }
     let records =
       keepsRecord
-      ? (0..<rows).map { _ in StepRecord(stateCount: stateCount, capacity: options.checkpoints) } : nil
+      ? (0..<rows).map { _ in
+        StepRecord(stateCount: stateCount, capacity: options.checkpoints, keepsStages: keepsStages)
+      } : nil
     var states = [Double](repeating: .nan, count: rows * m * stateCount)
     let outcomes = states.withUnsafeMutableBufferPointer { states in
       data.withProblem(self) {

@@ -1,65 +1,141 @@
-/// A recorded solution between its steps: the continuous extension of each step, made again when it is asked for.
+/// A recorded solution between its steps, by the method's continuous extension: of Runge–Kutta methods as a polynomial that is found
+/// once for each step, from the rates of its stages, which the record has or which are computed again.
 final class InterpolatedTrajectory {
-  /// Some steps that were made again, as the stages of a step of the adjoint equation lie in several.
-  private var steps: [(stepper: Stepper, row: Int, lastUse: Int)]
   private let record: StepRecord
+  private let n: Int
   private let isForward: Bool
-  private var row = 0
+  private let stepper: Stepper
+  /// The step that the stepper has restored.
+  private var stepperRow = -1
+  /// Of the continuous extension, in the place in the step; 0: it is no polynomial, and the stepper is asked.
+  private let degree: Int
+  private let memory: StepMemory
+  /// Some steps, as the stages of a step of the adjoint equation lie in several.
+  private let slots: [Slot]
+  private var current: Slot
   private var uses = 0
-  /// The step that was asked for last.
-  private var current: Stepper?
-  private var currentRow = -1
+  private var row = 0
+  /// The steps that are asked for: those between two events.
+  private var rows: Range<Int>
+
+  private final class Slot {
+    var row = -1
+    var lastUse = 0
+    let coefficients: UnsafeMutablePointer<Double>
+    init(_ coefficients: UnsafeMutablePointer<Double>) { self.coefficients = coefficients }
+  }
 
   /// - Parameters:
   ///   - record: with all states.
-  ///   - stepCount: steps that are kept.
-  ///   - makeStepper: of the method that made the record, with the parameters bound; for this use alone.
-  init(_ record: StepRecord, stepCount: Int, _ makeStepper: () -> Stepper) {
+  ///   - stepCount: steps whose polynomials are kept.
+  ///   - stepper: of the method that made the record, with the parameters bound; for this use alone.
+  init(_ record: StepRecord, stepCount: Int, _ stepper: Stepper) {
     precondition(record.stride == 1)
-    steps = (0..<stepCount).map { _ in (makeStepper(), -1, 0) }
     self.record = record
+    self.stepper = stepper
+    n = record.stateCount
     isForward = record.timeCount < 2 || record.times[1] > record.times[0]
+    degree = stepper.outputDegree
+    let size = stepper.outputDegree * record.stateCount
+    let memory = StepMemory(stepCount * size)
+    self.memory = memory
+    slots = (0..<stepCount).map { _ in Slot(memory.take(size)) }
+    current = slots[0]
+    rows = 0..<record.stepCount
   }
 
-  /// The stepper that holds the step of a row.
-  private func stepper(_ row: Int) -> Stepper {
-    if row == currentRow, let current { return current }
-    let found = find(row)
-    (current, currentRow) = (found, row)
-    return found
-  }
-  private func find(_ row: Int) -> Stepper {
-    uses += 1
-    var oldest = 0
-    for k in steps.indices {
-      if steps[k].row == row {
-        steps[k].lastUse = uses
-        return steps[k].stepper
-      }
-      if steps[k].lastUse < steps[oldest].lastUse { oldest = k }
-    }
-    let stepper = steps[oldest].stepper
-    steps[oldest].row = row
-    steps[oldest].lastUse = uses
-    stepper.restore(record, row: row)
-    return stepper
+  /// Says which steps are asked for from now on.
+  func restrict(to rows: Range<Int>) {
+    if rows == self.rows { return }
+    self.rows = rows
+    row = max(rows.upperBound - 1, rows.lowerBound)
   }
 
-  /// The state at a time; outside of the record at its nearest end's step.
+  /// The state at a time; outside of the steps by the nearest one's extension.
   func state(at time: Double, into target: UnsafeMutablePointer<Double>) {
-    guard record.stepCount > 0 else {
-      target.update(from: record.states, count: record.stateCount)
+    guard !rows.isEmpty else {
+      target.update(from: record.states + rows.lowerBound * n, count: n)
       return
     }
-    func isBefore(_ a: Double, _ b: Double) -> Bool { isForward ? a < b : a > b }
-    while row > 0 && isBefore(time, record.times[row]) { row -= 1 }
-    while row + 1 < record.stepCount && !isBefore(time, record.times[row + 1]) { row += 1 }
+    let direction = isForward ? 1.0 : -1.0
+    while row > rows.lowerBound && (time - record.times[row]) * direction < 0 { row -= 1 }
+    while row + 1 < rows.upperBound && (time - record.times[row + 1]) * direction >= 0 { row += 1 }
     let (start, end) = (record.times[row], record.times[row + 1])
-    let stepper = stepper(row)
-    if time == end {
-      target.update(from: stepper.result, count: record.stateCount)
-    } else {
-      stepper.output(at: (time - start) / (end - start), into: target)
+    output(at: time == end ? 1 : (time - start) / (end - start), into: target)
+  }
+  /// The state that a step ended at, before an event.
+  func end(ofStep row: Int, into target: UnsafeMutablePointer<Double>) {
+    self.row = row
+    output(at: 1, into: target)
+  }
+
+  /// The shorter one of the steps before a time.
+  func stepSize(before time: Double) -> Double {
+    if rows.isEmpty { return .infinity }
+    let direction = isForward ? 1.0 : -1.0
+    while row > rows.lowerBound && (time - record.times[row]) * direction <= 0 { row -= 1 }
+    while row + 1 < rows.upperBound && (time - record.times[row + 1]) * direction > 0 { row += 1 }
+    let last = (record.times[row + 1] - record.times[row]).magnitude
+    // The record's first step is a careful one.
+    if row <= rows.lowerBound + 1 { return last }
+    return min(last, (record.times[row] - record.times[row - 1]).magnitude)
+  }
+  private func output(at place: Double, into target: UnsafeMutablePointer<Double>) {
+    guard degree > 0 else {
+      restore()
+      if place == 1 {
+        target.update(from: stepper.result, count: n)
+      } else {
+        stepper.output(at: place, into: target)
+      }
+      return
     }
+    if current.row != row { find() }
+    let start = record.states + row &* n
+    let entries = current.coefficients
+    let last = entries + (degree &- 1) &* n
+    var c = 0
+    while c < n {
+      target[c] = last[c]
+      c = c &+ 1
+    }
+    var q = degree &- 2
+    while q >= 0 {
+      let entry = entries + q &* n
+      c = 0
+      while c < n {
+        target[c] = entry[c] + place * target[c]
+        c = c &+ 1
+      }
+      q = q &- 1
+    }
+    c = 0
+    while c < n {
+      target[c] = start[c] + place * target[c]
+      c = c &+ 1
+    }
+  }
+
+  private func restore() {
+    if stepperRow == row { return }
+    stepper.restore(record, row: row)
+    stepperRow = row
+  }
+  private func find() {
+    uses += 1
+    var oldest = slots[0]
+    for slot in slots {
+      if slot.row == row {
+        slot.lastUse = uses
+        current = slot
+        return
+      }
+      if slot.lastUse < oldest.lastUse { oldest = slot }
+    }
+    oldest.row = row
+    oldest.lastUse = uses
+    current = oldest
+    restore()
+    stepper.setOutputCoefficients(oldest.coefficients)
   }
 }

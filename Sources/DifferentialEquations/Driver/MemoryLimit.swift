@@ -1,5 +1,13 @@
 import Foundation
 
+/// Throws if Jacobian and factors of an implicit method, as dense matrices, do not fit in the machine's memory.
+func requireDenseMatrices(size: Int) throws(DifferentialEquationError) {
+  try requireMemory(
+    numbers: 3 * size * size, "the Jacobian of \(size) equations, which is not sparse, and its factors",
+    instead:
+      "use an explicit method, or write the right-hand side so that each component depends on few others")
+}
+
 /// Throws if so many numbers do not fit in the machine's memory, instead of asking for them.
 /// - Parameters:
 ///   - what: they are.

@@ -14,13 +14,26 @@ final class StepRecord: @unchecked Sendable {
   @exclusivity(unchecked) private var keptCount = 0
   @exclusivity(unchecked) private var stateCapacity: Int
   @exclusivity(unchecked) private(set) var stride = 1
+  /// The rates of all stages of the first steps, if they are asked for.
+  private var stages: UnsafeMutablePointer<Double>?
+  private let keepsStages: Bool
+  private var stageSteps = 0
+  private var stageCapacity = 0
+  /// Numbers of a step's rates.
+  private var stageSize = 0
+  /// Bytes of rates that are kept of a trajectory; those of further steps are computed again.
+  private static let stageLimit = 1 << 28
   /// Rows whose states are those after an event: the row, and which event.
   private(set) var jumps: [(row: Int, event: Int)] = []
   /// Of methods whose order varies that of each step.
   private var orders: [UInt8] = []
 
-  init(stateCount: Int, capacity: Int?) {
+  /// - Parameters:
+  ///   - capacity: states that are kept at most; nil: all.
+  ///   - keepsStages: also the rates of stages.
+  init(stateCount: Int, capacity: Int?, keepsStages: Bool = false) {
     self.stateCount = stateCount
+    self.keepsStages = keepsStages
     limit = capacity.map { max($0, 2) } ?? .max
     timeCapacity = 256
     stateCapacity = min(256, max(limit, 2)) + 1
@@ -30,11 +43,14 @@ final class StepRecord: @unchecked Sendable {
   deinit {
     times.deallocate()
     states.deallocate()
+    stages?.deallocate()
   }
   /// Steps taken.
   var stepCount: Int { max(timeCount - 1, 0) }
   /// Bytes that the record takes.
-  var byteCount: Int { 8 * (timeCapacity + stateCapacity * stateCount) + orders.count }
+  var byteCount: Int {
+    8 * (timeCapacity + stateCapacity * stateCount + stageCapacity * stageSize) + orders.count
+  }
 
   /// - Parameter spacing: between the components of the state.
   @inline(__always)
@@ -56,6 +72,27 @@ final class StepRecord: @unchecked Sendable {
   func append(_ time: Double, _ state: UnsafePointer<Double>, order: Int) {
     append(time, state)
     if order > 0 { orders.append(UInt8(order)) }
+  }
+  /// The rates of the stages of the step that begins at the row that was appended last, if they are kept.
+  func appendStages(_ rates: UnsafePointer<Double>, count: Int) {
+    guard keepsStages, count > 0, stageSteps + 1 == timeCount else { return }
+    if stageSteps == stageCapacity {
+      stageSize = count * stateCount
+      let capacity = max(64, 2 * stageCapacity)
+      if capacity * stageSize * 8 > Self.stageLimit { return }
+      let new = UnsafeMutablePointer<Double>.allocate(capacity: max(capacity * stageSize, 1))
+      if let stages {
+        new.update(from: stages, count: stageSteps * stageSize)
+        stages.deallocate()
+      }
+      (stages, stageCapacity) = (new, capacity)
+    }
+    (stages! + stageSteps * stageSize).update(from: rates, count: stageSize)
+    stageSteps += 1
+  }
+  /// The rates of the stages of a step, if they were kept.
+  func stages(ofStep row: Int) -> UnsafePointer<Double>? {
+    row < stageSteps ? stages.map { UnsafePointer($0 + row * stageSize) } : nil
   }
   func order(_ step: Int) -> Int { Int(orders[step]) }
   func noteJump(event: Int) { jumps.append((timeCount, event)) }

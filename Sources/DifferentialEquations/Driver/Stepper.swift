@@ -27,12 +27,22 @@ class Stepper {
   func prescribe(order: Int) {}
   /// What the step is to be multiplied with after it was tried with this error; nil: what the options' control says.
   func stepFactor(error: Double, isAccepted: Bool) -> Double? { nil }
-  /// Makes a recorded step again, with all that outputs and the result need.
+  /// Stages whose rates follow that at the step's start, itself included, and make the step's outputs; 0: others.
+  var stageRateCount: Int { 0 }
+  /// The degree of the continuous extension as a polynomial in the place; 0: it is none of rates.
+  var outputDegree: Int { 0 }
+  /// The coefficients of the continuous extension of the step that was restored: those of the place, its square, and so on.
+  func setOutputCoefficients(_ target: UnsafeMutablePointer<Double>) {}
+  /// Makes a recorded step again, with all that outputs need, and the result unless outputs are polynomials.
   func restore(_ record: StepRecord, row: Int) {
+    restoreStart(record, row: row)
+    replay(all: true)
+  }
+  /// Sets time, step and state.
+  final func restoreStart(_ record: StepRecord, row: Int) {
     state.update(from: record.states + row * record.stateCount, count: record.stateCount)
     time.pointee = record.times[row]
     step.pointee = record.times[row + 1] - record.times[row]
-    replay(all: true)
   }
 
   /// Prepares for steps from `time` and `state`, after these were set.
@@ -90,6 +100,19 @@ final class ExplicitStepper: Stepper {
   override var state: UnsafeMutablePointer<Double> { kernel.state }
   override var result: UnsafeMutablePointer<Double> { kernel.result }
   override var startRate: UnsafeMutablePointer<Double> { kernel.rates }
+
+  override var stageRateCount: Int { kernel.stageCount }
+  override var outputDegree: Int { kernel.tableau.interpolation[0].count }
+  override func setOutputCoefficients(_ target: UnsafeMutablePointer<Double>) {
+    kernel.tableau.setOutputCoefficients(
+      UnsafePointer(kernel.rates), step: step.pointee, stateCount: stateCount, target)
+  }
+  override func restore(_ record: StepRecord, row: Int) {
+    guard let rates = record.stages(ofStep: row) else { return super.restore(record, row: row) }
+    restoreStart(record, row: row)
+    kernel.rates.update(from: rates, count: stageRateCount * stateCount)
+    kernel.advanceExtraStages()
+  }
 
   override func begin() { kernel.begin() }
   override func attempt() -> Double {

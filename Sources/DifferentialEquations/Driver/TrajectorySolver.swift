@@ -17,6 +17,8 @@ final class TrajectorySolver {
     /// The events in order.
     var events: [(time: Double, event: Int)] = []
     var endedByEvent = false
+    /// The size that a further step would have been tried with.
+    var nextStep: Double?
     var failure: DifferentialEquationError?
   }
 
@@ -50,11 +52,15 @@ final class TrajectorySolver {
   /// - Parameters:
   ///   - outputTimes: monotone, from the initial time on; the last is the end.
   ///   - outputs: a row for each output time.
+  ///   - firstStep: the size of the first step; nil: as the options say.
+  ///   - stepLimit: no step from a time is longer.
   ///   - onStep: called after each step, before it becomes the past: with its start and size.
   func solve(
     from startTime: Double, _ initialState: UnsafePointer<Double>,
     outputTimes: UnsafeBufferPointer<Double>, outputs: UnsafeMutablePointer<Double>,
-    record: StepRecord? = nil, events: EventFunctions? = nil, onStep: ((Double, Double) -> Void)? = nil
+    record: StepRecord? = nil, events: EventFunctions? = nil,
+    firstStep: Double? = nil, stepLimit: ((Double) -> Double)? = nil,
+    onStep: ((Double, Double) -> Void)? = nil
   ) -> Outcome {
     var outcome = Outcome()
     let n = stepper.stateCount
@@ -99,12 +105,14 @@ final class TrajectorySolver {
         .nonFiniteRate, component, state[component].isFinite ? "" : "the initial state is not finite")
     }
     var size =
-      options.fixedStep ?? options.initialStep ?? initialStep(direction, limit: (end - time).magnitude)
+      options.fixedStep ?? firstStep ?? options.initialStep
+      ?? initialStep(direction, limit: (end - time).magnitude)
     var tracker = events.map { EventTracker($0) }
     tracker?.start(time, state)
 
     while true {
       size = min(size, options.maximumStep)
+      if let stepLimit, isAdaptive { size = min(size, stepLimit(time)) }
       let target = stepper.landsOnOutputs ? outputTimes[next] : end
       let remaining = (target - time) * direction
       // A last step that is a little longer saves a tiny one.
@@ -182,6 +190,7 @@ final class TrajectorySolver {
       outcome.outputCount = next
       onStep?(time, newTime - time)
       let order = stepper.stepOrder
+      record?.appendStages(stepper.startRate, count: stepper.stageRateCount)
       stepper.accept()
       time = newTime
       stepper.time.pointee = time
@@ -204,6 +213,7 @@ final class TrajectorySolver {
       outcome.endTime = time
       if next == outputTimes.count {
         if let events, events.isTerminal.contains(true) { return fail(.eventNotFound, nil) }
+        outcome.nextStep = size
         return outcome
       }
       if happened != nil {

@@ -96,6 +96,39 @@ final class DenseMatrix {
     }
   }
 
+  /// x = A⁻¹ b in place, for eight right-hand sides.
+  func solve(_ x: UnsafeMutablePointer<SIMD8<Double>>) {
+    var k = 0
+    while k < size {
+      if pivots[k] != k { (x[k], x[pivots[k]]) = (x[pivots[k]], x[k]) }
+      k = k &+ 1
+    }
+    k = 1
+    while k < size {
+      let row = values + k &* size
+      var sum = x[k]
+      var j = 0
+      while j < k {
+        sum -= row[j] * x[j]
+        j = j &+ 1
+      }
+      x[k] = sum
+      k = k &+ 1
+    }
+    k = size &- 1
+    while k >= 0 {
+      let row = values + k &* size
+      var sum = x[k]
+      var j = k &+ 1
+      while j < size {
+        sum -= row[j] * x[j]
+        j = j &+ 1
+      }
+      x[k] = sum / row[k]
+      k = k &- 1
+    }
+  }
+
   func solve(_ x: UnsafeMutablePointer<Double>) {
     var k = 0
     while k < size {

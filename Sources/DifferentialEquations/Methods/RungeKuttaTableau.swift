@@ -57,6 +57,25 @@ struct RungeKuttaTableau: Sendable {
     }
   }
 
+  /// The coefficients h Σ_j B_jq k_j of a step's continuous extension.
+  /// - Parameter target: `[degree][stateCount]`.
+  func setOutputCoefficients(
+    _ rates: UnsafePointer<Double>, step: Double, stateCount: Int, _ target: UnsafeMutablePointer<Double>
+  ) {
+    target.update(repeating: 0, count: interpolation[0].count * stateCount)
+    for (j, row) in interpolation.enumerated() {
+      let rate = rates + j * stateCount
+      for (q, value) in row.enumerated() where value != 0 {
+        let (weight, entry) = (step * value, target + q * stateCount)
+        var c = 0
+        while c < stateCount {
+          entry[c] += weight * rate[c]
+          c = c &+ 1
+        }
+      }
+    }
+  }
+
   /// The weights of the continuous extension at a place of the step.
   func weights(at theta: Double) -> [Double] {
     interpolation.map { row in row.reversed().reduce(0) { ($0 + $1) * theta } }

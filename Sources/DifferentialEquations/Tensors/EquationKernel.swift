@@ -7,12 +7,15 @@ public enum GradientMethod: String, Sendable, Hashable, CaseIterable {
   /// The exact derivative of the steps taken, backwards through them; with ``SolverOptions/checkpoints`` in bounded memory.
   case discreteAdjoint
   /// Derivatives with respect to the initial state and all parameters are solved together with the state, with the error of all under
-  /// control: for few parameters.
+  /// control: for few parameters. Runge–Kutta methods take eight derivatives at a time, which costs about one and a half to two solutions
+  /// for up to eight of them (with implicit methods for up to 16 components), and about one solution for each further one.
   case forwardSensitivity
-  /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution.
+  /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution. Besides the states the
+  /// record holds the rates of the stages of Runge–Kutta methods, as far as 256 MiB go; the integrals over parameters have no part in the
+  /// error control.
   case continuousAdjoint
   /// As ``continuousAdjoint``, with the state solved backwards along with it instead of being kept: memory does not grow with
-  /// time, but what the equation damps forwards grows backwards, so that it is not for dissipative equations.
+  /// time, but what the equation damps forwards grows backwards, so that it is not for dissipative equations, nor for events.
   case backsolve
 }
 
@@ -77,8 +80,11 @@ struct EquationKernel: Hashable {
         DenseArray([Double](), shape: resultType(rows: 0).shape), DenseArray([Double](), shape: [0]), nil
       )
     }
-    guard gradient == .discreteAdjoint || equation.events == nil else {
-      throw TensorError(.argument, name, "events need the gradient method .discreteAdjoint")
+    guard gradient != .backsolve || equation.events == nil else {
+      throw TensorError(
+        .argument, name,
+        "the state before an event cannot be solved for backwards; with events use another gradient method than .backsolve"
+      )
     }
     // Also for the value alone: with and without derivatives it shall be the same.
     if gradient == .forwardSensitivity { return try solveSensitivities(data) }
@@ -86,7 +92,8 @@ struct EquationKernel: Hashable {
     var recording = options
     if gradient == .continuousAdjoint { recording.checkpoints = nil }
     let solution = try solution(
-      equation, data, keepsRecord: keepsTape && gradient != .backsolve, options: recording)
+      equation, data, keepsRecord: keepsTape && gradient != .backsolve,
+      keepsStages: gradient == .continuousAdjoint, options: recording)
     let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
     let endTimes = DenseArray(solution.endTimes, shape: [rows])
     if endsAtEvent { data.outputTimes = solution.endTimes }
@@ -94,12 +101,14 @@ struct EquationKernel: Hashable {
   }
 
   private func solution(
-    _ equation: TracedEquation, _ data: EquationData, keepsRecord: Bool, options: SolverOptions? = nil
+    _ equation: TracedEquation, _ data: EquationData, keepsRecord: Bool, keepsStages: Bool = false,
+    options: SolverOptions? = nil
   ) throws(TensorError) -> EquationSolution {
     do {
       try equation.prepare(pullback: false, for: self.options.method)
       return try equation.solution(
-        data, options ?? self.options, keepsRecord: keepsRecord, allowsFailures: false)
+        data, options ?? self.options, keepsRecord: keepsRecord, keepsStages: keepsStages,
+        allowsFailures: false)
     } catch { throw tensorError(error) }
   }
   func tensorError(_ error: any Error) -> TensorError {
@@ -124,23 +133,38 @@ struct EquationKernel: Hashable {
         numbers: n * (1 + columns) * (options.method.workArrayCount + 2 * data.rows * timeCount),
         "the sensitivities of \(n) components to \(n) initial states and \(p) parameters",
         instead: "use the gradient method .discreteAdjoint or .continuousAdjoint")
+      if data.rows < SensitivityEquation.leastBatch,
+        let lanes = try SensitivityEquation(equation, options)
+      {
+        let (states, derivatives) = try lanes.solve(data)
+        let ends = (0..<data.rows).map { data.outputTimes[($0 + 1) * timeCount - 1] }
+        return (
+          DenseArray(states, shape: resultType(rows: data.rows).shape),
+          DenseArray(ends, shape: [data.rows]), Tape(data, [], derivatives)
+        )
+      }
       let joint = try equation.sensitivityEquation()
+      let solved = equation.sensitivityCount
       var extended = data
       extended.initialStates = (0..<data.rows).flatMap { row -> [Double] in
-        var values = [Double](repeating: 0, count: n * columns)
+        var values = [Double](repeating: 0, count: n * solved)
         for k in 0..<n { values[k * n + k] = 1 }
         return data.initialStates[row * n..<(row + 1) * n] + values
       }
       var options = options
       let tolerances = try options.tolerances(n)
-      options.absoluteTolerances = (0..<1 + columns).flatMap { _ in tolerances }
+      options.absoluteTolerances = (0..<1 + solved).flatMap { _ in tolerances }
       let solution = try solution(joint, extended, keepsRecord: false, options: options)
       var states: [Double] = []
       var derivatives: [Double] = []
-      let width = n * (1 + columns)
+      let width = n * (1 + solved)
       for k in 0..<data.rows * timeCount {
         states += solution.states[k * width..<k * width + n]
-        derivatives += solution.states[k * width + n..<(k + 1) * width]
+        // Nothing depends on the first parameter.
+        let column = k * width + n * (1 + n)
+        derivatives += solution.states[k * width + n..<column]
+        derivatives += repeatElement(0, count: n)
+        derivatives += solution.states[column..<(k + 1) * width]
       }
       return (
         DenseArray(states, shape: resultType(rows: data.rows).shape),

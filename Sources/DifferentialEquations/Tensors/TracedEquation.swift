@@ -16,6 +16,8 @@ final class TracedEquation: Equation {
   /// The equation of the leading components, whose Jacobian Newton's method takes for all groups of as many.
   private let leading: TracedEquation?
   private let made = Mutex(Made())
+  /// What adjoint equations need.
+  let adjoint = AdjointPrograms()
 
   /// What has been asked for so far.
   private struct Made: Sendable {
@@ -83,11 +85,17 @@ final class TracedEquation: Equation {
         { (a: [Tensor]) throws -> [Tensor] in
           let function = { (y: Tensor) in try rate([a[0], y, a[2]])[0] }
           if size >= Self.leastSparseSize {
-            let matrix = try sparseJacobian(function)(a[1])
-            if matrix.pattern.entryCount * 5 <= size * size {
-              pattern = matrix.pattern
-              return [matrix.values]
+            do {
+              let matrix = try sparseJacobian(function)(a[1])
+              if matrix.pattern.entryCount * 5 <= size * size {
+                pattern = matrix.pattern
+                return [matrix.values]
+              }
+            } catch let error as TensorError {
+              // Too many dependences for a pattern: dense, if that is possible.
+              guard error.reason == .range else { throw error }
             }
+            try requireDenseMatrices(size: size)
           }
           return [try jacobian(function, mode: .forward)(a[1])]
         }, types(stateCount, parameterCount))
@@ -159,24 +167,35 @@ final class TracedEquation: Equation {
     return equation
   }
 
-  /// The equation of the state and its derivatives with respect to the initial state and the parameters: after the state follow the
-  /// `n + p` columns of derivatives.
+  /// Directions of sensitivities: those of the initial states, and of the parameters but the first, which nothing uses.
+  var sensitivityCount: Int { stateCount + parameterCount - 1 }
+  /// Their parts of the parameters, `[sensitivityCount, parameterCount]`.
+  static func sensitivityDirections(_ n: Int, _ p: Int) -> Tensor {
+    let none = Tensor.zeros([n, p])
+    return p == 1 ? none : concatenate([none, Tensor.identity(p)[1..<p, 0..<p]])
+  }
+
+  /// The equation of the state and its derivatives with respect to the initial state and the parameters: after the state follow
+  /// the columns of derivatives.
   func sensitivityEquation() throws -> TracedEquation {
     if let known = made.withLock({ $0.sensitivity }) { return known }
-    let (rate, n, p) = (rate, stateCount, parameterCount)
+    let (rate, n, p, count) = (rate, stateCount, parameterCount, sensitivityCount)
     let staged = try withTensorErrors {
       try stage(
         { (a: [Tensor]) throws -> [Tensor] in
           let state = a[1][0..<n]
-          let columns = a[1][n..<n * (1 + n + p)].reshaped([n + p, n])
-          let directions = Tensor.identity(n + p)[0..<n + p, n..<n + p]
+          let columns = a[1][n..<n * (1 + count)].reshaped([count, n])
+          let directions = Self.sensitivityDirections(n, p)
           let tangents = try vmap { (x: [Tensor]) throws -> Tensor in
             try jvp({ (y: [Tensor]) in try rate([a[0]] + y)[0] }, at: [state, a[2]], along: x).tangent
           }([columns, directions])
           return [concatenate([try rate([a[0], state, a[2]])[0], tangents.flattened])]
-        }, types(n * (1 + n + p), p))
+        }, types(n * (1 + count), p))
     }
-    let equation = TracedEquation(staged.program, phaseCount: phaseCount, leading: self)
+    let events = try events.map { events in
+      try withTensorErrors { try events.sensitivities(stateCount: n, parameterCount: p) }
+    }
+    let equation = TracedEquation(staged.program, phaseCount: phaseCount, events: events, leading: self)
     made.withLock { $0.sensitivity = equation }
     return equation
   }

@@ -49,6 +49,28 @@ final class TracedEvents: Sendable {
     return TracedEvents(values: primal, maps: maps, directions: directions, isTerminal: isTerminal)
   }
 
+  /// The events of a state and the columns of its derivatives.
+  func sensitivities(stateCount n: Int, parameterCount p: Int) throws -> TracedEvents {
+    let directions = TracedEquation.sensitivityDirections(n, p)
+    let columns = directions.shape[0]
+    let zeros = [Tensor.zeros([]), Tensor.zeros([n * (1 + columns)]), Tensor.zeros([p])]
+    let values = values
+    let primal = try stage({ (a: [Tensor]) in try values([a[0], a[1][0..<n], a[2]]) }, zeros).program
+    let maps = try maps.map { map in
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let state = a[1][0..<n]
+          let derivatives = a[1][n..<n * (1 + columns)].reshaped([columns, n])
+          let tangents = try vmap { (x: [Tensor]) throws -> Tensor in
+            try jvp({ (y: [Tensor]) in try map([a[0]] + y)[0] }, at: [state, a[2]], along: x).tangent
+          }([derivatives, directions])
+          return [concatenate([try map([a[0], state, a[2]])[0], tangents.flattened])]
+        }, zeros
+      ).program
+    }
+    return TracedEvents(values: primal, maps: maps, directions: self.directions, isTerminal: isTerminal)
+  }
+
   /// Compiles what the functions need.
   func prepare(pullback: Bool) throws {
     if made.withLock({ $0.values == nil }) {

@@ -1,0 +1,67 @@
+import Autodiff
+import Synchronization
+
+/// Programs of a traced equation's adjoint equations and sensitivities, each made when it is first asked for.
+final class AdjointPrograms: Sendable {
+  private let made = Mutex(Made())
+
+  private struct Made: Sendable {
+    var rate: ResidentSource?
+    var rateWithIntegrals: ResidentSource?
+    var joint: TracedEquation?
+    var derivatives: ResidentSource?
+  }
+
+  /// Time, state, parameters and cotangent λ to −(∂f/∂y)ᵀ λ and, with the integrals, −(∂f/∂p)ᵀ λ.
+  func rateSource(_ equation: TracedEquation, integrals: Bool) throws -> ResidentSource {
+    if let known = made.withLock({ integrals ? $0.rateWithIntegrals : $0.rate }) { return known }
+    let (rate, n, p) = (equation.rate, equation.stateCount, equation.parameterCount)
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          if !integrals {
+            let (_, pullback) = try vjp({ (y: Tensor) in try rate([a[0], y, a[2]])[0] }, at: a[1])
+            return [-(try pullback(a[3]))]
+          }
+          let (_, pullback) = try vjp({ (x: [Tensor]) in try rate([a[0]] + x)[0] }, at: [a[1], a[2]])
+          return try pullback(a[3]).map { -$0 }
+        }, [Tensor.zeros([])] + [n, p, n].map { Tensor.zeros([$0]) })
+    }
+    let source = try ResidentSource(staged.program)
+    made.withLock { if integrals { $0.rateWithIntegrals = source } else { $0.rate = source } }
+    return source
+  }
+
+  /// Time, state and parameters to ∂f/∂y and ∂f/∂p, in rows of both.
+  func derivativeSource(_ equation: TracedEquation) throws -> ResidentSource {
+    if let known = made.withLock({ $0.derivatives }) { return known }
+    let (rate, n, p) = (equation.rate, equation.stateCount, equation.parameterCount)
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let function = { (x: Tensor) in try rate([a[0], x[0..<n], x[n..<n + p]])[0] }
+          return [try jacobian(function, mode: .forward)(concatenate([a[1], a[2]]))]
+        }, [Tensor.zeros([])] + [n, p].map { Tensor.zeros([$0]) })
+    }
+    let source = try ResidentSource(staged.program)
+    made.withLock { $0.derivatives = source }
+    return source
+  }
+
+  /// The equation of the state, its cotangent λ and the parameters' cotangents q: `(y, λ, q)' = (f, −(∂f/∂y)ᵀ λ, −(∂f/∂p)ᵀ λ)`.
+  func jointEquation(_ equation: TracedEquation) throws -> TracedEquation {
+    if let known = made.withLock({ $0.joint }) { return known }
+    let (rate, n, p) = (equation.rate, equation.stateCount, equation.parameterCount)
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let (value, pullback) = try vjp(
+            { (x: [Tensor]) in try rate([a[0]] + x)[0] }, at: [a[1][0..<n], a[2]])
+          return [concatenate([value] + (try pullback(a[1][n..<2 * n])).map { -$0 })]
+        }, [Tensor.zeros([])] + [2 * n + p, p].map { Tensor.zeros([$0]) })
+    }
+    let joint = TracedEquation(staged.program)
+    made.withLock { $0.joint = joint }
+    return joint
+  }
+}

@@ -1,0 +1,87 @@
+import Lanes
+
+/// Where states and derivatives stand among the numbers of a stepper for sensitivities: in groups of lanes, one direction to a lane, components
+/// of eight lanes one after the other. Directions are those of the initial states, then of the parameters; lanes that are left over repeat
+/// the first.
+struct SensitivityLayout {
+  static let laneCount = 8
+  let stateCount: Int
+  let parameterCount: Int
+  /// The state stands before the derivatives of each group, in all lanes; otherwise by itself before all groups.
+  let isStateInLanes: Bool
+
+  /// Derivatives, and those of them that are solved for: nothing depends on the first parameter.
+  var columnCount: Int { stateCount + parameterCount }
+  private var directionCount: Int { columnCount - 1 }
+  var groupCount: Int { (directionCount + Self.laneCount - 1) / Self.laneCount }
+  /// Numbers of a group.
+  var groupSize: Int { (isStateInLanes ? 2 : 1) * stateCount * Self.laneCount }
+  /// Numbers before the first group, such that lanes are aligned.
+  private var head: Int {
+    isStateInLanes ? 0 : (stateCount + Self.laneCount - 1) / Self.laneCount * Self.laneCount
+  }
+  var count: Int { head + groupCount * groupSize }
+
+  /// The place of the first lane of a component's derivatives.
+  func place(group: Int, component: Int) -> Int {
+    head + group * groupSize + ((isStateInLanes ? stateCount : 0) + component) * Self.laneCount
+  }
+  private func direction(group: Int, lane: Int) -> Int {
+    let direction = group * Self.laneCount + lane
+    return direction < directionCount ? direction : 0
+  }
+  /// The tangents of a parameter.
+  func directions(group: Int, parameter: Int) -> SIMD8<Double> {
+    var result = SIMD8<Double>()
+    for lane in 0..<Self.laneCount
+    where parameter > 0 && direction(group: group, lane: lane) == stateCount + parameter - 1 {
+      result[lane] = 1
+    }
+    return result
+  }
+
+  /// The numbers at the start.
+  func initial(_ state: UnsafePointer<Double>) -> [Double] {
+    var result = spread((0..<stateCount).map { state[$0] }, derivatives: { _ in 0 }, padding: 0)
+    for group in 0..<groupCount {
+      for lane in 0..<Self.laneCount {
+        let direction = direction(group: group, lane: lane)
+        if direction < stateCount { result[place(group: group, component: direction) + lane] = 1 }
+      }
+    }
+    return result
+  }
+  /// A tolerance for each number.
+  func tolerances(_ tolerances: [Double]) -> [Double] {
+    spread(tolerances, derivatives: { tolerances[$0] }, padding: 1)
+  }
+  private func spread(_ state: [Double], derivatives: (Int) -> Double, padding: Double) -> [Double] {
+    var result = [Double](repeating: padding, count: count)
+    for group in 0..<groupCount {
+      for c in 0..<stateCount {
+        let place = place(group: group, component: c)
+        for lane in 0..<Self.laneCount {
+          result[place + lane] = derivatives(c)
+          if isStateInLanes { result[place - stateCount * Self.laneCount + lane] = state[c] }
+        }
+      }
+    }
+    if !isStateInLanes { result.replaceSubrange(0..<stateCount, with: state) }
+    return result
+  }
+
+  /// The state among numbers, and the columns of derivatives one after the other; those that are zero are left as they are.
+  func unpack(
+    _ numbers: UnsafePointer<Double>, state: UnsafeMutablePointer<Double>,
+    derivatives: UnsafeMutablePointer<Double>
+  ) {
+    for c in 0..<stateCount { state[c] = numbers[isStateInLanes ? c * Self.laneCount : c] }
+    for direction in 0..<directionCount {
+      let (group, lane) = (direction / Self.laneCount, direction % Self.laneCount)
+      let column = direction < stateCount ? direction : direction + 1
+      for c in 0..<stateCount {
+        derivatives[column * stateCount + c] = numbers[place(group: group, component: c) + lane]
+      }
+    }
+  }
+}
