@@ -162,9 +162,11 @@ extension AdjointEquation {
           tableau, forward: functions, trajectory, relativeTolerance: measured.relativeTolerance,
           absoluteTolerances: tolerances, integrals: integrals)
       } else {
-        // The error norm is a mean over all components, of which the integrals have no errors.
+        // The error norm is a mean over all components, of which the integrals have no errors. Only the order of a multistep method depends
+        // on errors, so that with these the integrals must have a say.
+        let isMultistep = options.method == .backwardDifferentiation
         let counted = Double(offset + n)
-        let share = (counted / (counted + Double(p))).squareRoot()
+        let share = isMultistep ? 1 : (counted / (counted + Double(p))).squareRoot()
         tolerances = (adjoint.keepsState ? [] : adjoint.stateTolerances) + tolerances
         if joint != nil {
           measured.relativeTolerance *= AdjointEquation.toleranceFactor
@@ -173,7 +175,9 @@ extension AdjointEquation {
           measured.control.safety = min(options.control.safety, 0.8)
         }
         measured.relativeTolerance *= share
-        tolerances = tolerances.map { $0 * share } + [Double](repeating: .infinity, count: p)
+        tolerances =
+          tolerances.map { $0 * share }
+          + [Double](repeating: isMultistep ? least * scale : .infinity, count: p)
         let rates = joint?.singleFunctions() ?? Self.functions(functions, trajectory)
         rates.bind(parameters)
         stepper = options.method.stepper(rates, measured, tolerances: tolerances)

@@ -133,9 +133,7 @@ struct EquationKernel: Hashable {
         numbers: n * (1 + columns) * (options.method.workArrayCount + 2 * data.rows * timeCount),
         "the sensitivities of \(n) components to \(n) initial states and \(p) parameters",
         instead: "use the gradient method .discreteAdjoint or .continuousAdjoint")
-      if data.rows < SensitivityEquation.leastBatch,
-        let lanes = try SensitivityEquation(equation, options)
-      {
+      if let lanes = try SensitivityEquation(equation, options) {
         let (states, derivatives) = try lanes.solve(data)
         let ends = (0..<data.rows).map { data.outputTimes[($0 + 1) * timeCount - 1] }
         return (

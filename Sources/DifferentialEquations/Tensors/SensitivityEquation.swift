@@ -1,7 +1,7 @@
 import Autodiff
 import Lanes
 
-/// States and derivatives of single trajectories by Runge–Kutta methods, with a lane for each direction.
+/// States and derivatives of trajectories, one by one, by Runge–Kutta methods, with a lane for each direction.
 struct SensitivityEquation: Sendable {
   private let equation: TracedEquation
   /// Of state and tangent, for explicit methods.
@@ -11,9 +11,6 @@ struct SensitivityEquation: Sendable {
   private let options: SolverOptions
   private let tolerances: [Double]
   private let layout: SensitivityLayout
-
-  /// Batches of at least so many trajectories have a lane for each of these instead.
-  static let leastBatch = 3
 
   /// - Returns: nil if there are events, or the method or the size do not suit.
   init?(_ equation: TracedEquation, _ options: SolverOptions) throws {
@@ -45,41 +42,25 @@ struct SensitivityEquation: Sendable {
   func solve(_ data: EquationData) throws(DifferentialEquationError) -> (
     states: [Double], derivatives: [Double]
   ) {
-    let (n, p, m) = (equation.stateCount, equation.parameterCount, data.outputTimes.count / data.rows)
-    let all = layout.tolerances(tolerances)
+    let (n, m) = (equation.stateCount, data.outputTimes.count / data.rows)
     for row in 0..<data.rows {
       try requireMonotone(Array(data.outputTimes[row * m..<(row + 1) * m]), from: data.startTimes[row])
     }
     var states = [Double](repeating: 0, count: data.rows * m * n)
     var derivatives = [Double](repeating: 0, count: data.rows * m * n * layout.columnCount)
     var failures = [DifferentialEquationError?](repeating: nil, count: data.rows)
-    let rowsPerBlock = max(data.rows / max(data.blocks, 1), 1)
-    data.initialStates.withUnsafeBufferPointer { initial in
-      data.parameters.withUnsafeBufferPointer { parameters in
-        data.outputTimes.withUnsafeBufferPointer { times in
-          let none = UnsafePointer<Double>(bitPattern: 64)!
-          var numbers = [Double](repeating: 0, count: m * layout.count)
-          for row in 0..<data.rows {
-            let stepper = stepper()
-            stepper.functions.bind((parameters.baseAddress ?? none) + row / rowsPerBlock * p)
-            var failure = TrajectorySolver(stepper, options, tolerances: all).solve(
-              from: data.startTimes[row], layout.initial(initial.baseAddress! + row * n),
-              outputTimes: UnsafeBufferPointer(rebasing: times[row * m..<(row + 1) * m]), outputs: &numbers
-            ).failure
-            if data.rows > 1 { failure?.trajectory = row }
-            failures[row] = failure
-            if failure != nil { continue }
-            numbers.withUnsafeBufferPointer { numbers in
-              states.withUnsafeMutableBufferPointer { states in
-                derivatives.withUnsafeMutableBufferPointer { derivatives in
-                  for k in 0..<m {
-                    let place = (row * m + k) * n
-                    layout.unpack(
-                      numbers.baseAddress! + k * layout.count, state: states.baseAddress! + place,
-                      derivatives: derivatives.baseAddress! + place * layout.columnCount)
-                  }
-                }
-              }
+    data.withProblem(equation) { problem in
+      states.withUnsafeMutableBufferPointer { states in
+        derivatives.withUnsafeMutableBufferPointer { derivatives in
+          failures.withUnsafeMutableBufferPointer { failures in
+            let shared = Shared(
+              value: (states.baseAddress!, derivatives.baseAddress!, failures.baseAddress!))
+            parallelFor(count: data.rows, threads: threadCount, makeContext: { 0 }) { _, row in
+              let (states, derivatives, failures) = shared.value
+              let place = row * m * n
+              failures[row] = solve(
+                problem, row, states: states + place, derivatives: derivatives + place * layout.columnCount)
+              if data.rows > 1 { failures[row]?.trajectory = row }
             }
           }
         }
@@ -87,5 +68,28 @@ struct SensitivityEquation: Sendable {
     }
     if let failure = failures.compactMap({ $0 }).first { throw failure }
     return (states, derivatives)
+  }
+
+  private func solve(
+    _ problem: BatchProblem, _ row: Int, states: UnsafeMutablePointer<Double>,
+    derivatives: UnsafeMutablePointer<Double>
+  ) -> DifferentialEquationError? {
+    let n = equation.stateCount
+    let stepper = stepper()
+    stepper.functions.bind(problem.parameters(of: row))
+    var numbers = [Double](repeating: 0, count: problem.outputCount * layout.count)
+    let solver = TrajectorySolver(stepper, options, tolerances: layout.tolerances(tolerances))
+    let outcome = solver.solve(
+      from: problem.startTimes[row], layout.initial(problem.initialStates + row * n),
+      outputTimes: problem.outputTimes(of: row), outputs: &numbers)
+    if let failure = outcome.failure { return failure }
+    numbers.withUnsafeBufferPointer { numbers in
+      for k in 0..<problem.outputCount {
+        layout.unpack(
+          numbers.baseAddress! + k * layout.count, state: states + k * n,
+          derivatives: derivatives + k * n * layout.columnCount)
+      }
+    }
+    return nil
   }
 }
