@@ -76,7 +76,8 @@ struct AdjointEquation: Sendable {
   }
 
   /// With explicit methods errors of λ may be so many times the tolerances: the gradient is not less accurate than that of the steps of the
-  /// solution, since steps are no longer than these, which have resolved what there is in time.
+  /// solution, since steps are no longer than these, which have resolved what there is in time. With multistep methods this holds of the
+  /// integrals.
   private static let toleranceFactor = 10.0
 
   /// The largest cotangent, which errors are measured with; one if there is none.
@@ -177,7 +178,8 @@ extension AdjointEquation {
         measured.relativeTolerance *= share
         tolerances =
           tolerances.map { $0 * share }
-          + [Double](repeating: isMultistep ? least * scale : .infinity, count: p)
+          + [Double](
+            repeating: isMultistep ? AdjointEquation.toleranceFactor * least * scale : .infinity, count: p)
         let rates = joint?.singleFunctions() ?? Self.functions(functions, trajectory)
         rates.bind(parameters)
         stepper = options.method.stepper(rates, measured, tolerances: tolerances)
