@@ -42,7 +42,9 @@ final class ExplicitAdjointStepper: Stepper {
       self.state = state
       integrals = memory.take((stages + 1) * parameterCount)
       func program(_ source: ResidentSource) -> ResidentProgram<Double> {
-        let program = ResidentProgram<Double>(source, width: 1, isFixed: [false, false, true, false])
+        let program = ResidentProgram<Double>(
+          source, width: 1, isFixed: [false, false, true, false], inPlace: source.outputTypes.map { _ in nil }
+        )
         program.inputs[1] = UnsafePointer(state)
         program.inputs[2] = parameters
         program.load()
@@ -73,7 +75,7 @@ final class ExplicitAdjointStepper: Stepper {
       program.inputs[0] = time
       program.inputs[3] = cotangent
       program.outputs[0] = result
-      program.run()
+      program.runSingle()
     }
   }
 

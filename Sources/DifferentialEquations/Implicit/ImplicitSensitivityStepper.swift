@@ -90,7 +90,7 @@ final class ImplicitSensitivityStepper: Stepper {
       }
     }
     let startRates = startRates
-    let program = ResidentProgram<Double>(source, width: 1, isFixed: [false, false, true])
+    let program = ResidentProgram<Double>(source, width: 1, isFixed: [false, false, true], inPlace: [nil])
     self.program = program
     super.init(
       RateFunctions<Double>(
@@ -129,7 +129,7 @@ final class ImplicitSensitivityStepper: Stepper {
     program.inputs[0] = UnsafePointer(stageTime)
     program.inputs[1] = state
     program.outputs[0] = derivatives + stage * n * layout.columnCount
-    program.run()
+    program.runSingle()
   }
   /// ∂f/∂y s + ∂f/∂p ṗ at a stage.
   private func multiply(
