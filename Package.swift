@@ -97,6 +97,9 @@ let package = Package(
       name: "NeuralEquation", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
       path: "Examples/NeuralEquation", swiftSettings: settings),
     .executableTarget(
+      name: "DampedOscillator", dependencies: ["Autodiff", "ImplicitLayers", "Learning", "TextFigures"],
+      path: "Examples/DampedOscillator", swiftSettings: settings),
+    .executableTarget(
       name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers", "Learning"],
       path: "Examples/DeepEquilibrium", swiftSettings: settings),
     .executableTarget(

@@ -123,7 +123,8 @@ struct LeastSquaresCore {
           case .levenbergMarquardt: parameter.lambda == 0
           case .dogleg: length < radius
           }
-        let isShort = length <= stepTolerance * (size > 0 ? size : 1)
+        // A length that is not a number counts as short: no radius would end the search for a step.
+        let isShort = !(length > stepTolerance * (size > 0 ? size : 1))
         isFirstTrial = false
         set(&trial, x, plus: 1, d)
         if let bounds {

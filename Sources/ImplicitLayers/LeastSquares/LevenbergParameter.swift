@@ -97,12 +97,19 @@ struct LevenbergParameter {
       var rightOfRow = 0.0
       for k in j..<n where row[k] != 0 {
         let old = triangle[k * n + k]
-        let length = (old * old + row[k] * row[k]).squareRoot()
-        let (c, s) = (old / length, row[k] / length)
-        for i in k..<n {
-          let (above, below) = (triangle[k * n + i], row[i])
-          triangle[k * n + i] = c * above + s * below
-          row[i] = c * below - s * above
+        // Scaled: what fills up a row of zeros may be so small that its square is zero.
+        let size = max(old.magnitude, row[k].magnitude)
+        var (c, s) = (old / size, row[k] / size)
+        let length = (c * c + s * s).squareRoot()
+        (c, s) = (c / length, s / length)
+        triangle.withUnsafeMutableBufferPointer { triangle in
+          row.withUnsafeMutableBufferPointer { row in
+            for i in k..<n {
+              let (above, below) = (triangle[k * n + i], row[i])
+              triangle[k * n + i] = c * above + s * below
+              row[i] = c * below - s * above
+            }
+          }
         }
         let above = right[k]
         right[k] = c * above + s * rightOfRow

@@ -40,6 +40,16 @@ import Testing
     #expect(try report.solverStatus() == .stalled)
   }
 
+  /// Rotations fill rows of zeros with numbers whose squares vanish: steps stay numbers, and their search ends.
+  @Test(.timeLimit(.minutes(1))) func unknownsOfHardlyAnyInfluence() throws {
+    let report = try nonlinearLeastSquaresWithReport(
+      { (x: Tensor) in (x[0] + 1e-170 * x[1] - 10.0).reshaped([1]) }, guess: Tensor.zeros([3]))
+    #expect(try report.solverStatus() == .degenerate)
+    #expect(abs(report.solution[0].scalar - 10) < 1e-9)
+    let values = report.solution.values
+    #expect(values.allSatisfy { $0.isFinite })
+  }
+
   @Test func weightedMean() throws {
     let solve = { (p: [Tensor]) throws -> Tensor in
       try nonlinearLeastSquares(
