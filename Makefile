@@ -12,7 +12,12 @@ DOCUMENTED := Lanes LinearAlgebra Autodiff LinearSolvers Learning RobotModels Ki
 DOCS_OUTPUT := .build/documentation
 SOURCES := Package.swift Sources Tests Examples
 
-.PHONY: help setup build demo test trap-test bench docs format lint clean
+EXAMPLES := Quickstart TrainPerceptron CartpolePolicy LotkaVolterra BouncingBall
+QUICK_EXAMPLES := DeepEquilibrium LearnConjugateGradients NeuralEquation PhysicsNeuralEquation DampedOscillator
+DRAWING_EXAMPLES := LotkaVolterra BouncingBall NeuralEquation PhysicsNeuralEquation DampedOscillator
+FIGURES := .build/figures
+
+.PHONY: help setup build demo test trap-test examples bench docs format lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +57,17 @@ test: setup ## Run the tests (release build)
 
 trap-test: setup ## Run the suites named *Trap* in a debug build, where arithmetic is checked
 	swift test --filter Trap
+
+examples: setup ## Run the examples, at small sizes where training takes time; figures go to .build/figures
+	for name in $(EXAMPLES) $(QUICK_EXAMPLES); do swift build $(RELEASE) --product $$name; done
+	mkdir -p $(FIGURES)
+	for name in $(EXAMPLES) $(QUICK_EXAMPLES); do \
+	  echo "-- $$name"; \
+	  arguments=""; \
+	  case " $(QUICK_EXAMPLES) " in *" $$name "*) arguments="--quick";; esac; \
+	  case " $(DRAWING_EXAMPLES) " in *" $$name "*) arguments="$$arguments $(FIGURES)/$$name.svg";; esac; \
+	  .build/release/$$name $$arguments; \
+	done
 
 bench: build ## Time the kernels and the models
 	.build/release/costate bench

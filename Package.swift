@@ -97,6 +97,10 @@ let package = Package(
       name: "NeuralEquation", dependencies: ["Autodiff", "DifferentialEquations", "Learning", "TextFigures"],
       path: "Examples/NeuralEquation", swiftSettings: settings),
     .executableTarget(
+      name: "PhysicsNeuralEquation",
+      dependencies: ["Autodiff", "DifferentialEquations", "Learning", "LinearSolvers", "TextFigures"],
+      path: "Examples/PhysicsNeuralEquation", swiftSettings: settings),
+    .executableTarget(
       name: "DampedOscillator", dependencies: ["Autodiff", "ImplicitLayers", "Learning", "TextFigures"],
       path: "Examples/DampedOscillator", swiftSettings: settings),
     .executableTarget(
