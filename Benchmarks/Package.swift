@@ -61,7 +61,10 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "bench-equations",
-      dependencies: ["BenchmarkSupport", .product(name: "Costate", package: "Costate")],
+      dependencies: [
+        "BenchmarkSupport", .product(name: "Costate", package: "Costate"),
+        .product(name: "TextFigures", package: "Costate"),
+      ],
       swiftSettings: settings),
     .executableTarget(
       name: "bench-implicit",

@@ -133,6 +133,6 @@ if let path = program.figurePath {
   }
   try figure.write(to: path)
 }
-let bar = program.isQuick ? 0.1 : 0.02
+let bar = program.isQuick ? 0.1 : 0.04
 program.require(
   error < bar && matrixError < bar, "motions or mass matrices are more than \(formatted(100 * bar)) % off")

@@ -7,7 +7,7 @@ import Foundation
 
 let options = try Options([
   "folder": "Peers", "python": ".venv/bin/python", "json": "", "rounds": "5", "only": "",
-  "probe": "",
+  "probe": "", "figures": ".build/figures",
 ])
 if !options["probe"].isEmpty {
   try probe(options["probe"])
@@ -26,4 +26,6 @@ if isWanted("pleiades") { try measureSingle(.pleiades, peers, rounds: rounds, re
 if isWanted("robertson") { try measureSingle(.robertson, peers, rounds: rounds, report) }
 if isWanted("brusselator") { try measureSingle(.brusselator, peers, rounds: min(rounds, 2), report) }
 if isWanted("memory") { try measureMemory(report) }
+// Diagrams of work and precision are asked for by name.
+if only == "precision" { try measurePrecision(rounds: rounds, folder: options["figures"], report) }
 if !options["json"].isEmpty { try report.write(to: options["json"]) }
