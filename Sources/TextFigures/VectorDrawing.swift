@@ -12,7 +12,7 @@ struct VectorDrawing {
   /// The right end of the axes: the legend stands beside them, where no point lies.
   private var right: Double {
     let longest = figure.series.compactMap { $0.name?.count }.max() ?? 0
-    return Self.width - (longest == 0 ? 24 : min(44 + 7.2 * Double(longest), 0.4 * Self.width))
+    return Self.width - (longest == 0 ? 24 : min(48 + 8.2 * Double(longest), 0.4 * Self.width))
   }
   private var lowest: Double { Self.height - Self.bottom }
 
