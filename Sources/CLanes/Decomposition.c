@@ -32,18 +32,19 @@ INLINE d8 everywhere(const double *number) {
 typedef __m512i Place;
 // The place of the largest number in the lanes that count, in every lane.
 INLINE Place largest(const d8 *x, uint64_t lanes, int V) {
-  // The place stands in the last bits of the absolute value. What is not a number may win or not: it stays in the row.
+  // The place stands in the last bits of the absolute value, compared as an integer: what is not finite is the largest, and becomes a
+  // pivot that shows it.
   const __m512i bits = _mm512_set1_epi64(0x7fffffffffffffc0ll), places = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
-  __m512d most = _mm512_setzero_pd();
+  __m512i most = _mm512_setzero_si512();
   EACH(v) {
     __m512i key = _mm512_maskz_ternarylogic_epi64((__mmask8)(lanes >> 8 * v), (__m512i)x[v], bits,
                                                   _mm512_add_epi64(places, _mm512_set1_epi64(8 * v)), 0xEA);
-    most = v == 0 ? (__m512d)key : _mm512_max_pd(most, (__m512d)key);
+    most = v == 0 ? key : _mm512_max_epi64(most, key);
   }
-  most = _mm512_max_pd(most, _mm512_shuffle_f64x2(most, most, 0x4e));
-  most = _mm512_max_pd(most, _mm512_shuffle_f64x2(most, most, 0xb1));
-  most = _mm512_max_pd(most, _mm512_permute_pd(most, 0x55));
-  return _mm512_and_si512((__m512i)most, _mm512_set1_epi64(63));
+  most = _mm512_max_epi64(most, _mm512_shuffle_i64x2(most, most, 0x4e));
+  most = _mm512_max_epi64(most, _mm512_shuffle_i64x2(most, most, 0xb1));
+  most = _mm512_max_epi64(most, _mm512_shuffle_epi32(most, _MM_PERM_BADC));
+  return _mm512_and_si512(most, _mm512_set1_epi64(63));
 }
 INLINE int number_of(Place place) { return _mm_cvtsi128_si32(_mm512_castsi512_si128(place)); }
 // The number in a place of a row, in every lane.
@@ -76,7 +77,8 @@ INLINE Place largest(const d8 *x, uint64_t lanes, int V) {
   Place best = __builtin_ctzll(lanes);
   for (int i = 0; i < 8 * V; i++) {
     double size = __builtin_fabs(numbers[i]);
-    if (lanes >> i & 1 && size > most) most = size, best = i;
+    // Not smaller or not a number, which shows in the pivot.
+    if (lanes >> i & 1 && !(size <= most)) most = size, best = i;
   }
   return best;
 }
@@ -209,7 +211,7 @@ INLINE bool decompose_rows(const double *matrices, ptrdiff_t n, ptrdiff_t count,
 
 ptrdiff_t costate_decompose_rows_length(ptrdiff_t n) { return MATRICES * n * ((n + 7) / 8 * 8); }
 
-// The matrices that are worked on together fit the first cache.
+// Of larger matrices fewer are worked on together, so that they stay near the first cache.
 bool costate_decompose_rows(const double *matrices, ptrdiff_t n, ptrdiff_t count, const double *ahead, double *memory,
                             double *factors, int32_t *order) {
   switch ((n + 7) / 8) {

@@ -72,7 +72,8 @@ public final class BatchedFactorization: Sendable {
     let isStreamed = keepsFactors && groups * groupLength * 8 >= Self.streamedSize
     let usesScratch = isStreamed || !keepsFactors
     let permutations = Permutations(count: kind == .lu ? groups * size * Self.lanes : 0)
-    let failed = Shared(value: NumberBuffer(zeros: groups))
+    // -1: the pivots of a group are safe; otherwise a bit for each lane whose factor can be used.
+    let failed = Shared(value: NumberBuffer(count: groups))
     let source = Shared(value: matrices)
     let rowsLength = kind == .lu ? luMemoryLength(size) : 0
     Self.forEachGroup(
@@ -90,22 +91,23 @@ public final class BatchedFactorization: Sendable {
       let base = UnsafeMutableRawPointer(usesScratch ? scratch.factors.base : kept).assumingMemoryBound(
         to: Group.self)
       let order = permutations.base + (kind == .lu ? group * size * Self.lanes : 0)
-      let isSafe: Bool
+      let report: PivotReport
       switch kind {
       case .lu:
         let start = source.value + first * size * size
-        isSafe = decomposeLU(
+        report = decomposeLU(
           start, size, count: used, memory: scratch.rows.base, into: base, order,
           ahead: group + 1 < count / Self.lanes ? start + Self.lanes * size * size : nil)
       case .cholesky:
         loadRows(
           source.value + first * size * size, stride: size * size, count: size * size, lanes: used,
           into: base, repeatsLast: true)
-        isSafe = areFinite(base, count: size * size) && decomposeCholesky(base, size)
+        let isSafe = areFinite(base, count: size * size) && decomposeCholesky(base, size)
+        report = PivotReport(isSafe: isSafe, usable: .max)
       }
-      failed.value.base[group] = isSafe ? 0 : 1
+      failed.value.base[group] = report.isSafe ? -1 : Double(report.usable)
       if isStreamed { costate_copy_streaming(base, kept, groupLength * 8) }
-      guard let systems, size > 0, systems.columns > 0 else { return }
+      guard let systems, size > 0, systems.columns > 0, report.usable != 0 else { return }
       let length = size * systems.columns
       Self.solveGroup(
         base, ahead: nil, order, kind, size: size,
@@ -114,12 +116,17 @@ public final class BatchedFactorization: Sendable {
     }
     order = permutations
     // Groups with a small pivot are looked at one matrix at a time; there the errors say what is wrong.
-    for group in 0..<groups where failed.value.base[group] != 0 {
+    for group in 0..<groups where failed.value.base[group] >= 0 {
+      let usable = UInt8(failed.value.base[group])
       for system in group * Self.lanes..<min(count, (group + 1) * Self.lanes) {
         let matrix = matrices + system * size * size
         do throws(LinearAlgebraError) {
           switch kind {
-          case .lu: _ = try LUFactorization(matrix, size: size, minimumReciprocalCondition: limit)
+          case .lu:
+            _ = try LUFactorization(matrix, size: size, minimumReciprocalCondition: limit)
+            if usable >> (system % Self.lanes) & 1 == 0 {
+              throw .singular("the reciprocal of a pivot is not finite; scale the system")
+            }
           case .cholesky:
             _ = try CholeskyFactorization(matrix, size: size, minimumReciprocalCondition: limit)
           }

@@ -48,6 +48,7 @@ public final class IncompleteCholeskyPreconditioner: Preconditioner {
       shift = shift == 0 ? 1e-3 : 2 * shift
       if shift > 1.1 {
         if modification > 0 {
+          _ = try IncompleteCholeskyPreconditioner(matrix, dropTolerance: dropTolerance)
           throw .argument(
             "the modified incomplete Cholesky decomposition fails: row sums are too far below zero; scale the unknowns, or take a modification of 0"
           )
@@ -95,8 +96,10 @@ public final class IncompleteCholeskyPreconditioner: Preconditioner {
       }
     }
     // By rows of L.
-    var lowerOffsets = [0]
-    for i in 0..<n { lowerOffsets.append(lowerOffsets[i] + diagonals[i] - offsets[i] + 1) }
+    // A zero may stand in one half alone.
+    var lowerOffsets = [Int](repeating: 0, count: n + 1)
+    for k in 0..<n { for entry in diagonals[k]..<offsets[k + 1] { lowerOffsets[columns[entry] + 1] += 1 } }
+    for i in 0..<n { lowerOffsets[i + 1] += lowerOffsets[i] }
     var next = lowerOffsets
     var lowerColumns = [Int](repeating: 0, count: lowerOffsets[n])
     var values = [Double](repeating: 0, count: lowerOffsets[n])

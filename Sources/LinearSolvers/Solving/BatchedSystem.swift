@@ -47,7 +47,8 @@ final class BatchedSystem: Sendable {
     _ matrices: DenseArray, solving systems: BatchedFactorization.RightHandSides?, keepsFactors: Bool = true
   ) throws(TensorError) -> BatchedFactorization {
     defer { withExtendedLifetime(matrices) {} }
-    if plan.node.isSymmetric {
+    // Cholesky's method looks itself.
+    if plan.node.isSymmetric, kind == .lu, plan.options.method == .automatic {
       for k in 0..<count {
         do throws(LinearAlgebraError) {
           try requireSymmetricMatrix(matrices.pointer(Double.self) + k * size * size, size: size)

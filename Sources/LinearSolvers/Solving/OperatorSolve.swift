@@ -162,10 +162,17 @@ struct OperatorSolve: HigherOrderPrimitive {
       (0..<systems).allSatisfy({ numbers[$0] == numbers[0] &+ Int32($0) })
     {
       let source = b.pointer(Double.self)
-      guard areFinite(source, count: b.count) else {
-        throw tensorError(LinearAlgebraError.nonFiniteRightSide, name)
+      func require(_ values: UnsafePointer<Double>, _ count: Int, _ error: LinearAlgebraError)
+        throws(TensorError)
+      {
+        if areFinite(values, count: count) { return }
+        let each = count / systems
+        let system = (0..<systems).first { !areFinite(values + $0 * each, count: each) }
+        throw tensorError(error, name, system: system)
       }
+      try require(source, b.count, .nonFiniteRightSide)
       try batch.solve(source, into: x.pointer(Double.self), columns: columns, transposed: isTransposed)
+      try require(x.pointer(Double.self), x.count, .nonFiniteSolution)
       withExtendedLifetime((handle, b)) {}
       return [try x.converted(to: types[0].elementType)]
     }
