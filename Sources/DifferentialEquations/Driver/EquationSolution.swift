@@ -38,7 +38,7 @@ public struct EquationSolution: Sendable {
 extension EquationSolution {
   /// The state at any time that the solution reached, by the continuous extension of the method's steps.
   ///
-  /// At the time of an event it is the state before.
+  /// At the time of an event it is the state after it, and at the end of the solution that before one.
   /// - Throws: ``DifferentialEquationError`` if the solution has no record, if that does not hold all states
   ///   (``SolverOptions/checkpoints``), or if the time lies outside.
   /// - Complexity: one step for each call.

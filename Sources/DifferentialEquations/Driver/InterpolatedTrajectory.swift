@@ -78,7 +78,10 @@ final class InterpolatedTrajectory {
     let last = (record.times[row + 1] - record.times[row]).magnitude
     // The record's first step is a careful one.
     if row <= rows.lowerBound + 1 { return last }
-    return min(last, (record.times[row] - record.times[row - 1]).magnitude)
+    let previous = (record.times[row] - record.times[row - 1]).magnitude
+    // A tiny step ended at an output or an event, and says nothing of the solution.
+    if last < 1e-3 * previous { return previous }
+    return previous < 1e-3 * last ? last : min(last, previous)
   }
   private func output(at place: Double, into target: UnsafeMutablePointer<Double>) {
     guard degree > 0 else {

@@ -112,7 +112,9 @@ final class TrajectorySolver {
 
     while true {
       size = min(size, options.maximumStep)
-      if let stepLimit, isAdaptive { size = min(size, stepLimit(time)) }
+      if let stepLimit, isAdaptive {
+        size = min(size, max(stepLimit(time), 64 * Self.leastStep * time.magnitude))
+      }
       let target = stepper.landsOnOutputs ? outputTimes[next] : end
       let remaining = (target - time) * direction
       // A last step that is a little longer saves a tiny one.

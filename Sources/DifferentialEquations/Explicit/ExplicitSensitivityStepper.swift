@@ -4,7 +4,7 @@ import Lanes
 /// so that eight derivatives take one evaluation of the equation of tangents.
 ///
 /// The state of this stepper is that of the groups of lanes, one after the other: components of state and tangent, eight lanes each. The error
-/// is the mean of all lanes.
+/// is the mean of all directions.
 final class ExplicitSensitivityStepper: Stepper {
   typealias Group = SIMD8<Double>
   private let kernels: [ExplicitKernel<Group>]
@@ -43,11 +43,12 @@ final class ExplicitSensitivityStepper: Stepper {
     }
     let memory = StepMemory(2 + 3 * layout.count)
     self.memory = memory
-    timeCell = memory.take(1)
-    stepCell = memory.take(1)
+    // Lanes first: they are aligned there.
     start = memory.take(layout.count)
     finish = memory.take(layout.count)
     startRates = memory.take(layout.count)
+    timeCell = memory.take(1)
+    stepCell = memory.take(1)
     let p = layout.parameterCount
     let parameters = Parameters(layout.groupCount * 2 * p)
     super.init(
@@ -110,12 +111,13 @@ final class ExplicitSensitivityStepper: Stepper {
       kernel.advance()
       if hasEstimate {
         kernel.estimateError()
-        sum += kernel.errorNorm[0] * kernel.errorNorm[0]
+        sum += (kernel.errorNorm[0] * kernel.errorNorm[0])
+          .replacing(with: 0, where: .!layout.isUsed(group: g))
       }
       copy(kernel.result, group: g, to: finish)
     }
     if hasEstimate {
-      return (sum.sum() / Double(layout.groupCount * SensitivityLayout.laneCount)).squareRoot()
+      return (sum.sum() / Double(layout.directionCount)).squareRoot()
     }
     return areFinite(UnsafePointer(finish), count: layout.count) ? 0 : .nan
   }

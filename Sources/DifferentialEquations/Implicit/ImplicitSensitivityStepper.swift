@@ -74,11 +74,12 @@ final class ImplicitSensitivityStepper: Stepper {
     let count = tableau.blocks[0].count
     let memory = StepMemory(1 + 3 * layout.count + stages * n * layout.columnCount)
     self.memory = memory
-    stageTime = memory.take(1)
+    // Lanes first: they are aligned there.
     start = memory.take(layout.count)
     finish = memory.take(layout.count)
     startRates = memory.take(layout.count)
     derivatives = memory.take(stages * n * layout.columnCount)
+    stageTime = memory.take(1)
     matrix = DenseMatrix(size: n * count)
     filterMatrix = count > 1 ? DenseMatrix(size: n) : nil
     let lanes = Lanes(
@@ -200,13 +201,12 @@ final class ImplicitSensitivityStepper: Stepper {
       for c in 0..<n {
         let scale =
           Group.maximum(from[c].magnitude, to[c].magnitude) * errors.relativeTolerance + errors.tolerances[c]
-        let ratio = lanes.sum[c] / scale
+        let ratio = (lanes.sum[c] / scale).replacing(with: 0, where: .!layout.isUsed(group: g))
         sum = Group.multiplyAdd(ratio, ratio, sum)
       }
     }
     guard areFinite(UnsafePointer(finish), count: layout.count) else { return .nan }
-    let parts = 1 + Double(groupCount * SensitivityLayout.laneCount)
-    return ((error * error + sum.sum() / Double(n)) / parts).squareRoot()
+    return max(error, (sum.sum() / Double(n * layout.directionCount)).squareRoot())
   }
 
   /// δ_ij − h a_ij ∂f/∂y at the stages of a block, factored.

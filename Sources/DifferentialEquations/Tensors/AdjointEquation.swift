@@ -75,9 +75,9 @@ struct AdjointEquation: Sendable {
     return (initial, summed(parameters, rows: data.rows, blocks: data.blocks, width: p))
   }
 
-  /// With explicit methods errors of λ may be so many times the tolerances: the gradient is not less accurate than that of the steps of the
-  /// solution, since steps are no longer than these, which have resolved what there is in time. With multistep methods this holds of the
-  /// integrals.
+  /// With explicit methods errors of λ may be so many times the tolerances: on a recorded solution the gradient is not less accurate than that
+  /// of the steps of the solution, since steps are no longer than these, which have resolved what there is in time. Where integrals have
+  /// a say in the choice of steps, their errors may be so many times the tolerances.
   private static let toleranceFactor = 10.0
 
   /// The largest cotangent, which errors are measured with; one if there is none.
@@ -163,11 +163,7 @@ extension AdjointEquation {
           tableau, forward: functions, trajectory, relativeTolerance: measured.relativeTolerance,
           absoluteTolerances: tolerances, integrals: integrals)
       } else {
-        // The error norm is a mean over all components, of which the integrals have no errors. Only the order of a multistep method depends
-        // on errors, so that with these the integrals must have a say.
-        let isMultistep = options.method == .backwardDifferentiation
-        let counted = Double(offset + n)
-        let share = isMultistep ? 1 : (counted / (counted + Double(p))).squareRoot()
+        // The integrals have a say: λ may be constant where they are not.
         tolerances = (adjoint.keepsState ? [] : adjoint.stateTolerances) + tolerances
         if joint != nil {
           measured.relativeTolerance *= AdjointEquation.toleranceFactor
@@ -175,17 +171,13 @@ extension AdjointEquation {
           // Smaller steps than one would take forwards are refused less often, which takes as many evaluations as they.
           measured.control.safety = min(options.control.safety, 0.8)
         }
-        measured.relativeTolerance *= share
-        tolerances =
-          tolerances.map { $0 * share }
-          + [Double](
-            repeating: isMultistep ? AdjointEquation.toleranceFactor * least * scale : .infinity, count: p)
+        tolerances += [Double](repeating: AdjointEquation.toleranceFactor * least * scale, count: p)
         let rates = joint?.singleFunctions() ?? Self.functions(functions, trajectory)
         rates.bind(parameters)
         stepper = options.method.stepper(rates, measured, tolerances: tolerances)
       }
       solver = TrajectorySolver(stepper, measured, tolerances: tolerances)
-      limitsSteps = stepper is ExplicitAdjointStepper
+      limitsSteps = trajectory != nil && options.method != .backwardDifferentiation
       // Time has the same scale backwards; a multistep method begins anew with its lowest order.
       if options.fixedStep == nil, options.method != .backwardDifferentiation, let record,
         record.stepCount > 0

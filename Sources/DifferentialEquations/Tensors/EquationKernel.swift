@@ -11,8 +11,9 @@ public enum GradientMethod: String, Sendable, Hashable, CaseIterable {
   /// for up to eight of them (with implicit methods for up to 16 components), and about one solution for each further one.
   case forwardSensitivity
   /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution. Besides the states the
-  /// record holds the rates of the stages of Runge–Kutta methods, as far as 256 MiB go; the integrals over parameters have no part in the
-  /// error control.
+  /// record holds the rates of the stages of Runge–Kutta methods, as far as 256 MiB go for each trajectory. Steps are no longer than those of the
+  /// solution: an effect of parameters that these have not seen, as of a forcing whose amplitude is zero, needs a
+  /// ``SolverOptions/maximumStep``.
   case continuousAdjoint
   /// As ``continuousAdjoint``, with the state solved backwards along with it instead of being kept: memory does not grow with
   /// time, but what the equation damps forwards grows backwards, so that it is not for dissipative equations, nor for events.
@@ -305,6 +306,7 @@ struct EquationKernel: Hashable {
           equation, options, keepsState: gradient == .continuousAdjoint
         )
         .solve(tape.data, tape.records, states: states.values(Double.self), cotangents: values)
+        try requireFinite(initial + parameters, ifSo: values, "the gradient of the solution")
         return [
           DenseArray(initial, shape: [tape.data.rows, n]),
           DenseArray(parameters, shape: [tape.data.blocks, p]),

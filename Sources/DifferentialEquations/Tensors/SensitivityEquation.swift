@@ -12,12 +12,12 @@ struct SensitivityEquation: Sendable {
   private let tolerances: [Double]
   private let layout: SensitivityLayout
 
-  /// - Returns: nil if there are events, or the method or the size do not suit.
+  /// - Returns: nil if there are events, no components, or the method or the size do not suit.
   init?(_ equation: TracedEquation, _ options: SolverOptions) throws {
     let isExplicit = options.method.explicitTableau != nil
     let isSmall =
       options.method.implicitTableau != nil && equation.stateCount <= ImplicitSensitivityStepper.largestSize
-    guard isExplicit || isSmall, !equation.hasEvents else { return nil }
+    guard isExplicit || isSmall, !equation.hasEvents, equation.stateCount > 0 else { return nil }
     self.equation = equation
     self.options = options
     tolerances = try options.tolerances(equation.stateCount)

@@ -12,7 +12,7 @@ struct SensitivityLayout {
 
   /// Derivatives, and those of them that are solved for: nothing depends on the first parameter.
   var columnCount: Int { stateCount + parameterCount }
-  private var directionCount: Int { columnCount - 1 }
+  var directionCount: Int { columnCount - 1 }
   var groupCount: Int { (directionCount + Self.laneCount - 1) / Self.laneCount }
   /// Numbers of a group.
   var groupSize: Int { (isStateInLanes ? 2 : 1) * stateCount * Self.laneCount }
@@ -29,6 +29,10 @@ struct SensitivityLayout {
   private func direction(group: Int, lane: Int) -> Int {
     let direction = group * Self.laneCount + lane
     return direction < directionCount ? direction : 0
+  }
+  /// Which lanes are not left over.
+  func isUsed(group: Int) -> SIMDMask<SIMD8<Int64>> {
+    SIMD8<Int64>(0, 1, 2, 3, 4, 5, 6, 7) .< SIMD8(repeating: Int64(directionCount - group * Self.laneCount))
   }
   /// The tangents of a parameter.
   func directions(group: Int, parameter: Int) -> SIMD8<Double> {
