@@ -59,14 +59,14 @@ trap-test: setup ## Run the suites named *Trap* in a debug build, where arithmet
 	swift test --filter Trap
 
 examples: setup ## Run the examples, at small sizes where training takes time; figures go to .build/figures
-	for name in $(EXAMPLES) $(QUICK_EXAMPLES); do swift build $(RELEASE) --product $$name; done
+	for name in $(EXAMPLES) $(QUICK_EXAMPLES); do swift build $(RELEASE) --product $$name || exit 1; done
 	mkdir -p $(FIGURES)
 	for name in $(EXAMPLES) $(QUICK_EXAMPLES); do \
 	  echo "-- $$name"; \
 	  arguments=""; \
 	  case " $(QUICK_EXAMPLES) " in *" $$name "*) arguments="--quick";; esac; \
 	  case " $(DRAWING_EXAMPLES) " in *" $$name "*) arguments="$$arguments $(FIGURES)/$$name.svg";; esac; \
-	  .build/release/$$name $$arguments; \
+	  .build/release/$$name $$arguments || exit 1; \
 	done
 
 bench: build ## Time the kernels and the models

@@ -22,7 +22,7 @@ let package = Package(
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
   targets: [
-    // Header-only vector mathematics.
+    // Vector mathematics in headers, and kernels of shuffles.
     .target(name: "CLanes"),
     // Qhull (Debian: libqhull-dev) behind a small C interface that contains its setjmp error handling.
     .target(name: "CQhull", linkerSettings: [.linkedLibrary("qhull_r")]),

@@ -1,4 +1,4 @@
-// A physics neural differential equation: of a double pendulum only the weights are known. A network gives the mass matrix M(q), made
+// A physics neural differential equation: of a double pendulum only the forces are known. A network gives the mass matrix M(q), made
 // symmetric and positive definite; Lagrange's equation M(q) v' = ∂/∂q (½ vᵀ M v − V) − (dM/dt) v is solved for the accelerations in every evaluation of the
 // right-hand side, and the network learns from motions. Tried on motions it has not seen.
 //
@@ -77,7 +77,7 @@ let (count, intervals, stretch) = (program.isQuick ? 4 : 8, 40, 5)
 let times = Tensor.range(1, to: Double(intervals + 1)) * 0.05
 let begins = starts(count, RandomKey(bits: keys.bits[0]))
 let exact = try motions(begins, times)
-// From every fourth state to the next four.
+// From every fifth state to the next five.
 let ends = exact.reshaped([count, intervals / stretch, stretch, 4])
 let origins = concatenate([begins.reshaped([count, 1, 4]), ends[.all, ..<(-1), -1]], axis: 1).reshaped([
   -1, 4,

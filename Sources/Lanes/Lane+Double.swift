@@ -69,7 +69,7 @@ extension Double: Lane {
   @inlinable @inline(__always) public static func power(_ base: Double, _ exponent: Double) -> Double {
     costate_pow_d1(base, exponent)
   }
-  /// ``power(_:_:)`` of a positive number to about 1 %, for exponents up to 1/2.
+  /// ``power(_:_:)`` of a positive number within 2 %, for exponents up to 1/2.
   @inlinable @inline(__always) package static func roughPower(_ base: Double, _ exponent: Double) -> Double {
     costate_rough_power_d1(base, exponent)
   }

@@ -66,6 +66,46 @@ func measureSingle(
   }
 }
 
+/// The Lorenz system once, with its right-hand side as native code.
+func measureNative(_ peers: Peers, rounds: Int, forward: Double, gradient: Double, _ report: Report) throws {
+  let problem = Problem.lorenz
+  let native = NativeEquation(NativeLorenz())
+  let (initial, parameters) = (problem.initial.values, problem.parameters.values)
+  var results = PeerResults()
+  let timings = try interleave(
+    rounds: rounds,
+    [
+      {
+        [
+          try repeatedly(problem.repetitions, clock: .thread) {
+            try native.solve(
+              from: initial, parameters: parameters, times: [problem.end], options: problem.options)
+          }
+        ]
+      },
+      {
+        [
+          try repeatedly(problem.repetitions, clock: .thread) {
+            try native.solve(
+              from: initial, parameters: parameters, times: [problem.end], options: problem.options,
+              keepsRecord: true
+            ).pullback([1, 2, 3])
+          }
+        ]
+      },
+      {
+        results.append(try peers.run(problem.name))
+        return []
+      },
+    ])
+  report.heading("\(problem.name), one trajectory, native right-hand side")
+  report.add("solution", timings[0])
+  report.add("value and gradient", timings[1])
+  results.compare("diffrax \(problem.name)", over: timings[0], report, .atLeast(forward))
+  results.compare("diffrax \(problem.name) gradient", over: timings[1], report, .atLeast(gradient))
+  report.compare("value and gradient over solution", timings[1], over: timings[0], .atMost(4))
+}
+
 /// Trajectories from 1024 states near each other, per trajectory: traced and native right-hand sides.
 func measureBatch(_ peers: Peers, rounds: Int, _ report: Report) throws {
   let count = 1024

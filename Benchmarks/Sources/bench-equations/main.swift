@@ -20,7 +20,10 @@ let peers = Peers(python: options["python"], folder: options["folder"])
 try pinToOneCore()
 func isWanted(_ name: String) -> Bool { only.isEmpty || only == name }
 
-if isWanted("lorenz") { try measureSingle(.lorenz, peers, rounds: rounds, forward: 3, gradient: 20, report) }
+if isWanted("lorenz") {
+  try measureSingle(.lorenz, peers, rounds: rounds, forward: 3, gradient: 20, report)
+  try measureNative(peers, rounds: rounds, forward: 3, gradient: 20, report)
+}
 if isWanted("batch") { try measureBatch(peers, rounds: rounds, report) }
 if isWanted("pleiades") { try measureSingle(.pleiades, peers, rounds: rounds, report) }
 if isWanted("robertson") { try measureSingle(.robertson, peers, rounds: rounds, report) }

@@ -62,7 +62,8 @@ func measure(
       if let value = results[line] { report.add(line, value: value.maximum, unit: "") }
     }
   }
-  report.compare("forward and gradient over forward", ownSlope, over: own, .atMost(1.2))
+  report.compare(
+    "forward and gradient over forward", ownSlope, over: own, piqp == nil ? nil : .atMost(1.2))
   for name in peers.names {
     let bar = name == "piqp" ? piqp : name == "qpax" ? qpax : nil
     results.compare("\(name) forward", over: own, report, bar.map { .atLeast($0) })

@@ -134,7 +134,7 @@ COSTATE_FAR double costate_atan2_far_d1(double y, double x, double angle, int ma
 COSTATE_INLINE double costate_log_d1(double x) { return log(x); }
 COSTATE_INLINE double costate_pow_d1(double x, double y) { return pow(x, y); }
 
-// x^a to about 1 % for normal x > 0 and |a| <= 1/2: what the size of a step needs to be known to, in a fraction of the time of pow.
+// x^a within 2 % for normal x > 0 and |a| <= 1/2: what the size of a step needs to be known to, in a fraction of the time of pow.
 // The bits of a number are its logarithm to base 2, with the mantissa in place of the fraction; 2^f is a parabola.
 COSTATE_INLINE double costate_rough_power_d1(double x, double a) {
   long long bits;
