@@ -173,7 +173,8 @@ func measureMemory(_ report: Report) throws {
   for method in GradientMethod.allCases {
     for checkpoints in [nil, 32] as [Int?] where checkpoints == nil || method == .discreteAdjoint {
       let base = try peak(method, checkpoints, horizon: 1)
-      for horizon in [10, 100, 1000] {
+      // Derivatives of a chaotic solution grow until they are no numbers any more.
+      for horizon in [10, 100, 400] {
         let label = checkpoints.map { ", \($0) checkpoints" } ?? ""
         report.add(
           "\(method.rawValue)\(label), horizon \(horizon)",
