@@ -68,4 +68,21 @@ import Testing
     let graded: [Double] = (0..<4).flatMap { _ -> [Double] in [1e10, 0, 0, 1e-3] }
     _ = try BatchedFactorization(graded, size: 2, count: 4, kind: .lu)
   }
+
+  /// Pivots that are zero, that overflow, and whose reciprocals do, among systems that are sound.
+  @Test(arguments: [
+    [0.0], [1e-310], [1e302, -0.9e302, 1.2e308, 1.2e308], [1e-305, 0, 0, 1e-309], [1e-310, 0, 0, 1e-310],
+    [0, 0, 0, 0], [1, 2, 2, 4],
+  ])
+  func pivotsWithoutReciprocal(matrix: [Double]) throws {
+    let n = matrix.count == 1 ? 1 : 2
+    let unit = n == 1 ? [1.0] : [1.0, 0, 0, 1]
+    let all = (0..<13).flatMap { $0 == 10 ? matrix : unit }
+    for limit in [0, workingPrecision] {
+      do {
+        _ = try BatchedFactorization(all, size: n, count: 13, kind: .lu, minimumReciprocalCondition: limit)
+        Issue.record("\(matrix) was decomposed")
+      } catch { #expect(error.system == 10) }
+    }
+  }
 }

@@ -296,6 +296,18 @@ enum Method: String, CaseIterable, Sendable {
     }
   }
 
+  /// A zero may stand in one half of the pattern alone.
+  @Test(arguments: [(0, 1), (1, 0)]) func zerosInOneHalf(place: (Int, Int)) throws {
+    let matrix = try CompressedMatrix(
+      rowCount: 2, columnCount: 2, entries: [(0, 0, 4), (place.0, place.1, 0), (1, 1, 9)])
+    for tolerance in [nil, 1e-3] {
+      var x = [8.0, 27]
+      try IncompleteCholeskyPreconditioner(matrix, dropTolerance: tolerance).apply(
+        [8, 27], into: &x, transposed: false)
+      #expect(distance(x, [2, 3]) < 1e-15)
+    }
+  }
+
   @Test func failingPivotsRaiseTheDiagonal() throws {
     // Kershaw's matrix: positive definite, and its incomplete decomposition without shift meets a negative pivot.
     let values: [[Double]] = [[3, -2, 0, 2], [-2, 3, -2, 0], [0, -2, 3, -2], [2, 0, -2, 3]]

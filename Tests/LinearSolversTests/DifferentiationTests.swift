@@ -197,6 +197,25 @@ import Testing
     let violations = try GradientLaws(step: 4e-3).violations(of: function, at: point)
     #expect(violations.isEmpty, "\(violations)")
   }
+  /// Solutions that overflow, and right-hand sides that are not finite, name their system.
+  @Test func nonFiniteSystems() throws {
+    let function = jit(vmap { (a: Tensor, b: Tensor) in solve(.dense(a), b) })
+    func message(_ a: [Double], _ b: [Double]) -> String {
+      do {
+        let x = try function(Tensor(a, shape: [a.count, 1, 1]), Tensor(b, shape: [b.count, 1]))
+        return "no error: \(x)"
+      } catch { return "\(error)" }
+    }
+    let count = 11
+    let ones = [Double](repeating: 1, count: count)
+    var (a, b) = (ones, ones)
+    (a[9], b[9]) = (1e-300, 1e300)
+    #expect(message(a, b).contains("system 9"), "\(message(a, b))")
+    b[9] = .nan
+    #expect(message(ones, b).contains("system 9"), "\(message(ones, b))")
+    a[9] = 0
+    #expect(message(a, ones).contains("system 9"), "\(message(a, ones))")
+  }
   /// Preparations that scan takes apart are found again.
   @Test func rowsOfABatch() throws {
     var random = SeededRandom(seed: 3)
