@@ -71,7 +71,8 @@ import Testing
 
   /// Pivots that are zero, that overflow, and whose reciprocals do, among systems that are sound.
   @Test(arguments: [
-    [0.0], [1e-310], [1e302, -0.9e302, 1.2e308, 1.2e308], [1e-305, 0, 0, 1e-309], [1e-310, 0, 0, 1e-310],
+    [0.0], [1e-300 * 1e-10], [1e302, -0.9e302, 1.2e308, 1.2e308], [1e-305, 0, 0, 1e-300 * 1e-9],
+    [1e-300 * 1e-10, 0, 0, 1e-300 * 1e-10],
     [0, 0, 0, 0], [1, 2, 2, 4],
   ])
   func pivotsWithoutReciprocal(matrix: [Double]) throws {
