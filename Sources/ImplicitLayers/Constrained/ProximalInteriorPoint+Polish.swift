@@ -63,10 +63,28 @@ extension ProximalInteriorPoint {
         && (outcome.status[lane] == .converged || outcome.status[lane] == .stalled)
     }
     guard isWanted.anyTrue else { return }
-    let isTaken = polish(isWanted)
+    // In memory that the following leaves alone.
+    let kept: [(Vector, Vector, count: Int)] = [
+      (x, refineX, n), (upperMultiplier, targetUpper, count), (lowerMultiplier, targetLower, count),
+      (upperSlack, stepUpperSlack, count), (lowerSlack, stepLowerSlack, count),
+    ]
+    for (value, copy, count) in kept { copy.update(from: value, count: count) }
+    var isTaken = polish(isWanted)
     guard isTaken.anyTrue else { return }
     outcome.residuals = residuals()
     let areSmall = outcome.residuals.areSmall(options)
+    // What is better in scaled units need not be so in the program's own: what has converged stays so.
+    var isLost = isTaken .& .!areSmall
+    for lane in 0..<L.laneCount where outcome.status[lane] != .converged { isLost[lane: lane] = false }
+    if isLost.anyTrue {
+      for (value, copy, count) in kept {
+        for k in 0..<count { value[k] = value[k].replacing(with: copy[k], where: isLost) }
+      }
+      isTaken = isTaken .& .!isLost
+      hasActiveFactor = false
+      evaluateIterate()
+      outcome.residuals = residuals()
+    }
     for lane in 0..<L.laneCount where isTaken[lane: lane] {
       outcome.isPolished[lane] = true
       if areSmall[lane: lane] { outcome.status[lane] = .converged }
@@ -205,7 +223,8 @@ extension ProximalInteriorPoint {
     return (after .<= L.maximum(before, L(1e-12))) .& after.isFinite .& Matrices.sum(sum).isFinite
   }
 
-  /// Whether the candidate is a solution: to rounding in scaled units, and within the absolute tolerances in the program's own.
+  /// Whether the candidate is a solution: to rounding in scaled units, and within the absolute tolerances in the program's own, those of
+  /// stationarity and gap in the objective's unit.
   private func candidateIsSolution(_ options: QuadraticProgramOptions) -> L.Mask {
     let inverse = 1.0 / objectiveScale
     var (scaled, sum, gap) = (L(0.0), L(0.0), L(0.0))
@@ -232,8 +251,9 @@ extension ProximalInteriorPoint {
     dual += Matrices.largest(largestUnit) * wrong * Double(count)
     gap = Matrices.sum(gap) * inverse
     let (tolerance, limit) = (L(options.absoluteTolerance), L(1e-12))
-    return (scaled .<= limit) .& (wrong .<= limit) .& (primal .<= tolerance) .& (dual .<= tolerance)
-      .& (gap .<= tolerance) .& Matrices.sum(sum).isFinite
+    let dualTolerance = objectiveUnit * tolerance
+    return (scaled .<= limit) .& (wrong .<= limit) .& (primal .<= tolerance) .& (dual .<= dualTolerance)
+      .& (gap .<= dualTolerance) .& Matrices.sum(sum).isFinite
   }
 
   /// Gives constraints that the candidate violates, or whose multipliers have the wrong sign, the other part.

@@ -12,15 +12,17 @@ struct ProgramResiduals<L: Lane> {
   var primalScale = L(0.0)
   var dualScale = L(0.0)
   var gapScale = L(0.0)
+  /// The objective's unit, in which absolute tolerances of stationarity and gap count.
+  var objectiveUnit = L(1.0)
 
   func primalLimit(_ options: QuadraticProgramOptions) -> L {
     primalScale * options.relativeTolerance + options.absoluteTolerance
   }
   func dualLimit(_ options: QuadraticProgramOptions) -> L {
-    dualScale * options.relativeTolerance + options.absoluteTolerance
+    dualScale * options.relativeTolerance + objectiveUnit * options.absoluteTolerance
   }
   func gapLimit(_ options: QuadraticProgramOptions) -> L {
-    gapScale * options.relativeTolerance + options.absoluteTolerance
+    gapScale * options.relativeTolerance + objectiveUnit * options.absoluteTolerance
   }
   /// Whether all are within their limits.
   func areSmall(_ options: QuadraticProgramOptions) -> L.Mask {
@@ -61,20 +63,19 @@ extension ProximalInteriorPoint {
     // Products with the iterate may be carried along from step to step, and have been.
     var mayCarry = !isCareful && !hasBarrier
     var isCarried = false
+    // Whether lanes have ended by products that were carried along, which are not what they say to the last digit.
+    var mustVerify = false
     // Once, when products of slacks and multipliers have fallen to where they tell what will be active. Measured.
     var mayPolish = options.polishes && !hasBarrier && !isCareful && hasSides.anyTrue
     var mu = complementarity() / divisor
     for iteration in 0...options.maximumIterations {
       var found = residuals()
       outcome.residuals = found
-      let (primalLimit, dualLimit, gapLimit) = (
-        found.primalScale * options.relativeTolerance + options.absoluteTolerance,
-        found.dualScale * options.relativeTolerance + options.absoluteTolerance,
-        found.gapScale * options.relativeTolerance + options.absoluteTolerance
-      )
+      let (primalLimit, dualLimit) = (found.primalLimit(options), found.dualLimit(options))
       var isSolved = (found.primal .<= primalLimit) .& (found.dual .<= dualLimit)
       isSolved = isSolved
-        .& (hasBarrier ? distance(from: barrier) .<= 1e-9 * barrier : found.gap .<= gapLimit)
+        .& (hasBarrier ? distance(from: barrier) .<= 1e-9 * barrier : found.gap .<= found.gapLimit(options))
+      mustVerify = mustVerify || (isCarried && (isRunning .& isSolved).anyTrue)
       finish(isRunning .& isSolved, .converged, iteration, &outcome, &isRunning)
       if iteration % 3 == 2 {
         // The iterate diverges along a certificate where there is one; its last step does so sooner.
@@ -102,20 +103,25 @@ extension ProximalInteriorPoint {
           &outcome,
           &isRunning, isStep: true)
       }
-      if !isRunning.anyTrue {
-        // What was carried along from step to step is not what it says to the last digit.
-        if !isCarried { break }
-        evaluateIterate()
-        (isCarried, mayCarry) = (false, false)
+      let isCancelled = isRunning.anyTrue && isCancelled()
+      let willPolish = mayPolish && iteration > 0 && (.!isRunning .| (mu .<= L(1e-3))).allTrue
+      if mustVerify, !isRunning.anyTrue || isCancelled || willPolish || iteration == options.maximumIterations
+      {
+        mustVerify = false
+        if isCarried { evaluateIterate() }
+        isCarried = false
         found = residuals()
         outcome.residuals = found
+        var isOpen = L(0.0) .== L(1.0)
         for lane in 0..<L.laneCount {
-          isRunning[lane: lane] = outcome.status[lane] == .converged && !outcome.isPolished[lane]
+          isOpen[lane: lane] = outcome.status[lane] == .converged && !outcome.isPolished[lane]
         }
-        isRunning = isRunning .& .!found.areSmall(options)
-        if !isRunning.anyTrue { break }
+        isOpen = isOpen .& .!isRunning .& .!found.areSmall(options)
+        if isOpen.anyTrue { mayCarry = false }
+        isRunning = isRunning .| isOpen
       }
-      if isCancelled() {
+      if !isRunning.anyTrue { break }
+      if isCancelled {
         finish(isRunning, .cancelled, iteration, &outcome, &isRunning)
         break
       }
@@ -441,6 +447,7 @@ extension ProximalInteriorPoint {
     quadratic = Matrices.sum(quadratic)
     linearTerm = Matrices.sum(linearTerm)
     support = Matrices.sum(support)
+    r.objectiveUnit = objectiveUnit
     r.gap = (quadratic + linearTerm + support).magnitude * inverse
     r.gapScale =
       L.maximum(L.maximum(quadratic.magnitude, linearTerm.magnitude), support.magnitude) * inverse
@@ -466,39 +473,56 @@ extension ProximalInteriorPoint {
     )
   }
 
+  // Beside a large support or slope anything is small: what must be zero has to cancel in scaled units too, to so much of its terms.
+  private var cancellation: L { L(1e-6) }
+
   /// Whether the multipliers prove that no point satisfies the constraints: Cᵀ z = 0 and the support of z negative (Farkas).
   private func provesInfeasibility(
     _ above: Vector, _ below: Vector, _ transposed: Vector, _ options: QuadraticProgramOptions
   ) -> L.Mask {
-    var support = L(0.0)
+    var (support, terms) = (L(0.0), L(0.0))
     for k in 0..<count {
-      support +=
-        upper[k] * above[k] * L.maximum(hasUpper[k], isEquation[k]) - lower[k] * below[k] * hasLower[k]
+      let (up, down) = (above[k] * L.maximum(hasUpper[k], isEquation[k]), below[k] * hasLower[k])
+      support += upper[k] * up - lower[k] * down
+      terms = L.maximum(terms, (up - down).magnitude)
     }
-    var largest = L(0.0)
-    for i in 0..<n { largest = L.maximum(largest, transposed[i].magnitude / columnScale[i]) }
-    (support, largest) = (Matrices.sum(support), Matrices.largest(largest))
+    var (largest, scaled) = (L(0.0), L(0.0))
+    for i in 0..<n {
+      let size = transposed[i].magnitude
+      largest = L.maximum(largest, size / columnScale[i])
+      scaled = L.maximum(scaled, size)
+    }
+    (support, terms) = (Matrices.sum(support), Matrices.largest(terms))
+    (largest, scaled) = (Matrices.largest(largest), Matrices.largest(scaled))
     return (support .< L(0.0)) .& (largest .<= -(support * options.certificateTolerance))
+      .& (scaled .<= cancellation * terms)
   }
 
   /// Whether `d` proves that the objective falls without end: Q d = 0, qᵀ d negative, and no side is in the way.
   private func provesUnboundedness(
     _ d: Vector, _ quadratic: Vector, _ rows: Vector, _ options: QuadraticProgramOptions
   ) -> L.Mask {
-    var slope = L(0.0)
-    for i in 0..<n { slope += linear[i] * d[i] }
+    var (slope, terms) = (L(0.0), L(0.0))
+    for i in 0..<n {
+      slope += linear[i] * d[i]
+      terms = L.maximum(terms, d[i].magnitude)
+    }
     slope = Matrices.sum(slope) / objectiveScale
     let limit = -(slope * options.certificateTolerance)
-    var largest = L(0.0)
+    var (largest, scaled) = (L(0.0), L(0.0))
     for i in 0..<n {
       largest = L.maximum(largest, quadratic[i].magnitude * columnUnit[i])
+      scaled = L.maximum(scaled, quadratic[i].magnitude)
     }
     for k in 0..<count {
       let way = L.maximum(
         L.maximum(rows[k] * hasUpper[k], -(rows[k] * hasLower[k])), rows[k].magnitude * isEquation[k])
       largest = L.maximum(largest, way * rowUnit[k])
+      scaled = L.maximum(scaled, way)
     }
-    largest = Matrices.largest(largest)
-    return (slope .< L(0.0)) .& (largest .<= limit)
+    (largest, scaled, terms) = (
+      Matrices.largest(largest), Matrices.largest(scaled), Matrices.largest(terms)
+    )
+    return (slope .< L(0.0)) .& (largest .<= limit) .& (scaled .<= cancellation * terms)
   }
 }

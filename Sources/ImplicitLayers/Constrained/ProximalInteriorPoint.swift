@@ -33,6 +33,9 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   /// What turns residuals into the program's own units: 1/(c D) and 1/E.
   let columnUnit, rowUnit: Vector
   var objectiveScale = L(1.0)
+  /// What residuals of stationarity and gaps are measured in: one, or the power of two just below an objective's largest coefficient if
+  /// that is smaller.
+  private(set) var objectiveUnit = L(1.0)
 
   // The iterate, and the proximal centres.
   let x, center: Vector
@@ -113,6 +116,8 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
   static func scratchCount(n: Int, m: Int) -> Int { 14 * n + 32 * (n + m) + 3 * m }
 
   /// Scales the program in place (the matrices must be unscaled): Ruiz' equilibration of [Q Cᵀ; C 0], and the objective by its size.
+  /// Objectives whose coefficients are all below one are brought to that size first, by a power of two: a minimiser does not depend on it, and
+  /// they must not be taken for zero.
   ///
   /// `linear`, `lower` and `upper` hold numbers; sides that do not exist are zero there.
   func equilibrate(rounds: Int) {
@@ -120,6 +125,11 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     for k in 0..<constraintCount { rowScale[k] = L(1.0) }
     objectiveScale = L(1.0)
     let (columns, rows) = (errorX, errorRows)
+    let first = 1.0 / measureObjective(scratch: columns)
+    if !(first .== L(1.0)).allTrue {
+      for i in 0..<n { linear[i] *= first }
+      matrices.scale(columns: columnScale, rows: rowScale, objective: first)
+    }
     for _ in 0..<rounds {
       matrices.norms(columns: columns, rows: rows, columnScale: columnScale, rowScale: rowScale)
       var worst = L(0.0)
@@ -141,9 +151,10 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     }
     size = Matrices.largest(size)
     let objective = 1.0 / size.clamped(L(1e-6), L(1e12))
-    objectiveScale = objective.replacing(with: L(1.0), where: size .<= L(1e-12))
-    for i in 0..<n { linear[i] *= objectiveScale }
-    matrices.scale(columns: columnScale, rows: rowScale, objective: objectiveScale)
+    let second = objective.replacing(with: L(1.0), where: size .== L(0.0))
+    for i in 0..<n { linear[i] *= second }
+    matrices.scale(columns: columnScale, rows: rowScale, objective: second)
+    objectiveScale = second * first
     let unit = 1.0 / objectiveScale
     for i in 0..<n {
       rowScale[m + i] = 1.0 / columnScale[i]
@@ -154,6 +165,20 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
       lower[k] *= rowScale[k]
       upper[k] *= rowScale[k]
     }
+  }
+
+  /// Sets ``objectiveUnit`` from the unscaled objective.
+  private func measureObjective(scratch columns: Vector) -> L {
+    matrices.quadraticNorms(columns, columnScale: columnScale)
+    var largest = L(0.0)
+    for i in 0..<n { largest = L.maximum(largest, L.maximum(columns[i], linear[i].magnitude)) }
+    largest = Matrices.largest(largest)
+    objectiveUnit = L(1.0)
+    for lane in 0..<L.laneCount where largest[lane: lane] > 0 && largest[lane: lane] < 1 {
+      // The reciprocal of what is nearly zero must exist.
+      objectiveUnit[lane: lane] = max(largest[lane: lane].binade, 0x1p-900)
+    }
+    return objectiveUnit
   }
 
   /// Says which constraints there are to look at, after the sides have been loaded. Those past ``count`` count as zero from here on.
@@ -244,6 +269,7 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
     if let products { stepValues.update(from: products, count: m) }
     if steps == 0 { return products != nil }
     var before = L(.infinity)
+    var wasHeld = L(0.0) .== L(1.0)
     for round in 0...steps {
       matrices.multiplyQuadratic(stepX, into: stepQuadratic)
       stepTransposed.update(repeating: L(0.0), count: n)
@@ -277,12 +303,16 @@ final class ProximalInteriorPoint<Matrices: ProgramMatrices> {
         // Steps back where the correction made it worse.
         for i in 0..<n { stepX[i] -= refineX[i].replacing(with: L(0.0), where: .!isWorse) }
         for k in 0..<m { netStep[k] -= refineRows[k].replacing(with: L(0.0), where: .!isWorse) }
+        if let products {
+          let goesBack = isWorse .& .!wasHeld
+          for k in 0..<m { stepValues[k] -= products[k].replacing(with: L(0.0), where: .!goesBack) }
+        }
       }
       if round == steps || ((error .<= tolerance * size) .| isWorse).allTrue {
         hasStepProducts = !isWorse.anyTrue
         return hasStepProducts
       }
-      before = error
+      (before, wasHeld) = (error, isWorse)
       refineX.update(from: errorX, count: n)
       refineRows.update(from: errorRows, count: m)
       matrices.solve(refineX, refineRows)

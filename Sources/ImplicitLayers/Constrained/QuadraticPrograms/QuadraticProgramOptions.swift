@@ -1,7 +1,8 @@
 /// How a quadratic program is solved.
 public struct QuadraticProgramOptions: Sendable, Hashable {
-  /// Largest violation of constraints and of stationarity, and gap between the objectives, in the program's own units: what is smaller than this
-  /// counts as zero. An objective whose coefficients are about as small needs a smaller tolerance, or other units.
+  /// Largest violation of constraints, in the program's own units: what is smaller than this counts as zero. A row whose coefficients are about
+  /// as small needs a smaller tolerance, or other units. Likewise the largest violation of stationarity and the gap between the objectives; if all
+  /// coefficients of the objective are below one these count in units of the power of two just below the largest of them.
   public var absoluteTolerance = 1e-8
   /// The same, relative to the largest of the terms that should cancel.
   public var relativeTolerance = 1e-9
