@@ -116,13 +116,13 @@ final class ProgramGroup<Matrices: BatchedProgramMatrices> {
     _ state: State, in memory: UnsafeMutablePointer<L>, size: ProgramSize, next: PacedPrefetch,
     x: UnsafePointer<Double>, rows: UnsafePointer<Double>, lane first: Int, programs: Int,
     intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
-  ) -> Double {
+  ) -> MemberResidual {
     bind(memory, size)
     core.resume(objectiveScale: state.objectiveScale, constraintCount: state.constraintCount)
     let error = core.solveDerivative(
       x: x, rows: rows, first: first, programs: programs, intoX: intoX, intoRows: intoRows, next: next)
-    var worst = 0.0
-    for k in 0..<programs { worst = worse(worst, error[lane: first + k]) }
+    var worst = MemberResidual()
+    for k in 0..<programs { worst = worse(worst, MemberResidual(member: k, error: error[lane: first + k])) }
     return worst
   }
 }
@@ -176,9 +176,6 @@ private final class ProgramGroups<Matrices: BatchedProgramMatrices>: @unchecked 
     }
   }
 }
-
-/// The larger of two errors; NaN counts as largest.
-func worse(_ a: Double, _ b: Double) -> Double { a.isNaN || b <= a ? a : b }
 
 /// Where results of programs go: one program after the other.
 struct ProgramResults: @unchecked Sendable {
@@ -297,12 +294,13 @@ final class SolvedPrograms: @unchecked Sendable {
     groups.states.base[member / M.programCount]!.regularity(lane: member % M.programCount)
   }
 
-  /// Solves the derivatives' systems of consecutive members, one right-hand side each; the worst relative residual.
+  /// Solves the derivatives' systems of consecutive members, one right-hand side each; the worst relative residual, and whose
+  /// it is.
   func solveDerivative(
     members: Range<Int>, x: UnsafePointer<Double>, rows: UnsafePointer<Double>,
     intoX: UnsafeMutablePointer<Double>,
     intoRows: UnsafeMutablePointer<Double>
-  ) -> Double {
+  ) -> MemberResidual {
     switch groups {
     case .packed(let groups): solveDerivative(groups, members, x, rows, intoX, intoRows)
     case .lanes(let groups): solveDerivative(groups, members, x, rows, intoX, intoRows)
@@ -313,29 +311,32 @@ final class SolvedPrograms: @unchecked Sendable {
     _ groups: ProgramGroups<M>, _ members: Range<Int>, _ x: UnsafePointer<Double>,
     _ rows: UnsafePointer<Double>, _ intoX: UnsafeMutablePointer<Double>,
     _ intoRows: UnsafeMutablePointer<Double>
-  ) -> Double {
+  ) -> MemberResidual {
     let (size, n, constraints, count) = (size, size.variables, size.constraints, count)
     if members.count == 1 {
       let index = members.lowerBound / M.programCount
-      return ProgramGroups<M>.Lease(from: groups).group.solveDerivative(
+      let found = ProgramGroups<M>.Lease(from: groups).group.solveDerivative(
         groups.states.base[index]!, in: groups.memory(index)!, size: size, next: PacedPrefetch(), x: x,
         rows: rows, lane: members.lowerBound % M.programCount, programs: 1, intoX: intoX, intoRows: intoRows)
+      return MemberResidual(member: members.lowerBound, error: found.error)
     }
     precondition(members == 0..<count, "all members, or one")
     let total = groups.states.count
-    let worst = Slots<Double>(total)
+    let worst = Slots<MemberResidual>(total)
     let (source, sourceRows) = (Shared(value: x), Shared(value: rows))
     let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
     parallelFor(count: total, threads: threads, makeContext: { ProgramGroups<M>.Lease(from: groups) }) {
       lease, index in
       let first = index * M.programCount
-      worst.base[index] = lease.group.solveDerivative(
+      var found = lease.group.solveDerivative(
         groups.states.base[index]!, in: groups.memory(index)!, size: size,
         next: groups.prefetch(index + 1, pieces: 3), x: source.value + first * n,
         rows: sourceRows.value + first * constraints, lane: 0, programs: min(M.programCount, count - first),
         intoX: target.value + first * n, intoRows: targetRows.value + first * constraints)
+      found.member += first
+      worst.base[index] = found
     }
-    return (0..<total).reduce(0.0) { worse($0, worst.base[$1]!) }
+    return (0..<total).reduce(MemberResidual()) { worse($0, worst.base[$1]!) }
   }
 }
 

@@ -50,6 +50,8 @@ struct LeastSquaresCore {
     var (radius, lastStep) = (0.0, 0.0)
     // Where rounding hides what steps gain, they go on as long as the measure falls by half.
     var hiddenMeasure = Double.infinity
+    // See NewtonCore.
+    var (limit, startsSmall) = (tolerance, false)
     try function.value(x, into: &r)
     var cost = loss.cost(r)
     guard cost.isFinite else { return recorder.failedStart(x, function, value: cost, "the residual") }
@@ -80,7 +82,11 @@ struct LeastSquaresCore {
       for k in 0..<n { norms[k] = loss == .squared ? qr.columnNorms[k] : norms[k].squareRoot() }
       let measure = measure(residualSize)
       func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
-        recorder.result(status, x, function, measure: measure, value: cost, details)
+        let isFailure = status == .stalled || status == .iterationLimit
+        return recorder.result(
+          startsSmall && isFailure && measure <= tolerance ? .converged : status, x, function,
+          measure: measure,
+          value: cost, details)
       }
       guard recorder.record(iteration, function, measure: measure, value: cost, step: lastStep) else {
         return finish(.cancelled)
@@ -89,7 +95,15 @@ struct LeastSquaresCore {
       if rank == 0, n > 0, cost > 0, !isFree.contains(false) {
         return finish(.stalled, "no unknown changes the residual: the Jacobian is zero")
       }
-      if isReached(measure) || cost == 0 { return finish(.converged) }
+      if case .root = goal, iteration == 0, measure <= tolerance, cost > 0, rank == n {
+        for k in 0..<m { projected[k] = scaled[k] }
+        qr.applyTransposedQ(&projected)
+        qr.solve(projected, into: &d, rank: rank)
+        set(&trial, x, plus: -1, d)
+        bounds?.clamp(&trial)
+        if isLongStep(from: x, to: trial) { (limit, startsSmall) = (1e-12 * measure, true) }
+      }
+      if measure <= limit || cost == 0 { return finish(.converged) }
       if recorder.isExhausted { return finish(.iterationLimit) }
       for k in 0..<n {
         scale[k] = max(scale[k], qr.columnNorms[k])
@@ -203,9 +217,9 @@ struct LeastSquaresCore {
     }
     return largest
   }
-  private func isReached(_ measure: Double) -> Bool {
+  private var tolerance: Double {
     switch goal {
-    case .root(let tolerance), .minimum(let tolerance): measure <= tolerance
+    case .root(let tolerance), .minimum(let tolerance): tolerance
     }
   }
 

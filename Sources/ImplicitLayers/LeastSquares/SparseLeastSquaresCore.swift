@@ -79,8 +79,16 @@ struct SparseLeastSquaresCore {
       while true {
         system.solve(entries, scaled, damping: scale.map { lambda * $0 * $0 }, into: &d)
         set(&trial, x, plus: 1, d)
+        // Of the whole step: one that bounds cut off says nothing of how far the minimum is. What is not a number counts as short.
+        let isShort = !(scaledNorm(d, scale) > 1e-14 * max(scaledNorm(x, scale), 1e-300))
+        var (isCutOff, reachesBound) = (false, false)
         if let bounds {
+          let whole = trial
           bounds.clamp(&trial)
+          for k in 0..<n where trial[k] != whole[k] {
+            isCutOff = true
+            if trial[k] != x[k] { reachesBound = true }
+          }
           set(&d, trial, plus: -1, x)
         }
         pattern.multiply(entries, d, into: &image, columns: 1, transposed: false)
@@ -90,7 +98,6 @@ struct SparseLeastSquaresCore {
         let actual = trialCost.isFinite ? cost - trialCost : -.infinity
         let isNoise = predicted <= 2e-15 * cost && actual.magnitude <= 4e-15 * cost
         let ratio = predicted > 0 ? actual / predicted : -1
-        let isShort = scaledNorm(d, scale) <= 1e-14 * max(scaledNorm(x, scale), 1e-300)
         if isNoise, !isShort, measure <= 0.5 * hiddenMeasure {
           hiddenMeasure = measure
           lastStep = norm2(d)
@@ -108,10 +115,17 @@ struct SparseLeastSquaresCore {
           growth = 2
           break
         }
-        if isNoise || isShort {
+        if isNoise, reachesBound {
+          // An unknown that was as good as on its bound is on it: it is held from now on, and the others may move.
+          lastStep = norm2(d)
+          x = trial
+          cost = trialCost
+          break
+        }
+        if isShort || (isNoise && !isCutOff) {
           // A step that is hardly damped, or a residual of the size of rounding of J x, is as good as it gets.
           let isRounding = (2 * cost).squareRoot() <= 1e-13 * scaledNorm(x, scale)
-          return measure <= 1e-6 || isRounding || (isShort && lambda <= 1e-3)
+          return measure <= 1e-6 || isRounding || (isShort && !isCutOff && lambda <= 1e-3)
             ? finish(.converged) : finish(.stalled, "the shortest steps make no progress")
         }
         lambda *= growth

@@ -41,8 +41,13 @@ struct NewtonCore {
     var size = norm2(value)
     // Without a line search iterates may get worse on the way.
     var best = (x: x, measure: size.isFinite ? normInfinity(value) : .infinity)
+    // Where the first residual is within the tolerance already and the root is far, the equations are of small numbers: the residual must
+    // fall further, and what is reached counts in any case.
+    var (limit, startsSmall) = (tolerance, false)
     func finish(_ status: SolverStatus, _ details: String = "") -> CoreResult {
-      recorder.result(
+      let isFailure = status == .stalled || status == .iterationLimit || status == .nonFinite
+      let status = startsSmall && isFailure ? .converged : status
+      return recorder.result(
         status, best.x, function, measure: best.measure, value: best.measure, details)
     }
     guard size.isFinite else {
@@ -55,7 +60,15 @@ struct NewtonCore {
       guard recorder.record(iteration, function, measure: measure, value: measure, step: lastStep) else {
         return finish(.cancelled)
       }
-      if measure <= tolerance { return finish(.converged) }
+      if iteration == 0, measure > 0, measure <= tolerance {
+        broyden.reset()
+        hasFactor = try system.factor(at: x, into: &value, scalesEquations: !searches)
+        isFresh = true
+        if hasFactor, try broyden.solve(system, value, into: &d), isLong(d, from: x) {
+          (limit, startsSmall) = (1e-12 * measure, true)
+        }
+      }
+      if measure <= limit { return finish(.converged) }
       if recorder.isExhausted { return finish(.iterationLimit) }
       // A step, first from an old Jacobian where the method keeps it.
       while true {
@@ -70,7 +83,9 @@ struct NewtonCore {
           for k in 0..<n { d[k] = -d[k] }
           // As accurate as x can be written.
           let floor = Double.ulpOfOne * normInfinity(x)
-          if isFresh, d.indices.allSatisfy({ abs(d[$0]) <= 4 * Double.ulpOfOne * max(abs(x[$0]), floor) }) {
+          if isFresh, system.isSolved,
+            d.indices.allSatisfy({ abs(d[$0]) <= 4 * Double.ulpOfOne * max(abs(x[$0]), floor) })
+          {
             best = (x, measure)
             return finish(.converged)
           }
@@ -80,6 +95,7 @@ struct NewtonCore {
         } else if !dampedStep() {
           return finish(.stalled, "the Jacobian is singular or not finite there")
         }
+        let isSolved = system.isSolved
         if let t = try search(x, size, control) {
           set(&change, trial, plus: -1, x)
           lastStep = norm2(change)
@@ -104,7 +120,7 @@ struct NewtonCore {
           continue
         }
         // No decrease along Newton's direction: rounding, if the step is short.
-        if isNewton, normInfinity(d) <= 1e-10 * (1e-10 + normInfinity(x)) {
+        if isNewton, isSolved, normInfinity(d) <= 1e-10 * (1e-10 + normInfinity(x)) {
           best = (x, measure)
           return finish(.converged)
         }
@@ -113,6 +129,13 @@ struct NewtonCore {
       }
     }
     fatalError("the loop has no end of its own")
+  }
+
+  /// Whether Newton's step −d is long, as far as bounds let it go.
+  private mutating func isLong(_ d: [Double], from x: [Double]) -> Bool {
+    set(&trial, x, plus: -1, d)
+    bounds?.clamp(&trial)
+    return isLongStep(from: x, to: trial)
   }
 
   /// The length t of a step along d at which ‖F‖ has fallen enough, with the point in `trial`; nil if there is none. Without a search the first t
@@ -156,6 +179,13 @@ struct NewtonCore {
       &qr, projected, scale: [Double](repeating: 1, count: n), radius: radius, into: &d)
     return areFinite(d) && norm2(d) > 0
   }
+}
+
+/// Whether Newton's step leads so far that the point it starts from is no root, however small the residual is.
+func isLongStep(from x: [Double], to next: [Double]) -> Bool {
+  var longest = 0.0
+  for k in x.indices { longest = max(longest, (next[k] - x[k]).magnitude) }
+  return longest.isFinite && longest > 1e-6 * (1e-6 + normInfinity(x))
 }
 
 /// The corrections of Broyden's method: B⁻¹ after k steps, as the first factor and 2 k vectors.

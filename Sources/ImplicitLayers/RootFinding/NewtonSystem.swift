@@ -99,9 +99,12 @@ final class NewtonSystem {
     rowScale = scale
     return factorization != nil
   }
-  /// d = J⁻¹ b.
+  /// Whether the last solution solves its system to the tolerance that was asked for.
+  private(set) var isSolved = true
+  /// d = J⁻¹ b, or of an iteration that ends early a direction of descent.
   /// - Returns: false if an iteration does not find it.
   func solve(_ b: [Double], into d: inout [Double]) throws -> Bool {
+    isSolved = true
     if isSmallValid, let small {
       SmallLUFactorization.solve(small, size: function.n, b, into: &d, transposed: false)
       return areFinite(d)
@@ -116,6 +119,7 @@ final class NewtonSystem {
     let report = try generalizedMinimumResidual(
       JacobianProducts(function, point), b, &d, stopping: stopping)
     // A direction that reduces the linear model by half is good enough for a step with a line search.
+    isSolved = report.isConverged
     return report.isConverged || report.residual <= 0.5 * norm2(b)
   }
   /// The dense Jacobian of the last factorisation; nil in other forms.

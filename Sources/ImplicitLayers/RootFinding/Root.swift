@@ -22,7 +22,8 @@ public struct RootOptions: Sendable {
   /// The method.
   public var method: RootMethod
   /// The largest residual, ‖F‖∞, that counts as zero. Where rounding keeps the residual above it, a point from which Newton's step is
-  /// shorter than 1e-10 of it is a solution too. If left out 1e-12, or 1e-5 for unknowns of float32.
+  /// shorter than 1e-10 of it is a solution too; and at a first guess whose residual is smaller already, Newton's step must be short too,
+  /// lest equations of small numbers be taken for solved. If left out 1e-12, or 1e-5 for unknowns of float32.
   public var tolerance: Double?
   /// How the solver handles the Jacobian. Sparse and matrix-free ones are for Newton's method and the chord method.
   public var jacobian: JacobianStructure

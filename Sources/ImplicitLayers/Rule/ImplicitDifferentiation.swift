@@ -36,8 +36,9 @@ public struct ImplicitDifferentiation: Sendable, Hashable {
   public var method: Method
   /// How the Jacobian is handled.
   public var jacobian: JacobianStructure
-  /// What is known of the Jacobian F_x, which chooses the linear solver. Symmetry and definiteness are checked at the solution; a triangle
-  /// must be that of the traced residual. Tags that are wrong are errors.
+  /// What is known of the Jacobian F_x, which chooses the linear solver. Tags that are found to be wrong are errors: of a dense Jacobian
+  /// symmetry and definiteness are checked at the solution; of a sparse or matrix-free one, symmetry between two fixed vectors, which few
+  /// asymmetries pass, and definiteness only as far as the linear solver meets its lack. A triangle must be that of the traced residual.
   public var tags: OperatorTags
   /// How the linear systems with it are solved.
   public var linearSolve: LinearSolveOptions

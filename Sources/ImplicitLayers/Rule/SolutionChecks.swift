@@ -77,10 +77,16 @@ struct RequireSymmetry: Primitive {
       let (asymmetry, size) = (
         asymmetries[asymmetries.count == 1 ? 0 : k], sizes[sizes.count == 1 ? 0 : k]
       )
-      guard asymmetry > limit * size else { continue }
+      if size.isFinite, asymmetry <= limit * size { continue }
+      let place = max(asymmetries.count, sizes.count) > 1 ? "element \(k) of the batch: " : ""
+      guard size.isFinite, asymmetry.isFinite else {
+        throw TensorError(
+          .nonFinite, name,
+          place + "the Jacobian is said to be symmetric, and its products with vectors are not finite")
+      }
       throw TensorError(
         .argument, name,
-        (asymmetries.count > 1 ? "element \(k) of the batch: " : "")
+        place
           + "the Jacobian is said to be symmetric and is not: uᵀ J v and vᵀ J u differ by the fraction \(asymmetry / size) of their terms"
       )
     }

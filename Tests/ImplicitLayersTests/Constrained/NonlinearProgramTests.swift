@@ -187,4 +187,31 @@ import Testing
       objective: { x in x.sum() }, guess: Tensor.zeros([0]), options: options, policy: policy)
     #expect(nothing.x.shape == [0])
   }
+
+  /// min x with x ≥ 1e10 and a barrier of 1e-8: no number is as near to the bound as the barrier's minimiser, 1e-8 away, and the nearest has a product
+  /// of slack and multiplier 200 times the barrier.
+  @Test func barriersBelowRounding() throws {
+    var options = NonlinearProgramOptions()
+    options.barrier = 1e-8
+    var program = NonlinearProgram { $0.sum() }
+    program.lowerBounds = [1e10]
+    let solution = try program.solve(from: [2e10], options: options)
+    #expect(solution.status != .converged, "\(solution)")
+    program.lowerBounds = [1]
+    let resolved = try program.solve(from: [2], options: options)
+    #expect(resolved.status == .converged && abs(resolved.x[0] - 1 - 1e-8) < 1e-13, "\(resolved)")
+  }
+
+  /// The step of the last iteration that is allowed may be the one that converges.
+  @Test func convergenceInTheLastIteration() throws {
+    let program = NonlinearProgram { (($0 - 1.0) * ($0 - 1.0) * Tensor([2.0, 3])).sum() }
+    var options = NonlinearProgramOptions()
+    let needed = try program.solve(from: [0, 5]).iterations
+    #expect(needed > 0)
+    options.maximumIterations = needed
+    let solution = try program.solve(from: [0, 5], options: options)
+    #expect(solution.status == .converged && solution.iterations == needed)
+    options.maximumIterations = needed - 1
+    #expect(try program.solve(from: [0, 5], options: options).status == .iterationLimit)
+  }
 }

@@ -174,4 +174,57 @@ import Testing
     let z = try solver.gradient(of: program, at: solution, x: [0], inequalityMultipliers: [1])
     #expect(abs(z.inequalities[0] - (-c / (g * g) + 2 * u / (g * g * g))) < 1e-10)
   }
+
+  /// A warm start that is the solution needs no step and so no factor but that of the test for convexity, which is not the derivative's.
+  @Test(arguments: [Storage.dense, .sparse])
+  func gradientsAfterAWarmStartWithoutSteps(storage: Storage) throws {
+    var options = QuadraticProgramOptions()
+    options.polishes = false
+    // min ½ |x|² with x0 + x1 ≥ l at l = 2: x = (l/2, l/2).
+    let program = try QuadraticProgram(
+      denseQuadratic: [1, 0, 0, 1], linear: [0, 0], denseInequalities: [1, 1], lower: [2], upper: [.infinity])
+    let solver = try QuadraticProgramSolver(for: program, storage: storage, options: options)
+    let first = try solver.solve(program)
+    #expect(abs(first.x[0] - 1) < 1e-6 && first.iterations > 0)
+    let expected = try solver.gradient(of: program, at: first, x: [1, 0])
+    #expect(abs(expected.lower[0] - 0.5) < 1e-6)
+    let second = try solver.solve(program, warmStart: first)
+    #expect(second.status == .converged && second.iterations == 0)
+    let gradient = try solver.gradient(of: program, at: second, x: [1, 0])
+    #expect(abs(gradient.lower[0] - 0.5) < 1e-6)
+    #expect(abs(gradient.linear[0] + 0.5) < 1e-6 && abs(gradient.linear[1] - 0.5) < 1e-6)
+  }
+
+  /// After a solve that fails there are no derivatives, although those of the program before were known to exist.
+  @Test(arguments: [Storage.dense, .sparse])
+  func noDerivativesAfterAFailedSolve(storage: Storage) throws {
+    func program(_ last: Double) throws -> QuadraticProgram {
+      let pattern = try QuadraticProgram(denseQuadratic: [1, 0.1, 0.1, 1], linear: [1, 1])
+      return try QuadraticProgram(
+        quadratic: CompressedMatrix(pattern.quadratic.pattern, values: [1, 0.1, 0.1, last]), linear: [1, 1],
+        equalities: pattern.equalities, equalityValues: [], inequalities: pattern.inequalities, lower: [],
+        upper: [], lowerBounds: pattern.lowerBounds, upperBounds: pattern.upperBounds)
+    }
+    let good = try program(1)
+    let solver = try QuadraticProgramSolver(for: good, storage: storage)
+    let solution = try solver.solve(good)
+    #expect(try !solver.regularity().isDegenerate)
+    let bad = try program(-1)
+    #expect(throws: QuadraticProgramError.self) { try solver.solve(bad) }
+    let change = QuadraticProgramVariation(zerosFor: good)
+    for message in [
+      message { _ = try solver.gradient(of: good, at: solution, x: [1, 0]) },
+      message { _ = try solver.derivative(of: good, at: solution, along: change) },
+      message { _ = try solver.regularity() },
+    ] { #expect(message.contains("solved last"), "\(message)") }
+    // Another solve brings them back.
+    let again = try solver.solve(good)
+    #expect(try solver.gradient(of: good, at: again, x: [1, 0]).linear[0] < -0.9)
+  }
+  private func message(_ body: () throws -> Void) -> String {
+    do {
+      try body()
+      return ""
+    } catch { return "\(error)" }
+  }
 }

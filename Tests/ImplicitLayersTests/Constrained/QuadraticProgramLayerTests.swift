@@ -234,4 +234,35 @@ import Testing
     ).status
     #expect(status.values(Int32.self) == [SolverStatus.unbounded.rawValue])
   }
+
+  /// Program 3 of a batch is flat along x1, and its derivative along that does not exist: it is named, whether programs are solved one by one or
+  /// in lanes, and whether all of a batch are asked for or some.
+  @Test(arguments: [4, 5, 19])
+  func programsWithoutDerivativeAreNamed(count: Int) throws {
+    var options = QuadraticProgramOptions()
+    options.barrier = 1e-3
+    var curvature = [Double](repeating: 1, count: count)
+    let linear = curvature.map { $0 - 2 }
+    let flat = count == 5 ? 4 : 3
+    curvature[flat] = 0
+    func solve(_ curvature: Tensor, _ slope: Tensor) throws -> Tensor {
+      let zero = Tensor(0.0)
+      let q = stack([Tensor(1.0), zero, zero, curvature]).reshaped([2, 2])
+      return try quadraticProgram(
+        quadratic: q, linear: stack([slope, zero]), lowerBounds: Tensor([0.0, -.infinity]), options: options,
+        policy: .leastNorm
+      ).x
+    }
+    let data = [Tensor(curvature), Tensor(linear)]
+    let together = tensorError {
+      _ = try vmap(grad { (d: [Tensor]) in try solve(d[0], d[1]).sum() })(data)
+    }
+    #expect(
+      together?.message.contains("program \(flat) of the batch: the system") == true, "\(together as Any)")
+    let alone = tensorError {
+      _ = try grad { (d: [Tensor]) in try solve(d[0], d[1]).sum() }(data.map { $0[flat] })
+    }
+    #expect(alone?.message.contains("the system of the derivative has no solution") == true)
+    #expect(alone?.message.contains("of the batch") == false)
+  }
 }

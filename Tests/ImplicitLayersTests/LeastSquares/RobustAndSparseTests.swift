@@ -220,4 +220,19 @@ import Testing
       }
     }
   }
+
+  /// Unknowns a rounding error away from their bounds cut steps off to nothing; that is no minimum of the others. By hand: with x0 held at zero
+  /// x1 = (0.9 − 0.4359 · 0.9176) / (0.9² + 0.4359²).
+  @Test(arguments: [JacobianStructure.sparse], [0, 1e-18, 1e-16, 1e-15, 1e-13])
+  func unknownsNextToTheirBounds(_ structure: JacobianStructure, distance: Double) throws {
+    let report = try nonlinearLeastSquaresWithReport(
+      { (x: Tensor) in
+        stack([x[0] - 0.9 * x[1] + 1.0, 0.4359 * x[1] + 0.9176, x[2] - 1.0])
+      }, guess: Tensor([distance, 0, 1]), lower: Tensor.zeros([3]),
+      options: LeastSquaresOptions(jacobian: structure))
+    #expect(try report.solverStatus() == .converged)
+    let expected = (0.9 - 0.4359 * 0.9176) / (0.9 * 0.9 + 0.4359 * 0.4359)
+    let x = report.solution.values
+    #expect(abs(x[1] - expected) < 1e-7 && x[0] < 1e-12 && abs(x[2] - 1) < 1e-9, "\(x)")
+  }
 }

@@ -102,4 +102,15 @@ import Testing
       #expect(text.contains("dense"))
     }
   }
+
+  /// Where rounding hides whether a step helps, a short step is the end; but only if it solves its system. The second equation has no root, and
+  /// the products' part of the first is all that an iteration can reduce.
+  @Test(arguments: [RootMethod.newton(), .chord]) func unsolvedSteps(method: RootMethod) throws {
+    let report = try rootWithReport(
+      { x in stack([1e10 * (x[0] * x[0] - 2.0), 0.0 * x[1] + 1e-6]) }, guess: Tensor([1.5, 1]),
+      options: .init(method: method, jacobian: .matrixFree))
+    #expect(abs(report.solution[0].scalar - 2.0.squareRoot()) < 1e-12)
+    #expect(report.measure.scalar >= 1e-6)
+    #expect(try report.solverStatus() != .converged)
+  }
 }

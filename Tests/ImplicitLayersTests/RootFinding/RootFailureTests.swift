@@ -179,4 +179,29 @@ import Testing
     struct Wrong: Error {}
     #expect(throws: Wrong.self) { try root({ (_: Tensor) in throw Wrong() }, guess: Tensor([1.0, 2])) }
   }
+
+  /// An equation of small numbers is not solved by a first guess whose residual is below the tolerance.
+  @Test(arguments: methods + [.newton(lineSearch: false)], [1e-13, 1e-20, 1e-60])
+  func smallEquations(method: RootMethod, scale: Double) throws {
+    let roots = Tensor([2, 3].map { (square: Double) in square.squareRoot() })
+    let report = try rootWithReport(
+      { x in scale * (x * x - Tensor([2.0, 3])) }, guess: Tensor([1.0, 1]), options: .init(method: method))
+    #expect(try report.solverStatus() == .converged)
+    #expect(distance(report.solution, roots) < 1e-7)
+    // A guess that is the root takes no step.
+    let again = try rootWithReport(
+      { x in scale * (x * x - Tensor([2.0, 3])) }, guess: report.solution, options: .init(method: method))
+    #expect(try again.solverStatus() == .converged)
+    #expect(distance(again.solution, report.solution) < 1e-7)
+    let near = try rootWithReport(
+      { x in x * x - Tensor([2.0, 3]) }, guess: roots,
+      options: .init(method: method))
+    #expect(near.iterations.scalar == 0 && near.measure.scalar > 0)
+    // Nothing better is to be had: the first guess stands, as its residual is within the tolerance.
+    let none = try rootWithReport(
+      { x in scale * (x * x + 1.0) }, guess: Tensor([1.0, 1]), options: .init(method: method))
+    #expect(none.measure.scalar <= 2 * scale)
+    let isFinite = none.solution.values.allSatisfy { $0.isFinite }
+    #expect(isFinite)
+  }
 }

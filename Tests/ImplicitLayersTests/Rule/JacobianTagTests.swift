@@ -133,4 +133,21 @@ import Testing
     #expect(distance(tagged, try jacobian { w in try solve(w, MinimizationOptions()) }(w)) < 1e-12)
     #expect(abs(tagged).max().scalar > 0.1)
   }
+
+  /// A Jacobian whose products are not finite is not symmetric.
+  @Test(arguments: [JacobianStructure.sparse, .matrixFree])
+  func symmetryThatIsNotFinite(_ structure: JacobianStructure) throws {
+    let differentiation = ImplicitDifferentiation(
+      jacobian: structure, tags: .symmetric, checksSolution: false)
+    let error = tensorError {
+      _ = try jvp(
+        { (w: Tensor) in
+          try implicitRoot(
+            { (x: Tensor, w: Tensor) in sqrt(x) - w }, guess: Tensor.zeros([3]), parameters: w,
+            differentiation: differentiation
+          ) { _, w in w * w }
+        }, at: Tensor([1.0, 0, 2]), along: Tensor([1.0, 1, 1]))
+    }
+    #expect(error?.reason == .nonFinite && error?.message.contains("symmetric") == true, "\(error as Any)")
+  }
 }

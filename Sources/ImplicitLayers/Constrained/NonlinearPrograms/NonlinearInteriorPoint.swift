@@ -69,7 +69,7 @@ struct NonlinearInteriorPoint {
     let firstViolation = violation(residual)
     let largestViolation = 1e4 * max(1, firstViolation)
     resetFilter(largestViolation)
-    while iteration < options.maximumIterations {
+    while true {
       guard objective.isFinite, gradient.allSatisfy(\.isFinite), jacobian.allSatisfy(\.isFinite),
         hessian.allSatisfy(\.isFinite)
       else {
@@ -84,6 +84,7 @@ struct NonlinearInteriorPoint {
         status = .unbounded
         break
       }
+      if iteration >= options.maximumIterations { break }
       if isCancelled() {
         status = .cancelled
         break
@@ -109,7 +110,7 @@ struct NonlinearInteriorPoint {
             resetFilter(largestViolation)
             continue
           }
-          status = optimalityError(mu: target) <= 1e3 * options.tolerance ? .converged : .stalled
+          status = optimalityError(mu: target) <= 1e3 * tolerance ? .converged : .stalled
         } else if try restore(mu: mu) {
           try evaluateDerivatives()
           resetMultipliers(mu: mu)
@@ -121,7 +122,13 @@ struct NonlinearInteriorPoint {
       if status != .iterationLimit { break }
     }
     if status == .converged {
-      if target > 0 { try center(mu: target) } else { try polish() }
+      if target > 0 {
+        try center(mu: target)
+        // Where rounding ended the search, the products may be other than the barrier's, or the derivative has no meaning.
+        if !(optimalityError(mu: target) <= 10 * tolerance) { status = .stalled }
+      } else {
+        try polish()
+      }
     }
     return try solution(status, iteration, mu: target)
   }

@@ -68,11 +68,20 @@ protocol SolvedProgramSet: AnyObject, Sendable {
   /// The first program whose Q is not positive semidefinite, and the variable at which that shows if it is known.
   var nonConvexProgram: (program: Int, variable: Int?)? { get }
   func regularity(_ member: Int) -> QuadraticProgramRegularity
-  /// Solves the derivatives' systems of one member, or of all, one right-hand side each; the worst relative residual.
+  /// Solves the derivatives' systems of one member, or of all, one right-hand side each; the worst relative residual, and whose it is.
   func solveDerivative(
     members: Range<Int>, x: UnsafePointer<Double>, rows: UnsafePointer<Double>,
     intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
-  ) -> Double
+  ) -> MemberResidual
+}
+/// The relative residual of a member's system.
+struct MemberResidual: Sendable {
+  var member = 0
+  var error = 0.0
+}
+/// The larger of two residuals; NaN counts as largest.
+func worse(_ a: MemberResidual, _ b: MemberResidual) -> MemberResidual {
+  a.error.isNaN || b.error <= a.error ? a : b
 }
 extension SolvedPrograms: SolvedProgramSet {
   var nonConvexProgram: (program: Int, variable: Int?)? { nonConvex.map { ($0, nil) } }

@@ -77,7 +77,8 @@ public final class QuadraticProgramSolver {
     isCancelled: () -> Bool = { false }
   ) throws(QuadraticProgramError) -> QuadraticProgramSolution {
     try program.validate()
-    hasSolution = false
+    // Derivatives need the solution that comes; what was known of the last one ends here, even if this solve fails.
+    (hasSolution, regularityOfSolution) = (false, nil)
     guard program.quadratic.pattern == quadraticPattern, program.equalities.pattern == equalityPattern,
       program.inequalities.pattern == inequalityPattern
     else {
@@ -134,7 +135,6 @@ public final class QuadraticProgramSolver {
     let (residuals, isPolished) = (outcome.residuals, outcome.isPolished[0])
     hasSolution = outcome.status[0] == .converged
     wasPolished = isPolished
-    regularityOfSolution = nil
     let (x, multipliers) = core.solution(variables: n, constraints: p + m + n)
     var solution = QuadraticProgramSolution(
       status: outcome.status[0], x: x, equalityMultipliers: Array(multipliers[..<p]),
@@ -180,6 +180,8 @@ extension QuadraticProgram {
 extension ProximalInteriorPoint {
   /// Whether Q has no negative eigenvalue beyond rounding, lane by lane; scaled already.
   func isConvex() -> L.Mask {
+    // Its factor and weights take the place of those of a program that was solved before.
+    hasActiveFactor = false
     for i in 0..<n { diagonal[i] = L(0.0) }
     // Scaled once more by one: in `weights`, which is free yet.
     weights.update(repeating: L(1.0), count: n)

@@ -51,7 +51,8 @@ struct QuadraticProgramSystem: Primitive {
         .argument, name,
         "the solved programs got lost: their number was copied by an operation that does not keep objects")
     }
-    var worst = 0.0
+    // The worst residual, and the program of this batch that has it.
+    var worst = MemberResidual()
     let (whole, start) = try member(0)
     let isWhole =
       start == 0 && whole.count == count && (0..<count).allSatisfy { numbers[$0] == numbers[0] &+ Int32($0) }
@@ -70,7 +71,7 @@ struct QuadraticProgramSystem: Primitive {
     func solve(_ r: DenseArray, _ s: DenseArray) throws(TensorError) {
       let (sourceX, sourceRows) = (r.pointer(Double.self), s.pointer(Double.self))
       let (targetX, targetRows) = (a.pointer(Double.self), b.pointer(Double.self))
-      worst = 0
+      worst = MemberResidual()
       if isWhole {
         worst = whole.solveDerivative(
           members: 0..<count, x: sourceX, rows: sourceRows, intoX: targetX, intoRows: targetRows)
@@ -79,8 +80,9 @@ struct QuadraticProgramSystem: Primitive {
           let (programs, place) = try member(k)
           let error = programs.solveDerivative(
             members: place..<place + 1, x: sourceX + k * n, rows: sourceRows + k * constraints,
-            intoX: targetX + k * n, intoRows: targetRows + k * constraints)
-          worst = worse(worst, error)
+            intoX: targetX + k * n, intoRows: targetRows + k * constraints
+          ).error
+          worst = worse(worst, MemberResidual(member: k, error: error))
         }
       }
       withExtendedLifetime((r, s)) {}
@@ -89,15 +91,17 @@ struct QuadraticProgramSystem: Primitive {
     if plan.policy == .leastNorm, plan.options.barrier == 0 {
       // What lies outside of the system's range grows from round to round, and is what its product leaves out of the right-hand side.
       // Each time, rounding brings back about a millionth of it.
-      for _ in 0..<6 where !(worst < 1e-10) {
+      for _ in 0..<6 where !(worst.error < 1e-10) {
         let right = try product(operands, a, b)
         try solve(right[0], right[1])
       }
     }
     withExtendedLifetime(number) {}
-    guard worst < 1e-6 else {
+    guard worst.error < 1e-6 else {
       throw TensorError(
-        .singular, name, "the system of the derivative has no solution: its relative residual is \(worst)")
+        .singular, name,
+        (plan.isStacked ? "program \(worst.member) of the batch: " : "")
+          + "the system of the derivative has no solution: its relative residual is \(worst.error)")
     }
     return [a, b]
   }

@@ -163,18 +163,19 @@ final class SolvedSparsePrograms: SolvedProgramSet, @unchecked Sendable {
   func solveDerivative(
     members range: Range<Int>, x: UnsafePointer<Double>, rows: UnsafePointer<Double>,
     intoX: UnsafeMutablePointer<Double>, intoRows: UnsafeMutablePointer<Double>
-  ) -> Double {
+  ) -> MemberResidual {
     let (n, constraints, members) = (variables, constraints, members)
     let (source, sourceRows) = (Shared(value: x), Shared(value: rows))
     let (target, targetRows) = (Shared(value: intoX), Shared(value: intoRows))
-    let worst = Mutex(0.0)
+    let worst = Mutex(MemberResidual())
     parallelFor(
       count: range.count, threads: processorCount, makeContext: { 0 }
     ) { _, k in
-      let error = members[range.lowerBound + k].solveDerivative(
+      let member = range.lowerBound + k
+      let error = members[member].solveDerivative(
         x: source.value + k * n, rows: sourceRows.value + k * constraints, intoX: target.value + k * n,
         intoRows: targetRows.value + k * constraints)
-      worst.withLock { $0 = worse($0, error) }
+      worst.withLock { $0 = worse($0, MemberResidual(member: member, error: error)) }
     }
     return worst.withLock { $0 }
   }
