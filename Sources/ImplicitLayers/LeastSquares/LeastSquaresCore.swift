@@ -141,9 +141,14 @@ struct LeastSquaresCore {
         let isShort = !(length > stepTolerance * (size > 0 ? size : 1))
         isFirstTrial = false
         set(&trial, x, plus: 1, d)
+        var reachesBound = false
         if let bounds {
           bounds.clamp(&trial)
-          for k in 0..<n { d[k] = trial[k] - x[k] }
+          for k in 0..<n {
+            let move = trial[k] - x[k]
+            if move != 0, trial[k] == bounds.lower[k] || trial[k] == bounds.upper[k] { reachesBound = true }
+            d[k] = move
+          }
         }
         multiply(jacobian, rows: m, columns: n, d, into: &image)
         let slope = dot(gradient, d)
@@ -181,6 +186,13 @@ struct LeastSquaresCore {
           lastStep = norm2(d)
           x = trial
           cost = trialCost
+        }
+        if isNoise, reachesBound, case .minimum = goal {
+          // An unknown that was as good as on its bound is on it: it is held from now on, and the others may move.
+          lastStep = norm2(d)
+          x = trial
+          cost = trialCost
+          break
         }
         if isFullStep && (isNoise || isShort) {
           if case .minimum = goal, rank < n, measure > 1e-4, !isFree.contains(false) {

@@ -223,7 +223,7 @@ import Testing
 
   /// Unknowns a rounding error away from their bounds cut steps off to nothing; that is no minimum of the others. By hand: with x0 held at zero
   /// x1 = (0.9 − 0.4359 · 0.9176) / (0.9² + 0.4359²).
-  @Test(arguments: [JacobianStructure.sparse], [0, 1e-18, 1e-16, 1e-15, 1e-13])
+  @Test(arguments: [JacobianStructure.sparse, .dense], [0, 1e-18, 1e-16, 1e-15, 1e-13])
   func unknownsNextToTheirBounds(_ structure: JacobianStructure, distance: Double) throws {
     let report = try nonlinearLeastSquaresWithReport(
       { (x: Tensor) in
