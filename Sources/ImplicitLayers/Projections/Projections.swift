@@ -136,7 +136,7 @@ public func projectOntoAffineSet(_ point: Tensor, matrix: Tensor, values: Tensor
 /// The nearest point of the polyhedron A x = b, l ≤ G x ≤ u, lo ≤ x ≤ hi: the quadratic program of the distance.
 ///
 /// Parameters, errors and the treatment of degenerate points are those of
-/// ``quadraticProgram(quadratic:linear:equalities:equalityValues:inequalities:lower:upper:lowerBounds:upperBounds:options:policy:throwsOnFailure:)``.
+/// ``quadraticProgram(quadratic:linear:equalities:equalityValues:inequalities:lower:upper:lowerBounds:upperBounds:options:policy:throwsOnFailure:)-(Tensor,_,_,_,_,_,_,_,_,_,_,_)``.
 public func projectOntoPolyhedron(
   _ point: Tensor, equalities: Tensor? = nil, equalityValues: Tensor? = nil, inequalities: Tensor? = nil,
   lower: Tensor? = nil, upper: Tensor? = nil, lowerBounds: Tensor? = nil, upperBounds: Tensor? = nil,
