@@ -1,3 +1,5 @@
+import Lanes
+
 /// A square matrix and its LU decomposition with partial pivoting, in memory of its own: a step of an implicit method allocates nothing.
 final class DenseMatrix {
   let size: Int
@@ -97,39 +99,12 @@ final class DenseMatrix {
   }
 
   /// x = A⁻¹ b in place, for eight right-hand sides.
-  func solve(_ x: UnsafeMutablePointer<SIMD8<Double>>) {
-    var k = 0
-    while k < size {
-      if pivots[k] != k { (x[k], x[pivots[k]]) = (x[pivots[k]], x[k]) }
-      k = k &+ 1
-    }
-    k = 1
-    while k < size {
-      let row = values + k &* size
-      var sum = x[k]
-      var j = 0
-      while j < k {
-        sum -= row[j] * x[j]
-        j = j &+ 1
-      }
-      x[k] = sum
-      k = k &+ 1
-    }
-    k = size &- 1
-    while k >= 0 {
-      let row = values + k &* size
-      var sum = x[k]
-      var j = k &+ 1
-      while j < size {
-        sum -= row[j] * x[j]
-        j = j &+ 1
-      }
-      x[k] = sum / row[k]
-      k = k &- 1
-    }
-  }
+  func solve(_ x: UnsafeMutablePointer<SIMD8<Double>>) { substitute(x) }
+  /// x = A⁻¹ b in place.
+  func solve(_ x: UnsafeMutablePointer<Double>) { substitute(x) }
 
-  func solve(_ x: UnsafeMutablePointer<Double>) {
+  @inline(__always)
+  private func substitute<L: Lane>(_ x: UnsafeMutablePointer<L>) where L.Scalar == Double {
     var k = 0
     while k < size {
       if pivots[k] != k { (x[k], x[pivots[k]]) = (x[pivots[k]], x[k]) }
@@ -141,7 +116,7 @@ final class DenseMatrix {
       var sum = x[k]
       var j = 0
       while j < k {
-        sum -= row[j] * x[j]
+        sum = L.multiplyAdd(x[j], scalar: -row[j], sum)
         j = j &+ 1
       }
       x[k] = sum
@@ -153,10 +128,10 @@ final class DenseMatrix {
       var sum = x[k]
       var j = k &+ 1
       while j < size {
-        sum -= row[j] * x[j]
+        sum = L.multiplyAdd(x[j], scalar: -row[j], sum)
         j = j &+ 1
       }
-      x[k] = sum / row[k]
+      x[k] = sum / L(broadcasting: row[k])
       k = k &- 1
     }
   }

@@ -1,4 +1,4 @@
-import Autodiff
+package import Autodiff
 import LinearAlgebra
 
 /// A x or Aᵀ x with a sparse A. Operands: the values on the pattern, and x as a matrix of columns; stacked, both have an axis more
@@ -144,7 +144,7 @@ struct SampledProducts: Primitive {
 }
 
 /// Applies a stacked primitive to operands with a batch in front; a batch of stacks is one longer stack.
-func bindStacked(
+package func bindStacked(
   _ primitive: some Primitive, _ operands: [Tensor], _ isBatched: [Bool], size: Int, wasStacked: Bool
 ) throws -> (results: [Tensor], isBatched: [Bool]) {
   var prepared = zip(operands, isBatched).map { $0.batched($1, size) }

@@ -1,5 +1,6 @@
 import Autodiff
 import LinearAlgebra
+import LinearSolvers
 import Synchronization
 
 /// Numbers that stand for solved programs.
@@ -187,7 +188,7 @@ struct QuadraticProgramSolve: Primitive {
   ) {
     var stacked = plan
     stacked.isStacked = true
-    return try bindPrograms(
+    return try bindStacked(
       QuadraticProgramSolve(plan: stacked, keeps: keeps), operands, isBatched, size: size,
       wasStacked: plan.isStacked)
   }

@@ -1,4 +1,6 @@
 import Autodiff
+import Lanes
+import LinearSolvers
 
 /// Solves [Q, Cᵀ; C, −1/d] (a, b) = (r, s) on the active rows of solved programs, b being zero on others. Operands: Q, C, d (zero: a row
 /// of the active set, or none), the programs' numbers, their status, r, s. Linear in the last two, and its own transpose.
@@ -87,6 +89,10 @@ struct QuadraticProgramSystem: Primitive {
       }
       withExtendedLifetime((r, s)) {}
     }
+    // Maxima pass over what is not a number: it would come back as a derivative of zero.
+    for side in [r, s] where !areFinite(side.pointer(Double.self), count: side.count) {
+      throw TensorError(.nonFinite, name, "a right-hand side of the system of the derivative is not finite")
+    }
     try solve(r, s)
     if plan.policy == .leastNorm, plan.options.barrier == 0 {
       // What lies outside of the system's range grows from round to round, and is what its product leaves out of the right-hand side.
@@ -171,22 +177,11 @@ struct QuadraticProgramSystem: Primitive {
   ) {
     var stacked = plan
     stacked.isStacked = true
-    return try bindPrograms(
+    return try bindStacked(
       QuadraticProgramSystem(plan: stacked), operands, isBatched, size: size, wasStacked: plan.isStacked)
   }
 }
 
-/// Applies a stacked primitive to operands with a batch in front; a batch of stacks is one longer stack.
-func bindPrograms(
-  _ primitive: some Primitive, _ operands: [Tensor], _ isBatched: [Bool], size: Int, wasStacked: Bool
-) throws -> (results: [Tensor], isBatched: [Bool]) {
-  var prepared = zip(operands, isBatched).map { $0.batched($1, size) }
-  let inner = wasStacked ? prepared[0].shape[1] : 1
-  if wasStacked { prepared = prepared.map { $0.reshaped([size * inner] + $0.shape.dropFirst(2)) } }
-  var results = try bindOrThrow(primitive, prepared)
-  if wasStacked { results = results.map { $0.reshaped([size, inner] + $0.shape.dropFirst()) } }
-  return (results, results.map { _ in true })
-}
 func sum(_ a: Tensor?, _ b: Tensor?) -> Tensor? {
   guard let a else { return b }
   guard let b else { return a }
