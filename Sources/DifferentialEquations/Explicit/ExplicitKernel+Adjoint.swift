@@ -50,6 +50,13 @@ extension ExplicitKernel {
     }
   }
 
+  /// ``replay(all:)`` and ``reverse(_:parameters:outputs:)`` of a step without outputs between its ends.
+  func replayAndReverse(_ cotangent: UnsafeMutablePointer<L>, parameters: UnsafeMutablePointer<L>) {
+    if let reverse = functions.reverse { return reverse(arrays, stageCount, cotangent, parameters) }
+    replay(all: false)
+    reverse(cotangent, parameters: parameters, outputs: nil)
+  }
+
   /// Takes the cotangent of the result to that of the state at the step's start, and adds to that of the parameters. The stages
   /// must have been replayed.
   /// - Parameters:
@@ -63,22 +70,19 @@ extension ExplicitKernel {
   ) {
     let pullback = functions.pullback
     let last = stageCount - 1
-    let total = totalCount
-    let end = stateCotangents + last &* size
-    var stage = outputs == nil ? last : total - 1
-    // The terms read the cotangents of all later stages.
-    if outputs == nil, total > last + 1 {
-      (stateCotangents + (last + 1) * size).update(repeating: L.zero, count: (total - last - 1) * size)
-    }
+    let end = outputs == nil ? stageCount : totalCount
+    let result = stateCotangents + last &* size
+    var stage = end - 1
+    let ranges = outputs == nil ? transposedTerms : allTransposedTerms
     while stage >= 0 {
       let target = stateCotangents + stage &* size
       if stage == last && outputs == nil {
         target.update(from: cotangent, count: size)
       } else {
-        if transposedTerms[stage].isEmpty {
+        if ranges[stage].isEmpty {
           rateCotangent.update(repeating: L.zero, count: size)
         } else {
-          combine(transposedTerms[stage], of: stateCotangents, onto: nil, into: rateCotangent)
+          combine(ranges[stage], of: stateCotangents, onto: nil, into: rateCotangent)
         }
         if outputs != nil { add(outputCotangents + stage &* size, to: rateCotangent) }
         let c = stageTimes[stage]
@@ -88,7 +92,7 @@ extension ExplicitKernel {
           w = w &+ 1
         }
         pullback(stageTime, stageStates + stage &* size, rateCotangent, target, parameters)
-        if stage == last { add(cotangent, to: end) }
+        if stage == last { add(cotangent, to: result) }
       }
       stage = stage &- 1
     }
@@ -96,7 +100,7 @@ extension ExplicitKernel {
     while i < size {
       var sum = outputs.map { $0[i] } ?? L.zero
       var j = 0
-      while j < total {
+      while j < end {
         sum += stateCotangents[j &* size &+ i]
         j = j &+ 1
       }

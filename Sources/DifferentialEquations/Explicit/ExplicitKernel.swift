@@ -40,19 +40,20 @@ final class ExplicitKernel<L: Lane> {
   private let relativeTolerance: Double
   private let terms: UnsafeMutablePointer<Term>
   private let stageTerms: UnsafeMutablePointer<Range<Int>>
+  /// Of each stage the later ones whose states its rate is part of, the youngest cotangent last: with the stages that only the continuous
+  /// extension needs, and without.
+  let allTransposedTerms: UnsafeMutablePointer<Range<Int>>
   let transposedTerms: UnsafeMutablePointer<Range<Int>>
   let stageTimes: UnsafeMutablePointer<Double>
   private let errorTerms: Range<Int>
   private let secondErrorTerms: Range<Int>
   private let interpolation: UnsafeMutablePointer<Double>
   private let degree: Int
+  /// What functions for whole steps see.
+  let arrays: StepArrays<L>
   private let arena: Memory
 
-  /// A weight of a stage's array.
-  private struct Term {
-    var offset: Int
-    var weight: L.Scalar
-  }
+  private typealias Term = StageTerm<L.Scalar>
   /// Owns the arrays.
   private final class Memory {
     let arena: Arena
@@ -77,15 +78,20 @@ final class ExplicitKernel<L: Lane> {
     totalCount = total
     var list: [Term] = []
     let elements = size
-    func add(_ weights: [Double], from first: Int = 0) -> Range<Int> {
+    func add(_ weights: [Double], isReversed: Bool = false) -> Range<Int> {
       let start = list.count
       for (index, weight) in weights.enumerated() where weight != 0 {
-        list.append(Term(offset: (first + index) * elements, weight: L.Scalar(weight)))
+        list.append(Term(offset: index * elements, weight: L.Scalar(weight)))
       }
+      if isReversed { list[start...].reverse() }
       return start..<list.count
     }
     let forward = tableau.a.map { add($0) }
-    let backward = (0..<total).map { l in add((0..<total).map { $0 > l ? tableau.a[$0][l] : 0 }) }
+    let backward = (0..<total).map { l in
+      let extra = add((0..<total).map { $0 >= tableau.stageCount && $0 > l ? tableau.a[$0][l] : 0 })
+      let own = add((0..<tableau.stageCount).map { $0 > l ? tableau.a[$0][l] : 0 }, isReversed: true)
+      return (extra.lowerBound..<own.upperBound, own)
+    }
     errorTerms = add(tableau.error)
     secondErrorTerms = add(tableau.secondError)
     degree = tableau.interpolation[0].count
@@ -100,7 +106,7 @@ final class ExplicitKernel<L: Lane> {
     measure.take(Term.self, list.count)
     measure.take(Double.self, total * degree)
     measure.take(Double.self, total)
-    for _ in 0..<2 { measure.take(Range<Int>.self, total) }
+    for _ in 0..<3 { measure.take(Range<Int>.self, total) }
     var arena = Arena(byteCount: measure.byteCount)
     time = arena.take(L.self, functionsWidth)
     step = arena.take(L.self, functionsWidth)
@@ -119,13 +125,18 @@ final class ExplicitKernel<L: Lane> {
     interpolation = arena.take(Double.self, total * degree)
     stageTimes = arena.take(Double.self, total)
     stageTerms = arena.take(Range<Int>.self, total)
+    allTransposedTerms = arena.take(Range<Int>.self, total)
     transposedTerms = arena.take(Range<Int>.self, total)
     result = stageStates + (tableau.stageCount - 1) * elements
     for stage in 0..<total {
       stageTimes[stage] = tableau.c[stage]
       stageTerms[stage] = forward[stage]
-      transposedTerms[stage] = backward[stage]
+      (allTransposedTerms[stage], transposedTerms[stage]) = backward[stage]
     }
+    arrays = StepArrays(
+      width: functions.width, size: elements, time: time, step: step, state: state, rates: rates,
+      stageStates: stageStates, stateCotangents: stateCotangents, terms: terms, stageTerms: stageTerms,
+      transposedTerms: transposedTerms, stageTimes: stageTimes)
     for (k, value) in absoluteTolerances.enumerated() { tolerances[k] = value }
     for (k, value) in list.enumerated() { terms[k] = value }
     for (j, row) in tableau.interpolation.enumerated() {
@@ -143,6 +154,7 @@ final class ExplicitKernel<L: Lane> {
   @specialized(where L == Double)
   @specialized(where L == SIMD8<Double>)
   func advance(to end: Int) {
+    if let advance = functions.advance { return advance(arrays, 1..<end) }
     let rate = functions.rate
     var stage = 1
     while stage < end {

@@ -151,8 +151,8 @@ extension LaneSolver {
             if (nextOutput[lane] - start) * (end - start) > 0 { hasInside = true }
           }
         }
-        kernel.replay(all: hasInside)
         if hasInside {
+          kernel.replay(all: true)
           kernel.clearOutputs()
           arena.rate.update(repeating: L(0.0), count: n * width)
           while true {
@@ -173,8 +173,11 @@ extension LaneSolver {
             kernel.addOutput(arena.scratch, to: arena.rate)
           }
         }
-        kernel.reverse(
-          arena.cotangent, parameters: arena.parameterCotangent, outputs: hasInside ? arena.rate : nil)
+        if hasInside {
+          kernel.reverse(arena.cotangent, parameters: arena.parameterCotangent, outputs: arena.rate)
+        } else {
+          kernel.replayAndReverse(arena.cotangent, parameters: arena.parameterCotangent)
+        }
         if firstRows & 1 << r != 0 {
           for lane in 0..<lanes where firstRow[lane] == r {
             finish(lane, rowOfLane[lane])

@@ -46,9 +46,13 @@ public struct NativeEquation: Sendable {
         _ parameterCotangent: UnsafeMutablePointer<L>, _ width: Int
       ) -> Void
 
+    /// Whole steps; nil if the field is too large.
+    @usableFromInline let steps: StepFunctions<L>?
+
     // Of several groups each has its numbers copied together: the copies are values to the compiler, where the arrays are memory.
     @inlinable
     init<Field: VectorField>(_ field: Field) {
+      steps = StepFunctions(field)
       rate = { time, state, parameters, result, width in
         if L.laneCount == 1 || width == 1 {
           return field.rate(at: time.pointee, state: state, parameters: parameters, into: result)
@@ -97,10 +101,15 @@ public struct NativeEquation: Sendable {
     func bound(_ stateCount: Int, _ parameterCount: Int, width: Int = 1) -> RateFunctions<L> {
       let box = ParameterBox<L>()
       let (rate, pullback) = (rate, pullback)
-      return RateFunctions(
+      var functions = RateFunctions(
         stateCount: stateCount, parameterCount: parameterCount, width: width, bind: { box.pointer = $0 },
         rate: { rate($0, $1, box.pointer, $2, width) },
         pullback: { pullback($0, $1, box.pointer, $2, $3, $4, width) })
+      if let steps {
+        functions.advance = { steps.advance($0, box.pointer, $1) }
+        functions.reverse = { steps.reverse($0, box.pointer, $1, $2, $3) }
+      }
+      return functions
     }
   }
   private final class ParameterBox<L> {

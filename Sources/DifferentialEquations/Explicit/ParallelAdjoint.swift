@@ -185,8 +185,7 @@ final class ParallelAdjoint {
       }
     }
     parameterCotangents.update(repeating: L(0.0), count: p * width)
-    kernel.replay(all: false)
-    kernel.reverse(cotangents, parameters: parameterCotangents, outputs: nil)
+    kernel.replayAndReverse(cotangents, parameters: parameterCotangents)
   }
 
   /// One step with outputs between its ends.

@@ -17,6 +17,16 @@ struct RateFunctions<L: Lane> {
       _ times: UnsafePointer<L>, _ state: UnsafePointer<L>, _ cotangent: UnsafePointer<L>,
       _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
     ) -> Void
+  /// Whole steps of an explicit method: stages of a range; and the stages of a step once more, with cotangents of its result that become those of
+  /// the state at its start, and are added to those of the parameters. Nil: stages are made one by one.
+  var advance: ((_ arrays: StepArrays<L>, _ stages: Range<Int>) -> Void)?
+  var reverse:
+    (
+      (
+        _ arrays: StepArrays<L>, _ stageCount: Int, _ cotangent: UnsafeMutablePointer<L>,
+        _ parameterCotangent: UnsafeMutablePointer<L>
+      ) -> Void
+    )?
   /// The entries of the matrix ∂f/∂y of one trajectory, on ``jacobianPattern`` or, without one, all of them, row-major; nil: a
   /// pullback for each row.
   var jacobian:
