@@ -145,56 +145,56 @@ struct StepFunctions<L: Lane>: Sendable {
     let last = stageCount &- 1
     withArrays(of: type, n, n, p) { y, r, q in
       withArrays(of: type, n, n, p) { x, total, g in
-      for c in 0..<p {
-        (q + c).initialize(to: place(parameters, c &* width &+ w).pointee)
-        (g + c).initialize(to: place(parameterCotangent, c &* width &+ w).pointee)
-      }
-      let (time, step) = (place(arrays.time, w, as: type).pointee, place(arrays.step, w, as: type).pointee)
-      for c in 0..<n {
-        (y + c).initialize(to: place(arrays.state, c &* width &+ w).pointee)
-        place(arrays.stageStates, c &* width &+ w).pointee = y[c]
-      }
-      // The rate of the last stage is not needed, nor of that before it.
-      if last > 1 {
-        field.rate(at: time, state: y, parameters: q, into: r)
-        for c in 0..<n { place(arrays.rates, c &* width &+ w).pointee = r[c] }
-        var stage = 1
-        while stage < last &- 1 {
+        for c in 0..<p {
+          (q + c).initialize(to: place(parameters, c &* width &+ w).pointee)
+          (g + c).initialize(to: place(parameterCotangent, c &* width &+ w).pointee)
+        }
+        let (time, step) = (place(arrays.time, w, as: type).pointee, place(arrays.step, w, as: type).pointee)
+        for c in 0..<n {
+          (y + c).initialize(to: place(arrays.state, c &* width &+ w).pointee)
+          place(arrays.stageStates, c &* width &+ w).pointee = y[c]
+        }
+        // The rate of the last stage is not needed, nor of that before it.
+        if last > 1 {
+          field.rate(at: time, state: y, parameters: q, into: r)
+          for c in 0..<n { place(arrays.rates, c &* width &+ w).pointee = r[c] }
+          var stage = 1
+          while stage < last &- 1 {
+            setState(arrays, stage, w, n, step, y)
+            field.rate(
+              at: M.multiplyAdd(step, M(arrays.stageTimes[stage]), time), state: y, parameters: q, into: r)
+            let rate = arrays.rates + (stage &* size &+ w)
+            for c in 0..<n { place(rate, c &* width).pointee = r[c] }
+            stage = stage &+ 1
+          }
           setState(arrays, stage, w, n, step, y)
-          field.rate(
-            at: M.multiplyAdd(step, M(arrays.stageTimes[stage]), time), state: y, parameters: q, into: r)
-          let rate = arrays.rates + (stage &* size &+ w)
-          for c in 0..<n { place(rate, c &* width).pointee = r[c] }
-          stage = stage &+ 1
         }
-        setState(arrays, stage, w, n, step, y)
-      }
-      let end = arrays.stateCotangents + (last &* size &+ w)
-      for c in 0..<n {
-        (total + c).initialize(to: place(cotangent, c &* width &+ w).pointee)
-        place(end, c &* width).pointee = total[c]
-      }
-      var stage = last &- 1
-      while stage >= 0 {
-        let offset = stage &* size &+ w
-        sum(arrays, arrays.transposedTerms[stage], of: arrays.stateCotangents, n, w, into: x)
-        let (source, target) = (arrays.stageStates + offset, arrays.stateCotangents + offset)
+        let end = arrays.stateCotangents + (last &* size &+ w)
         for c in 0..<n {
-          x[c] *= step
-          y[c] = place(source, c &* width).pointee
+          (total + c).initialize(to: place(cotangent, c &* width &+ w).pointee)
+          place(end, c &* width).pointee = total[c]
         }
-        field.pullback(
-          at: M.multiplyAdd(step, M(arrays.stageTimes[stage]), time), state: y, parameters: q, cotangent: x,
-          state: r, addingTo: g)
-        for c in 0..<n {
-          total[c] += r[c]
-          place(target, c &* width).pointee = r[c]
+        var stage = last &- 1
+        while stage >= 0 {
+          let offset = stage &* size &+ w
+          sum(arrays, arrays.transposedTerms[stage], of: arrays.stateCotangents, n, w, into: x)
+          let (source, target) = (arrays.stageStates + offset, arrays.stateCotangents + offset)
+          for c in 0..<n {
+            x[c] *= step
+            y[c] = place(source, c &* width).pointee
+          }
+          field.pullback(
+            at: M.multiplyAdd(step, M(arrays.stageTimes[stage]), time), state: y, parameters: q, cotangent: x,
+            state: r, addingTo: g)
+          for c in 0..<n {
+            total[c] += r[c]
+            place(target, c &* width).pointee = r[c]
+          }
+          stage = stage &- 1
         }
-        stage = stage &- 1
+        for c in 0..<n { place(cotangent, c &* width &+ w).pointee = total[c] }
+        for c in 0..<p { place(parameterCotangent, c &* width &+ w).pointee = g[c] }
       }
-      for c in 0..<n { place(cotangent, c &* width &+ w).pointee = total[c] }
-      for c in 0..<p { place(parameterCotangent, c &* width &+ w).pointee = g[c] }
-    }
     }
   }
 
