@@ -44,73 +44,111 @@ struct BatchSolver: Sendable {
   }
 
   /// Divides rows among threads.
-  private func forChunks(_ rows: Int, _ body: @Sendable (Range<Int>) -> Void) {
-    let threads = threadCount
-    let usesLanes = laneTableau(rows: rows) != nil
-    let chunks = usesLanes ? max(1, min(threads, rows / 16)) : min(rows, threads * 4)
-    parallelFor(count: chunks, threads: threads, makeContext: { 0 }) { _, index in
-      let range = rows * index / chunks..<rows * (index + 1) / chunks
-      if !range.isEmpty { body(range) }
+  private func chunks(_ rows: Int, usesLanes: Bool) -> [Range<Int>] {
+    let count = usesLanes ? max(1, min(threadCount, rows / 16)) : min(rows, threadCount * 4)
+    return (0..<count).map { rows * $0 / count..<rows * ($0 + 1) / count }
+  }
+  private func forEach(_ count: Int, _ body: @Sendable (Int) -> Void) {
+    parallelFor(count: count, threads: threadCount, makeContext: { 0 }) { _, index in body(index) }
+  }
+  /// What solves many trajectories at once, with as many lane groups as suit `count` of them.
+  private func laneSolver(_ tableau: RungeKuttaTableau, _ count: Int) -> LaneSolver {
+    LaneSolver(tableau, equation.groupFunctions(trajectories: count), options, tolerances: tolerances)
+  }
+  /// Tapes for the steps of chunks, or, where a record is not to hold all states, records that the tapes go to.
+  private func recording(_ chunks: [Range<Int>], _ widths: [Int]) -> (steps: RecordedSteps, tapes: [LaneTape])
+  {
+    let n = equation.stateCount
+    let records = options.checkpoints.map { capacity in
+      (0..<(chunks.last?.upperBound ?? 0)).map { _ in StepRecord(stateCount: n, capacity: capacity) }
     }
+    let tapes = zip(chunks, widths).map {
+      LaneTape(trajectories: $0, stateCount: n, width: $1, records: records)
+    }
+    return (records.map { RecordedSteps($0) } ?? RecordedSteps(tapes, stateCount: n), tapes)
   }
 
   /// - Parameters:
   ///   - outputs: `[rows][outputCount][stateCount]`, set as far as the solutions reach.
-  ///   - records: one for each row, or nil.
+  ///   - keepsStages: records have the rates of stages, where trajectories are solved one by one.
+  /// - Returns: also the steps, if `keepsRecord` says so.
   func solve(
-    _ problem: BatchProblem, rows: Range<Int>, outputs: UnsafeMutablePointer<Double>, records: [StepRecord]?
-  ) -> [TrajectorySolver.Outcome] {
-    var outcomes = [TrajectorySolver.Outcome](repeating: .init(), count: rows.count)
-    let tableau = laneTableau(rows: rows.count)
+    _ problem: BatchProblem, rows: Int, outputs: UnsafeMutablePointer<Double>, keepsRecord: Bool,
+    keepsStages: Bool
+  ) -> (outcomes: [TrajectorySolver.Outcome], steps: RecordedSteps?) {
+    var outcomes = [TrajectorySolver.Outcome](repeating: .init(), count: rows)
+    var steps: RecordedSteps?
     outcomes.withUnsafeMutableBufferPointer { outcomes in
-      let shared = Shared(value: (outputs, outcomes.baseAddress!, records ?? []))
-      let hasRecords = records != nil
-      forChunks(rows.count) { chunk in
-        let (outputs, outcomes, records) = shared.value
-        if let tableau {
-          let functions = equation.groupFunctions(trajectories: chunk.count)
-          let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
-          records.withUnsafeBufferPointer {
-            solver.solve(
-              problem, rows: chunk, outputs: outputs, records: hasRecords ? $0.baseAddress : nil,
-              outcomes: outcomes)
-          }
-          return
+      if let tableau = laneTableau(rows: rows) {
+        let chunks = chunks(rows, usesLanes: true)
+        let solvers = chunks.map { laneSolver(tableau, $0.count) }
+        let recording = keepsRecord ? recording(chunks, solvers.map(\.width)) : nil
+        steps = recording?.steps
+        let shared = Shared(value: (outputs, outcomes.baseAddress!, solvers, recording?.tapes))
+        forEach(chunks.count) { index in
+          let (outputs, outcomes, solvers, tapes) = shared.value
+          solvers[index].solve(
+            problem, rows: chunks[index], outputs: outputs, tape: tapes?[index], outcomes: outcomes)
         }
+        return
+      }
+      let records =
+        keepsRecord
+        ? (0..<rows).map { _ in
+          StepRecord(
+            stateCount: equation.stateCount, capacity: options.checkpoints, keepsStages: keepsStages)
+        } : nil
+      steps = records.map { RecordedSteps($0) }
+      let chunks = chunks(rows, usesLanes: false)
+      let shared = Shared(value: (outputs, outcomes.baseAddress!, records))
+      forEach(chunks.count) { index in
+        let (outputs, outcomes, records) = shared.value
         let solver = TrajectorySolver(stepper(), options, tolerances: tolerances)
-        for row in chunk {
+        for row in chunks[index] {
           solver.stepper.functions.bind(problem.parameters(of: row))
           outcomes[row] = solver.solve(
             from: problem.startTimes[row], problem.initialStates + row * problem.stateCount,
             outputTimes: problem.outputTimes(of: row),
             outputs: outputs + row * problem.outputCount * problem.stateCount,
-            record: hasRecords ? records[row] : nil,
-            events: equation.eventFunctions(parameters: problem.parameters(of: row)))
-          if rows.count > 1 { outcomes[row].failure?.trajectory = row }
+            record: records?[row], events: equation.eventFunctions(parameters: problem.parameters(of: row)))
+          if rows > 1 { outcomes[row].failure?.trajectory = row }
         }
       }
     }
-    return outcomes
+    return (outcomes, steps)
   }
 
   /// - Parameters:
   ///   - states: `[rows][stateCount]`, set.
   ///   - parameters: `[rows][parameterCount]`, set.
   func reverse(
-    _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], cotangents: UnsafePointer<Double>,
+    _ problem: BatchProblem, rows: Int, steps: RecordedSteps, cotangents: UnsafePointer<Double>,
     states: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>
   ) {
-    let tableau = records.allSatisfy { $0.stride == 1 } ? laneTableau(rows: rows.count) : nil
+    let tableau = laneTableau(rows: rows)
+    if let tableau, !steps.tapes.isEmpty {
+      let shared = Shared(value: (cotangents, states, parameters))
+      return forEach(steps.tapes.count) { index in
+        let (cotangents, states, parameters) = shared.value
+        let tape = steps.tapes[index]
+        laneSolver(tableau, tape.trajectories.count).reverse(
+          problem, tape, cotangents: cotangents, states: states, parameterCotangents: parameters)
+      }
+    }
+    let records = steps.records
+    let isWhole = records.allSatisfy { $0.stride == 1 }
     let shared = Shared(value: (cotangents, states, parameters, records))
-    forChunks(rows.count) { chunk in
+    let chunks = chunks(rows, usesLanes: tableau != nil && isWhole)
+    forEach(chunks.count) { index in
       let (cotangents, states, parameters, records) = shared.value
-      if let tableau {
-        let functions = equation.groupFunctions(trajectories: chunk.count)
-        let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
-        records.withUnsafeBufferPointer {
+      let chunk = chunks[index]
+      if let tableau, isWhole {
+        let solver = laneSolver(tableau, chunk.count)
+        for first in stride(from: chunk.lowerBound, to: chunk.upperBound, by: solver.lanes) {
+          let some = first..<min(first + solver.lanes, chunk.upperBound)
           solver.reverse(
-            problem, rows: chunk, records: $0.baseAddress!, cotangents: cotangents, states: states,
-            parameterCotangents: parameters)
+            problem, LaneTape(records, trajectories: some, width: solver.width), cotangents: cotangents,
+            states: states, parameterCotangents: parameters)
         }
         return
       }
@@ -140,48 +178,46 @@ struct BatchSolver: Sendable {
   }
 
   /// Takes recorded steps once more, with the equation of tangents.
+  /// - Returns: the steps with this equation's states, if `keepsRecord` says so.
   func replay(
-    _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
-    copies: [StepRecord]?
-  ) throws(DifferentialEquationError) {
-    var failures = [DifferentialEquationError?](repeating: nil, count: rows.count)
-    failures.withUnsafeMutableBufferPointer {
-      replay(
-        problem, rows: rows, records: records, outputs: outputs, copies: copies, failures: $0.baseAddress!)
+    _ problem: BatchProblem, rows: Int, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
+    keepsRecord: Bool
+  ) throws(DifferentialEquationError) -> RecordedSteps? {
+    if let tableau = laneTableau(rows: rows) {
+      let chunks = chunks(rows, usesLanes: true)
+      let solvers = chunks.map { laneSolver(tableau, $0.count) }
+      let recording = keepsRecord ? recording(chunks, solvers.map(\.width)) : nil
+      let shared = Shared(value: (outputs, records, solvers, recording?.tapes))
+      forEach(chunks.count) { index in
+        let (outputs, records, solvers, tapes) = shared.value
+        records.withUnsafeBufferPointer {
+          solvers[index].replay(
+            problem, rows: chunks[index], records: $0.baseAddress!, outputs: outputs, tape: tapes?[index])
+        }
+      }
+      return recording?.steps
+    }
+    let copies =
+      keepsRecord
+      ? records.map { _ in StepRecord(stateCount: equation.stateCount, capacity: options.checkpoints) } : nil
+    var failures = [DifferentialEquationError?](repeating: nil, count: rows)
+    failures.withUnsafeMutableBufferPointer { failures in
+      let chunks = chunks(rows, usesLanes: false)
+      let shared = Shared(value: (outputs, records, copies, failures.baseAddress!))
+      forEach(chunks.count) { index in
+        let (outputs, records, copies, failures) = shared.value
+        let replay = TrajectoryReplay(stepper: stepper())
+        for row in chunks[index] {
+          replay.stepper.functions.bind(problem.parameters(of: row))
+          failures[row] = replay.solve(
+            records[row], from: problem.initialStates + row * problem.stateCount,
+            outputTimes: problem.outputTimes(of: row),
+            outputs: outputs + row * problem.outputCount * problem.stateCount, copy: copies?[row],
+            events: equation.eventFunctions(parameters: problem.parameters(of: row)))
+        }
+      }
     }
     if let failure = failures.compactMap({ $0 }).first { throw failure }
-  }
-  private func replay(
-    _ problem: BatchProblem, rows: Range<Int>, records: [StepRecord], outputs: UnsafeMutablePointer<Double>,
-    copies: [StepRecord]?, failures: UnsafeMutablePointer<DifferentialEquationError?>
-  ) {
-    let shared = Shared(value: (outputs, records, copies ?? [], failures))
-    let hasCopies = copies != nil
-    let tableau = laneTableau(rows: rows.count)
-    forChunks(rows.count) { chunk in
-      let (outputs, records, copies, failures) = shared.value
-      if let tableau {
-        let functions = equation.groupFunctions(trajectories: chunk.count)
-        let solver = LaneSolver(tableau, functions, options, tolerances: tolerances)
-        records.withUnsafeBufferPointer { records in
-          copies.withUnsafeBufferPointer {
-            solver.replay(
-              problem, rows: chunk, records: records.baseAddress!, outputs: outputs,
-              copies: hasCopies ? $0.baseAddress : nil)
-          }
-        }
-        return
-      }
-      let replay = TrajectoryReplay(stepper: stepper())
-      for row in chunk {
-        replay.stepper.functions.bind(problem.parameters(of: row))
-        failures[row] = replay.solve(
-          records[row], from: problem.initialStates + row * problem.stateCount,
-          outputTimes: problem.outputTimes(of: row),
-          outputs: outputs + row * problem.outputCount * problem.stateCount,
-          copy: hasCopies ? copies[row] : nil,
-          events: equation.eventFunctions(parameters: problem.parameters(of: row)))
-      }
-    }
+    return copies.map { RecordedSteps($0) }
   }
 }

@@ -24,7 +24,7 @@ public struct EquationSolution: Sendable {
     public let index: Int
   }
 
-  let records: [StepRecord]?
+  let steps: RecordedSteps?
   let problem: EquationData
   let solver: BatchSolver
 
@@ -44,7 +44,7 @@ extension EquationSolution {
   /// - Complexity: one step for each call.
   public func state(trajectory: Int = 0, at time: Double) throws(DifferentialEquationError) -> [Double] {
     func refuse(_ message: String) -> DifferentialEquationError { .init(.argument, message: message) }
-    guard let records, records.indices.contains(trajectory) else {
+    guard let records = steps?.records, records.indices.contains(trajectory) else {
       throw refuse("the solution has no record of trajectory \(trajectory) (keepsRecord)")
     }
     guard records[trajectory].stride == 1 else {
@@ -132,15 +132,11 @@ extension Equation {
     }
     let solver = try BatchSolver(self, options)
     if options.method.isImplicit && !isTraced { try requireDenseMatrices(size: stateCount) }
-    let records =
-      keepsRecord
-      ? (0..<rows).map { _ in
-        StepRecord(stateCount: stateCount, capacity: options.checkpoints, keepsStages: keepsStages)
-      } : nil
     var states = [Double](repeating: .nan, count: rows * m * stateCount)
-    let outcomes = states.withUnsafeMutableBufferPointer { states in
+    let (outcomes, steps) = states.withUnsafeMutableBufferPointer { states in
       data.withProblem(self) {
-        solver.solve($0, rows: 0..<rows, outputs: states.baseAddress!, records: records)
+        solver.solve(
+          $0, rows: rows, outputs: states.baseAddress!, keepsRecord: keepsRecord, keepsStages: keepsStages)
       }
     }
     let failures = outcomes.compactMap(\.failure)
@@ -149,7 +145,7 @@ extension Equation {
       stateCount: stateCount, timeCount: m, states: states, statistics: outcomes.map(\.statistics),
       failures: failures, endTimes: outcomes.map(\.endTime),
       events: outcomes.map { $0.events.map { EquationSolution.Event(time: $0.time, index: $0.event) } },
-      records: records, problem: data, solver: solver)
+      steps: steps, problem: data, solver: solver)
   }
 }
 
@@ -190,7 +186,7 @@ extension EquationSolution {
   public func pullback(_ cotangents: [Double]) throws(DifferentialEquationError) -> (
     initialStates: [Double], parameters: [Double]
   ) {
-    guard let records else {
+    guard let steps else {
       throw DifferentialEquationError(.argument, message: "the solution has no record (keepsRecord)")
     }
     if let failure = failures.first { throw failure }
@@ -207,7 +203,7 @@ extension EquationSolution {
         cotangents.withUnsafeBufferPointer { cotangents in
           problem.withProblem(equation) {
             solver.reverse(
-              $0, rows: 0..<rows, records: records, cotangents: cotangents.baseAddress!,
+              $0, rows: rows, steps: steps, cotangents: cotangents.baseAddress!,
               states: initial.baseAddress!, parameters: parameters.baseAddress!)
           }
         }

@@ -5,10 +5,10 @@ extension LaneSolver {
   /// - Parameters:
   ///   - records: of the whole batch; their times are followed.
   ///   - outputs: `[rows][outputCount][stateCount]` of the whole batch.
-  ///   - copies: where the steps are recorded with the states of this equation, or nil.
+  ///   - tape: takes the steps with the states of this equation, or nil.
   func replay(
     _ problem: BatchProblem, rows: Range<Int>, records: UnsafePointer<StepRecord>,
-    outputs: UnsafeMutablePointer<Double>, copies: UnsafePointer<StepRecord>?
+    outputs: UnsafeMutablePointer<Double>, tape: LaneTape?
   ) {
     let m = problem.outputCount
     let books = books
@@ -26,13 +26,16 @@ extension LaneSolver {
         let record = records[row]
         let times = problem.outputTimes(of: row)
         let initial = problem.initialStates + row * n
-        copies?[row].append(record.times[0], initial)
         var next = 0
         while next < m && times[next] == record.times[0] {
           (outputs + (row * m + next) * n).update(from: initial, count: n)
           next += 1
         }
-        if record.stepCount == 0 { continue }
+        if record.stepCount == 0 {
+          tape?.setEnd(row, record.times[0], initial)
+          continue
+        }
+        tape?.begin(row, lane: lane)
         put(initial, n, state, lane)
         put(problem.parameters(of: row), problem.parameterCount, parameters, lane)
         time[lane] = record.times[0]
@@ -71,6 +74,11 @@ extension LaneSolver {
         }
         step[lane] = newTime[lane] - time[lane]
       }
+      if let record = tape?.append() {
+        record.starts.update(from: kernel.time, count: width)
+        record.ends.update(from: arena.newTime, count: width)
+        record.states.update(from: state, count: n * width)
+      }
       kernel.advance()
       var isRefilled = false
       for w in 0..<width {
@@ -89,9 +97,9 @@ extension LaneSolver {
         for k in 0..<8 where isActive[k] {
           let lane = w * 8 + k
           let row = rowOfLane[lane]
-          copies?[row].append(time[lane], numbers(state) + lane, spacing: lanes)
           stepOfLane[lane] += 1
           if stepOfLane[lane] < records[row].stepCount { continue }
+          tape?.end(lane: lane, time: time[lane], state: numbers(state) + lane)
           books.active -= 1
           refill(lane)
           isRefilled = true

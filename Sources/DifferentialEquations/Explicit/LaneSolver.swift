@@ -32,23 +32,15 @@ final class LaneSolver {
 
   let arena: LaneArena
   let books: LaneBooks
-  let tile: StepTile
 
   /// What lanes are doing.
   final class LaneBooks {
-    /// The trajectory of each lane, -1 if it has none; its next output; its steps tried, or the step it is at.
+    /// The trajectory of each lane, -1 if it has none; its next output; and a number of steps or a row.
     let row: UnsafeMutablePointer<Int>
     let output: UnsafeMutablePointer<Int>
     let count: UnsafeMutablePointer<Int>
-    /// Where the lane's trajectory is recorded.
-    let record: UnsafeMutablePointer<Unmanaged<StepRecord>?>
-    /// The lane's recorded times and states.
+    /// The lane's recorded times.
     let times: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
-    let states: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
-    /// Where a tile's steps are in them, and the row of the tile where the trajectory begins.
-    let timePlaces: UnsafeMutablePointer<UnsafePointer<Double>?>
-    let statePlaces: UnsafeMutablePointer<UnsafePointer<Double>?>
-    let firstRow: UnsafeMutablePointer<Int>
     /// Lanes at work, and the next trajectory that waits for one.
     @exclusivity(unchecked) var active = 0
     @exclusivity(unchecked) var waiting = 0
@@ -57,23 +49,12 @@ final class LaneSolver {
       output = .allocate(capacity: lanes)
       count = .allocate(capacity: lanes)
       times = .allocate(capacity: lanes)
-      states = .allocate(capacity: lanes)
-      record = .allocate(capacity: lanes)
-      record.initialize(repeating: nil, count: lanes)
-      timePlaces = .allocate(capacity: lanes)
-      statePlaces = .allocate(capacity: lanes)
-      firstRow = .allocate(capacity: lanes)
     }
     deinit {
       row.deallocate()
       output.deallocate()
       count.deallocate()
-      record.deallocate()
       times.deallocate()
-      states.deallocate()
-      timePlaces.deallocate()
-      statePlaces.deallocate()
-      firstRow.deallocate()
     }
   }
   var parameters: UnsafeMutablePointer<L> { arena.parameters }
@@ -90,7 +71,6 @@ final class LaneSolver {
     width = functions.width
     arena = LaneArena(functions.stateCount, functions.parameterCount, functions.width)
     books = LaneBooks(8 * functions.width)
-    tile = StepTile(stateCount: functions.stateCount, width: functions.width)
     functions.bind(arena.parameters)
   }
 
@@ -181,11 +161,11 @@ final class LaneSolver {
   /// Solves rows of a batch.
   /// - Parameters:
   ///   - outputs: `[rows][outputCount][stateCount]` of the whole batch.
-  ///   - records: of the whole batch, or nil.
+  ///   - tape: takes the steps; nil: they are forgotten.
   ///   - outcomes: of the whole batch.
   func solve(
     _ problem: BatchProblem, rows: Range<Int>, outputs: UnsafeMutablePointer<Double>,
-    records: UnsafePointer<StepRecord>?, outcomes: UnsafeMutablePointer<TrajectorySolver.Outcome>
+    tape: LaneTape?, outcomes: UnsafeMutablePointer<TrajectorySolver.Outcome>
   ) {
     let m = problem.outputCount
     let control = options.control
@@ -196,8 +176,7 @@ final class LaneSolver {
     var initialSizes = [Double](repeating: options.fixedStep ?? options.initialStep ?? 0, count: rows.count)
     if isAdaptive && options.initialStep == nil { setInitialSizes(problem, rows, &initialSizes) }
 
-    let (books, tile) = (books, tile)
-    let keepsRecord = records != nil
+    let books = books
     books.waiting = rows.lowerBound
     books.active = 0
     let (rowOfLane, nextOutput) = (books.row, books.output)
@@ -213,7 +192,6 @@ final class LaneSolver {
         let times = problem.outputTimes(of: row)
         let start = problem.startTimes[row]
         let initial = problem.initialStates + row * n
-        records?[row].append(start, initial)
         var next = 0
         while next < m && times[next] == start {
           (outputs + (row * m + next) * n).update(from: initial, count: n)
@@ -221,7 +199,11 @@ final class LaneSolver {
         }
         outcomes[row].outputCount = next
         outcomes[row].endTime = start
-        if next == m { continue }
+        if next == m {
+          tape?.setEnd(row, start, initial)
+          continue
+        }
+        tape?.begin(row, lane: lane)
         put(initial, n, state, lane)
         put(problem.parameters(of: row), problem.parameterCount, parameters, lane)
         time[lane] = start
@@ -237,7 +219,6 @@ final class LaneSolver {
         accepted[lane] = 0
         rowOfLane[lane] = row
         nextOutput[lane] = next
-        books.record[lane] = records.map { Unmanaged.passUnretained($0[row]) }
         books.active += 1
         return
       }
@@ -254,7 +235,7 @@ final class LaneSolver {
       outcomes[row].statistics.acceptedSteps = Int(accepted[lane])
       outcomes[row].statistics.rejectedSteps = Int(attempts[lane] - accepted[lane])
       books.active -= 1
-      if let records { tile.flush(lane: lane, records[row]) }
+      tape?.end(lane: lane, time: time[lane], state: numbers(state) + lane)
       guard let reason else { return }
       var failure = DifferentialEquationError(
         reason, time: time[lane], step: Int(attempts[lane]),
@@ -292,6 +273,7 @@ final class LaneSolver {
       }
       kernel.advance()
       if isAdaptive { kernel.estimateError() }
+      let record = tape?.append()
       var isRefilled = false
       w = 0
       while w < width {
@@ -331,21 +313,21 @@ final class LaneSolver {
         if (isAccepted .& ((arena.nextTime[w] - new) * arena.direction[w] .<= L(0.0))).anyTrue {
           writeOutputs(problem, w, isAccepted, outputs)
         }
+        if let record {
+          record.starts[w] = now
+          record.ends[w] = now.replacing(with: new, where: isAccepted)
+        }
         let last = kernel.rates + (kernel.stageCount - 1) * n * width
         var c = 0
         while c < n {
           let i = c &* width &+ w
+          if let record { record.states[i] = state[i] }
           state[i] = state[i].replacing(with: kernel.result[i], where: isAccepted)
           kernel.rates[i] = kernel.rates[i].replacing(with: last[i], where: isAccepted)
           c = c &+ 1
         }
         kernel.time[w] = now.replacing(with: new, where: isAccepted)
         arena.accepted[w] += L(0.0).replacing(with: one, where: isAccepted)
-        if keepsRecord {
-          tile.put(
-            group: w, time: kernel.time[w], state: state,
-            isAccepted: L(0.0).replacing(with: one, where: isAccepted))
-        }
         let isOver = isAccepted .& (kernel.time[w] .== arena.end[w])
         var isLost =
           isActive
@@ -370,7 +352,6 @@ final class LaneSolver {
         }
         w &+= 1
       }
-      if keepsRecord { tile.endRow(books.record) }
       if isRefilled {
         kernel.functions.bind(parameters)
         kernel.begin()

@@ -54,12 +54,12 @@ struct EquationKernel: Hashable {
   /// A derivative that is solved for along with the state, or steps of it.
   final class Tape: Sendable {
     let data: EquationData
-    let records: [StepRecord]
+    let steps: RecordedSteps?
     /// The derivatives of forward sensitivity, `[rows][times][n + p][n]`.
     let sensitivities: [Double]
-    init(_ data: EquationData, _ records: [StepRecord], _ sensitivities: [Double]) {
+    init(_ data: EquationData, _ steps: RecordedSteps?, _ sensitivities: [Double]) {
       self.data = data
-      self.records = records
+      self.steps = steps
       self.sensitivities = sensitivities
     }
   }
@@ -98,7 +98,7 @@ struct EquationKernel: Hashable {
     let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
     let endTimes = DenseArray(solution.endTimes, shape: [rows])
     if endsAtEvent { data.outputTimes = solution.endTimes }
-    return (states, endTimes, keepsTape ? Tape(data, solution.records ?? [], []) : nil)
+    return (states, endTimes, keepsTape ? Tape(data, solution.steps, []) : nil)
   }
 
   private func solution(
@@ -139,7 +139,7 @@ struct EquationKernel: Hashable {
         let ends = (0..<data.rows).map { data.outputTimes[($0 + 1) * timeCount - 1] }
         return (
           DenseArray(states, shape: resultType(rows: data.rows).shape),
-          DenseArray(ends, shape: [data.rows]), Tape(data, [], derivatives)
+          DenseArray(ends, shape: [data.rows]), Tape(data, nil, derivatives)
         )
       }
       let joint = try equation.sensitivityEquation()
@@ -167,7 +167,7 @@ struct EquationKernel: Hashable {
       }
       return (
         DenseArray(states, shape: resultType(rows: data.rows).shape),
-        DenseArray(solution.endTimes, shape: [data.rows]), Tape(data, [], derivatives)
+        DenseArray(solution.endTimes, shape: [data.rows]), Tape(data, nil, derivatives)
       )
     } catch { throw tensorError(error) }
   }
@@ -224,7 +224,7 @@ struct EquationKernel: Hashable {
   /// The steps of the tape with the equation of state and tangent.
   private func replayTangents(_ tape: Tape, _ states: [Double], _ parameters: [Double], keepsRecord: Bool)
     throws(TensorError) -> (
-      outputs: [Double], records: [StepRecord], data: EquationData, solver: BatchSolver
+      outputs: [Double], steps: RecordedSteps?, data: EquationData, solver: BatchSolver
     )
   {
     do {
@@ -238,27 +238,26 @@ struct EquationKernel: Hashable {
       if options.absoluteTolerances.count > 1 { options.absoluteTolerances += options.absoluteTolerances }
       let solver = try BatchSolver(equation, options)
       var outputs = [Double](repeating: 0, count: data.rows * timeCount * 2 * n)
-      let copies =
-        keepsRecord
-        ? records.map { _ in StepRecord(stateCount: 2 * n, capacity: options.checkpoints) } : nil
+      var steps: RecordedSteps?
       var failure: DifferentialEquationError?
       outputs.withUnsafeMutableBufferPointer { outputs in
         data.withProblem(equation) { problem in
           do throws(DifferentialEquationError) {
-            try solver.replay(
-              problem, rows: 0..<data.rows, records: records, outputs: outputs.baseAddress!, copies: copies)
+            steps = try solver.replay(
+              problem, rows: data.rows, records: records, outputs: outputs.baseAddress!,
+              keepsRecord: keepsRecord)
           } catch { failure = error }
         }
       }
       if let failure { throw failure }
       try requireFinite(outputs, ifSo: states + parameters, "the tangents of the solution")
-      return (outputs, copies ?? [], data, solver)
+      return (outputs, steps, data, solver)
     } catch { throw tensorError(error) }
   }
   /// The steps; of methods that keep none they are taken again.
   private func recorded(_ tape: Tape) throws(TensorError) -> [StepRecord] {
-    if !tape.records.isEmpty { return tape.records }
-    return try solution(equation, tape.data, keepsRecord: true).records ?? []
+    if let steps = tape.steps { return steps.records }
+    return try solution(equation, tape.data, keepsRecord: true).steps?.records ?? []
   }
 
   /// Cotangents of initial states and parameters.
@@ -297,7 +296,7 @@ struct EquationKernel: Hashable {
       }
       let solver: BatchSolver
       do { solver = try BatchSolver(equation, options) } catch { throw tensorError(error) }
-      return try reverse(solver, tape.data, tape.records, values)
+      return try reverse(solver, tape.data, tape.steps, values)
     case .continuousAdjoint, .backsolve:
       do {
         try requireApproximateJacobians()
@@ -305,7 +304,7 @@ struct EquationKernel: Hashable {
         let (initial, parameters) = try AdjointEquation(
           equation, options, keepsState: gradient == .continuousAdjoint
         )
-        .solve(tape.data, tape.records, states: states.values(Double.self), cotangents: values)
+        .solve(tape.data, tape.steps?.records ?? [], states: states.values(Double.self), cotangents: values)
         try requireFinite(initial + parameters, ifSo: values, "the gradient of the solution")
         return [
           DenseArray(initial, shape: [tape.data.rows, n]),
@@ -316,8 +315,9 @@ struct EquationKernel: Hashable {
   }
 
   private func reverse(
-    _ solver: BatchSolver, _ data: EquationData, _ records: [StepRecord], _ cotangents: [Double]
+    _ solver: BatchSolver, _ data: EquationData, _ steps: RecordedSteps?, _ cotangents: [Double]
   ) throws(TensorError) -> [DenseArray] {
+    guard let steps else { throw TensorError(.argument, name, "the steps of the solution were not kept") }
     let (n, p) = (solver.equation.stateCount, solver.equation.parameterCount)
     let initial = DenseArray(uninitialized: .float64, [data.rows, n])
     var parameters = [Double](repeating: 0, count: data.rows * p)
@@ -325,7 +325,7 @@ struct EquationKernel: Hashable {
       cotangents.withUnsafeBufferPointer { cotangents in
         data.withProblem(solver.equation) {
           solver.reverse(
-            $0, rows: 0..<data.rows, records: records, cotangents: cotangents.baseAddress!,
+            $0, rows: data.rows, steps: steps, cotangents: cotangents.baseAddress!,
             states: initial.pointer(Double.self), parameters: parameters.baseAddress!)
         }
       }
@@ -365,7 +365,7 @@ struct EquationKernel: Hashable {
     let replay = try replayTangents(tape, states, parameters, keepsRecord: true)
     let (c, r) = (cotangents.values(Double.self), rates.values(Double.self))
     let seeds = interleaved(r, c, width: n)
-    let both = try reverse(replay.solver, replay.data, replay.records, seeds).map { $0.values(Double.self) }
+    let both = try reverse(replay.solver, replay.data, replay.steps, seeds).map { $0.values(Double.self) }
     func firstHalves(_ values: [Double], _ count: Int, _ width: Int) -> DenseArray {
       var result: [Double] = []
       for k in 0..<count { result += values[2 * k * width..<(2 * k + 1) * width] }
