@@ -17,6 +17,7 @@ extension LaneSolver {
     let (trajectory, output, stop) = (books.row, books.output, books.count)
     let cotangent = numbers(arena.cotangent)
     let nextOutput = numbers(arena.nextTime)
+    let ends = numbers(arena.newTime)
 
     func add(_ row: UnsafePointer<Double>, to target: UnsafeMutablePointer<Double>, _ lane: Int) {
       for c in 0..<n { target[c &* lanes &+ lane] += row[c] }
@@ -39,6 +40,7 @@ extension LaneSolver {
       output[lane] = m - 1
       nextOutput[lane] = problem.outputTimes[row * m + m - 1]
       stop[lane] = entry.rows.lowerBound
+      ends[lane] = tape.endTime(of: row)
     }
     func finish(_ lane: Int) {
       let row = trajectory[lane]
@@ -65,6 +67,7 @@ extension LaneSolver {
       }
     }
     guard let busy = tape.entries.lazy.compactMap(\.last).first else { return }
+    arena.newTime.update(from: tape[tape.rowCount - 1].starts, count: width)
     for lane in 0..<lanes {
       trajectory[lane] = -1
       nextOutput[lane] = .nan
@@ -79,7 +82,9 @@ extension LaneSolver {
     var nextStop = (0..<lanes).reduce(-1) { max($0, stop[$1]) }
     var index = tape.rowCount - 1
     while index >= 0 {
-      takeBack(problem, tape[index], cotangents)
+      let row = tape[index]
+      takeBack(problem, row, cotangents)
+      arena.newTime.update(from: row.starts, count: width)
       if index == nextStop {
         for lane in 0..<lanes where stop[lane] == index { pass(lane, before: index) }
         nextStop = (0..<lanes).reduce(-1) { max($0, stop[$1]) }
@@ -89,7 +94,7 @@ extension LaneSolver {
     }
   }
 
-  /// Takes cotangents back through a row of steps.
+  /// Takes cotangents back through a row of steps, which end at `newTime`.
   @inline(__always)
   private func takeBack(
     _ problem: BatchProblem, _ row: LaneTape.Row, _ cotangents: UnsafePointer<Double>
@@ -100,7 +105,7 @@ extension LaneSolver {
     while w < width {
       let start = row.starts[w]
       time[w] = start
-      step[w] = row.ends[w] - start
+      step[w] = arena.newTime[w] - start
       // The last output not yet seen lies in this step, or before it.
       if (L(0.0) .< (arena.nextTime[w] - start) * step[w]).anyTrue { hasOutputs = true }
       w = w &+ 1
@@ -120,7 +125,7 @@ extension LaneSolver {
   ) -> Bool {
     let m = problem.outputCount
     let (trajectory, output) = (books.row, books.output)
-    let (starts, ends) = (numbers(steps.starts), numbers(steps.ends))
+    let (starts, ends) = (numbers(steps.starts), numbers(arena.newTime))
     let (nextOutput, places) = (numbers(arena.nextTime), numbers(arena.places))
     let cotangent = numbers(arena.cotangent)
     var hasInside = false

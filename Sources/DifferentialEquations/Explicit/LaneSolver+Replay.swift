@@ -76,7 +76,6 @@ extension LaneSolver {
       }
       if let record = tape?.append() {
         record.starts.update(from: kernel.time, count: width)
-        record.ends.update(from: arena.newTime, count: width)
         record.states.update(from: state, count: n * width)
       }
       kernel.advance()

@@ -313,10 +313,7 @@ final class LaneSolver {
         if (isAccepted .& ((arena.nextTime[w] - new) * arena.direction[w] .<= L(0.0))).anyTrue {
           writeOutputs(problem, w, isAccepted, outputs)
         }
-        if let record {
-          record.starts[w] = now
-          record.ends[w] = now.replacing(with: new, where: isAccepted)
-        }
+        if let record { record.starts[w] = now }
         let last = kernel.rates + (kernel.stageCount - 1) * n * width
         var c = 0
         while c < n {

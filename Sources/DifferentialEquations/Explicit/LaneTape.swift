@@ -10,10 +10,10 @@ final class LaneTape: @unchecked Sendable {
     var trajectory: Int
     var rows: Range<Int>
   }
-  /// A row: its steps' starts and ends, `[width]`, and the states at the starts, `[stateCount][width]`.
+  /// A row: its steps' starts, `[width]`, and the states there, `[stateCount][width]`. A step ends where the next one starts, the last one of a
+  /// trajectory at ``endTime(of:)``.
   struct Row {
     let starts: UnsafeMutablePointer<L>
-    let ends: UnsafeMutablePointer<L>
     let states: UnsafeMutablePointer<L>
   }
   /// The trajectories of the batch that are here.
@@ -47,8 +47,8 @@ final class LaneTape: @unchecked Sendable {
     n = stateCount
     self.width = width
     lanes = 8 * width
-    rowSize = (stateCount + 2) * width
-    rowsPerBlock = max(1, Self.blockSize / (64 * rowSize))
+    rowSize = (stateCount + 1) * width
+    rowsPerBlock = max(2, Self.blockSize / (64 * rowSize))
     entries = Array(repeating: [], count: 8 * width)
     present = Array(repeating: nil, count: 8 * width)
     endTimes = .allocate(capacity: max(trajectories.count, 1))
@@ -69,13 +69,19 @@ final class LaneTape: @unchecked Sendable {
   }
   @inline(never)
   private func makeRoom() {
-    if records != nil && !blocks.isEmpty {
+    if let records, !blocks.isEmpty {
+      // The last row goes to the front: where its steps end is not known yet.
+      let last = rowCount - 1
       for lane in 0..<lanes {
         guard let (trajectory, firstRow) = present[lane] else { continue }
-        copy(firstRow..<rowCount, lane: lane, of: trajectory)
-        present[lane]!.firstRow = 0
+        if firstRow < last {
+          copy(
+            firstRow..<last, until: numbers(self[last].starts)[lane], lane: lane, to: records[trajectory])
+        }
+        present[lane]!.firstRow = firstRow <= last ? 0 : 1
       }
-      rowCount = 0
+      blocks[0].update(from: self[last].starts, count: rowSize)
+      rowCount = 1
       return
     }
     blocks.append(BufferStore.take(byteCount).bindMemory(to: L.self, capacity: rowsPerBlock * rowSize))
@@ -83,7 +89,7 @@ final class LaneTape: @unchecked Sendable {
   @inline(__always)
   subscript(row: Int) -> Row {
     let base = blocks[row / rowsPerBlock] + row % rowsPerBlock &* rowSize
-    return Row(starts: base, ends: base + width, states: base + 2 &* width)
+    return Row(starts: base, states: base + width)
   }
 
   /// The lane's steps are those of a trajectory from the next row on.
@@ -93,8 +99,8 @@ final class LaneTape: @unchecked Sendable {
   func end(lane: Int, time: Double, state: UnsafePointer<Double>) {
     guard let (trajectory, firstRow) = present[lane] else { return }
     present[lane] = nil
-    if records != nil {
-      copy(firstRow..<rowCount, lane: lane, of: trajectory)
+    if let records {
+      copy(firstRow..<rowCount, until: time, lane: lane, to: records[trajectory])
     } else {
       entries[lane].append(Entry(trajectory: trajectory, rows: firstRow..<rowCount))
     }
@@ -108,24 +114,27 @@ final class LaneTape: @unchecked Sendable {
     for c in 0..<n { endStates[place * n + c] = state[c * spacing] }
   }
 
+  func endTime(of trajectory: Int) -> Double { endTimes[trajectory - trajectories.lowerBound] }
+
   /// Appends the steps of each trajectory to its record.
   /// - Parameter records: of all trajectories of the batch.
   func copy(to records: [StepRecord]) {
     for (lane, own) in entries.enumerated() {
-      for entry in own { copy(entry.rows, lane: lane, to: records[entry.trajectory]) }
+      for entry in own {
+        copy(entry.rows, until: endTime(of: entry.trajectory), lane: lane, to: records[entry.trajectory])
+      }
     }
     for (place, trajectory) in trajectories.enumerated() {
       records[trajectory].append(endTimes[place], endStates + place * n)
     }
   }
-  private func copy(_ rows: Range<Int>, lane: Int, of trajectory: Int) {
-    if let records { copy(rows, lane: lane, to: records[trajectory]) }
-  }
-  private func copy(_ rows: Range<Int>, lane: Int, to record: StepRecord) {
+  private func copy(_ rows: Range<Int>, until end: Double, lane: Int, to record: StepRecord) {
     for index in rows {
       let row = self[index]
-      let (start, end) = (numbers(row.starts)[lane], numbers(row.ends)[lane])
-      if end != start { record.append(start, numbers(row.states) + lane, spacing: lanes) }
+      let start = numbers(row.starts)[lane]
+      if start != (index + 1 < rows.upperBound ? numbers(self[index + 1].starts)[lane] : end) {
+        record.append(start, numbers(row.states) + lane, spacing: lanes)
+      }
     }
   }
   private func numbers(_ array: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
@@ -148,12 +157,14 @@ extension LaneTape {
         let step = index - (longest - record.stepCount)
         let place = max(step, 0)
         numbers(row.starts)[lane] = record.times[place]
-        numbers(row.ends)[lane] = record.times[step < 0 ? place : place + 1]
         for c in 0..<n { numbers(row.states)[c * lanes + lane] = record.states[place * n + c] }
       }
     }
-    for (lane, trajectory) in trajectories.enumerated() where records[trajectory].stepCount > 0 {
-      entries[lane] = [Entry(trajectory: trajectory, rows: longest - records[trajectory].stepCount..<longest)]
+    for (lane, trajectory) in trajectories.enumerated() {
+      let record = records[trajectory]
+      setEnd(trajectory, record.times[record.stepCount], record.states + record.stepCount * n)
+      if record.stepCount == 0 { continue }
+      entries[lane] = [Entry(trajectory: trajectory, rows: longest - record.stepCount..<longest)]
     }
   }
 }
