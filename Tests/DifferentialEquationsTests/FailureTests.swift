@@ -161,8 +161,8 @@ private struct Explosion: VectorField {
     }
     let (full, expected) = try gradient(nil)
     let (thin, found) = try gradient(count)
-    #expect(full.records![0].stride == 1 && thin.records![0].stride > 1)
-    #expect(thin.records![0].byteCount < full.records![0].byteCount)
+    #expect(full.steps!.records[0].stride == 1 && thin.steps!.records[0].stride > 1)
+    #expect(thin.steps!.records[0].byteCount < full.steps!.records[0].byteCount)
     // With all states at hand several steps are taken back at once: sums have another order.
     #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-13 * max(1, abs($1)) })
   }

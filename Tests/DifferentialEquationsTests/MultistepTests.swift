@@ -98,7 +98,7 @@ import Testing
     let solution = try ProblemTests.equation(StiffProblems.rate("Robertson")).trajectory(
       from: Tensor(reference.initial!), parameters: [0.0], times: [1, 1e11], options: options)
     #expect(solution.statistics[0].acceptedSteps < 750)
-    let record = try #require(solution.records?[0])
+    let record = try #require(solution.steps?.records[0])
     #expect((0..<record.stepCount).map { record.order($0) }.max()! >= 4)
     // The continuous extension agrees with the output between steps.
     let between = try solution.state(at: 1)
@@ -131,7 +131,7 @@ import Testing
       let expected = EventTests.exact(1.3, 0.4, 9.81, 0.8, time).y
       #expect(zip(try solution.state(at: time), expected).allSatisfy { abs($0 - $1) < 1e-5 })
     }
-    let record = try #require(solution.records?[0])
+    let record = try #require(solution.steps?.records[0])
     #expect(record.jumps.count == 2 && record.jumps.allSatisfy { record.order($0.row) == 1 })
   }
 

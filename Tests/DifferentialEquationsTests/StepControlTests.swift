@@ -93,7 +93,7 @@ import Testing
       options.checkpoints = checkpoints
       let solution = try equation.solve(
         from: [1, 1, 1], parameters: [10, 28, 8 / 3], times: [horizon], options: options, keepsRecord: true)
-      let record = solution.records![0]
+      let record = solution.steps!.records[0]
       return (record.stepCount, record.byteCount - 8 * record.timeCount)
     }
     let (short, long) = (try bytes(2, 32), try bytes(40, 32))

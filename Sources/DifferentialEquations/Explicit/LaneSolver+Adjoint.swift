@@ -83,6 +83,7 @@ extension LaneSolver {
     var index = tape.rowCount - 1
     while index >= 0 {
       let row = tape[index]
+      tape.prepare(row, distance: -3)
       takeBack(problem, row, cotangents)
       arena.newTime.update(from: row.starts, count: width)
       if index == nextStop {

@@ -65,7 +65,9 @@ final class LaneTape: @unchecked Sendable {
   func append() -> Row {
     if rowCount == blocks.count &* rowsPerBlock { makeRoom() }
     rowCount &+= 1
-    return self[rowCount &- 1]
+    let row = self[rowCount &- 1]
+    prepare(row, distance: 3)
+    return row
   }
   @inline(never)
   private func makeRoom() {
@@ -90,6 +92,12 @@ final class LaneTape: @unchecked Sendable {
   subscript(row: Int) -> Row {
     let base = blocks[row / rowsPerBlock] + row % rowsPerBlock &* rowSize
     return Row(starts: base, states: base + width)
+  }
+
+  /// Fetches a row that is so many rows away: the processor sees what comes next too late, as it looks no further than a page.
+  @inline(__always)
+  func prepare(_ row: Row, distance: Int) {
+    prefetch(numbers(row.starts) + distance &* 8 &* rowSize, count: 8 &* rowSize)
   }
 
   /// The lane's steps are those of a trajectory from the next row on.
@@ -137,6 +145,7 @@ final class LaneTape: @unchecked Sendable {
       }
     }
   }
+  @inline(__always)
   private func numbers(_ array: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
     UnsafeMutableRawPointer(array).assumingMemoryBound(to: Double.self)
   }
