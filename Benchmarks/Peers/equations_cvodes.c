@@ -2,6 +2,9 @@
 // 3 and so on, by its adjoint sensitivity analysis.
 //
 // usage: equations_cvodes robertson|brusselator
+//        equations_cvodes precision robertson
+//
+// With "precision" the times of solutions at tolerances from 1e-3 to 1e-11, with the final states.
 //
 // Robertson's problem has a dense Jacobian; the Brusselator's linear systems are solved by GMRES with products by the Jacobian.
 #include <cvodes/cvodes.h>
@@ -22,7 +25,7 @@
 typedef struct {
   const char *name;
   int count;
-  double end, tolerance;
+  double end, tolerance, absolute;
   double parameters[3];
   CVRhsFn rate;
   CVRhsFnB adjoint;
@@ -155,13 +158,13 @@ static void check(int flag, const char *what) {
   if (flag < 0) fprintf(stderr, "%s: %d\n", what, flag), exit(1);
 }
 
-// Solves the problem; with `gradient` also backward. Prints results where asked.
-static void solve(Problem *p, int gradient, int print) {
+// Solves the problem; with `gradient` also backward. Prints results where asked. `final`: takes the final state, unless NULL.
+static void solve(Problem *p, int gradient, int print, double *final) {
   N_Vector y = N_VNew_Serial(p->count, context);
   initial(p, d(y));
   void *memory = CVodeCreate(CV_BDF, context);
   check(CVodeInit(memory, p->rate, 0, y), "CVodeInit");
-  CVodeSStolerances(memory, p->tolerance, p->tolerance);
+  CVodeSStolerances(memory, p->tolerance, p->absolute);
   CVodeSetUserData(memory, p);
   CVodeSetMaxNumSteps(memory, 1000000);
   SUNMatrix a = NULL, aB = NULL;
@@ -179,6 +182,7 @@ static void solve(Problem *p, int gradient, int print) {
   double t;
   if (!gradient) {
     check(CVode(memory, p->end, y, &t, CV_NORMAL), "CVode");
+    if (final) memcpy(final, d(y), p->count * sizeof *final);
     if (print) fprintf(stderr, "# cvodes %s: final state %.9g %.9g\n", p->name, d(y)[0], d(y)[1]);
   } else {
     int checkpoints, which;
@@ -189,7 +193,7 @@ static void solve(Problem *p, int gradient, int print) {
     N_VConst(0, q);
     CVodeCreateB(memory, CV_BDF, &which);
     check(CVodeInitB(memory, which, p->adjoint, p->end, l), "CVodeInitB");
-    CVodeSStolerancesB(memory, which, p->tolerance, p->tolerance);
+    CVodeSStolerancesB(memory, which, p->tolerance, p->absolute);
     CVodeSetUserDataB(memory, which, p);
     CVodeSetMaxNumStepsB(memory, which, 1000000);
     if (p->jacobian) {
@@ -203,7 +207,7 @@ static void solve(Problem *p, int gradient, int print) {
       CVodeSetJacTimesB(memory, which, NULL, p->adjointProduct);
     }
     CVodeQuadInitB(memory, which, p->byParameters, q);
-    CVodeQuadSStolerancesB(memory, which, p->tolerance, p->tolerance);
+    CVodeQuadSStolerancesB(memory, which, p->tolerance, p->absolute);
     CVodeSetQuadErrConB(memory, which, 1);
     check(CVodeB(memory, 0, CV_NORMAL), "CVodeB");
     CVodeGetB(memory, which, &t, l);
@@ -221,22 +225,46 @@ static void solve(Problem *p, int gradient, int print) {
   N_VDestroy(y);
 }
 
+enum { COUNT = 7 };
+
+// The times at tolerances from 1e-3 to 1e-11, absolute ones 1e-4 of these.
+static void precision(Problem p) {
+  for (int exponent = 3; exponent <= 11; exponent++) {
+    p.tolerance = pow(10, -exponent);
+    p.absolute = 1e-4 * p.tolerance;
+    double times[COUNT], state[3];
+    solve(&p, 0, 0, state);
+    for (int i = 0; i < COUNT; i++) {
+      double start = now_ns();
+      solve(&p, 0, 0, NULL);
+      times[i] = now_ns() - start;
+    }
+    char labels[200];
+    snprintf(labels, sizeof labels, "\"tolerance\":%g,\"state\":[%.17g,%.17g,%.17g]", p.tolerance, state[0], state[1],
+             state[2]);
+    print_timings("CVODES BDF", labels, times, COUNT);
+  }
+}
+
 int main(int argc, char **argv) {
   Problem problems[] = {
-      {"robertson", 3, 100, 1e-8, {0.04, 3e7, 1e4}, robertsonRate, robertsonAdjoint, robertsonByParameters,
+      {"robertson", 3, 100, 1e-8, 1e-8, {0.04, 3e7, 1e4}, robertsonRate, robertsonAdjoint, robertsonByParameters,
        robertsonJacobian, robertsonAdjointJacobian, NULL, NULL},
-      {"brusselator", 2 * CELLS, 1, 1e-6, {3.4, 1, 0.01}, brusselatorRate, brusselatorAdjoint, brusselatorByParameters,
+      {"brusselator", 2 * CELLS, 1, 1e-6, 1e-6, {3.4, 1, 0.01}, brusselatorRate, brusselatorAdjoint, brusselatorByParameters,
        NULL, NULL, brusselatorProduct, brusselatorAdjointProduct}};
   SUNContext_Create(NULL, &context);
+  if (argc > 2 && !strcmp(argv[1], "precision")) {
+    if (!strcmp(argv[2], "robertson")) precision(problems[0]);
+    return 0;
+  }
   for (int k = 0; k < 2; k++) {
     if (argc < 2 || strcmp(argv[1], problems[k].name)) continue;
     for (int gradient = 0; gradient < 2; gradient++) {
-      enum { COUNT = 7 };
       double times[COUNT];
-      solve(&problems[k], gradient, 1);
+      solve(&problems[k], gradient, 1, NULL);
       for (int i = 0; i < COUNT; i++) {
         double start = now_ns();
-        solve(&problems[k], gradient, 0);
+        solve(&problems[k], gradient, 0, NULL);
         times[i] = now_ns() - start;
       }
       char name[64];

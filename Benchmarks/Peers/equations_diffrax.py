@@ -1,10 +1,13 @@
 """Times of diffrax on the CPU, float64 and jit, for bench-equations.
 
 usage: equations_diffrax.py lorenz|batch|pleiades|robertson|brusselator
+       equations_diffrax.py precision lorenz|pleiades|robertson|van-der-pol
 
 Gradients are those of the final state's components, weighed 1, 2, 3 and so on, by the initial state and the parameters, by
 diffrax's default adjoint.
 Each solution's final state is printed for comparison.
+
+With "precision" the times of solutions at tolerances from 1e-3 to 1e-11, with the final states.
 """
 
 import os
@@ -75,7 +78,7 @@ def batch():
     measure("lorenz batch", many, y, LORENZ, inner=1, divide=BATCH)
 
 
-def pleiades():
+def pleiades_problem():
     # Hairer, Norsett, Wanner (1993), II.10: seven stars in the plane, masses 1 to 7.
     x = np.array([3, 3, -1, -3, 2, -2, 2.0])
     y = np.array([3, -3, 2, 0, 0, -4, 4.0])
@@ -88,17 +91,44 @@ def pleiades():
         cube = (u * u + v * v + jnp.eye(7)) ** 1.5
         return jnp.concatenate([dx, dy, jnp.sum(m * u / cube, axis=1), jnp.sum(m * v / cube, axis=1)])
 
-    solve = solution(rates, diffrax.Dopri8(), 3.0, 1e-8, 1e-8)
-    measure("pleiades", solve, jnp.asarray(np.concatenate([x, y, dx, dy])), jnp.arange(1.0, 8.0), inner=3)
+    return rates, jnp.asarray(np.concatenate([x, y, dx, dy])), jnp.arange(1.0, 8.0), 3.0
 
 
-def robertson():
+def pleiades():
+    rates, y, masses, end = pleiades_problem()
+    measure("pleiades", solution(rates, diffrax.Dopri8(), end, 1e-8, 1e-8), y, masses, inner=3)
+
+
+def robertson_problem():
     def rates(y, k):
         a, b, c = k[0] * y[0], k[1] * y[1] * y[1], k[2] * y[1] * y[2]
         return jnp.stack([c - a, a - b - c, b])
 
-    solve = solution(rates, diffrax.Kvaerno5(), 100.0, 1e-8, 1e-8, max_steps=16384)
-    measure("robertson", solve, jnp.array([1.0, 0.0, 0.0]), jnp.array([0.04, 3e7, 1e4]), inner=2)
+    return rates, jnp.array([1.0, 0.0, 0.0]), jnp.array([0.04, 3e7, 1e4]), 100.0
+
+
+def robertson():
+    rates, y, k, end = robertson_problem()
+    measure("robertson", solution(rates, diffrax.Kvaerno5(), end, 1e-8, 1e-8, max_steps=16384), y, k, inner=2)
+
+
+def precision(problem):
+    rates, y, p, end, solvers, absolute = {
+        "lorenz": lambda: (lorenz_rates, jnp.ones(3), LORENZ, 2.0, ["Tsit5", "Dopri8"], 1),
+        "pleiades": lambda: (*pleiades_problem(), ["Tsit5", "Dopri8"], 1),
+        "robertson": lambda: (*robertson_problem(), ["Kvaerno5"], 1e-4),
+        "van-der-pol": lambda: (
+            lambda y, p: jnp.stack([y[1], p[0] * (1 - y[0] ** 2) * y[1] - y[0]]), jnp.array([2.0, 0.0]),
+            jnp.array([1000.0]), 1000.0, ["Kvaerno5"], 1),
+    }[problem]()
+    for name in solvers:
+        final = jax.jit(lambda y, p, tolerance: solution(
+            rates, getattr(diffrax, name)(), end, tolerance, tolerance * absolute, max_steps=65536)(y, p).ys[-1])
+        for exponent in range(3, 12):
+            tolerance = 10.0 ** -exponent
+            state = np.asarray(final(y, p, tolerance))
+            report(f"diffrax {name}", repeat(3, 2, lambda: jax.block_until_ready(final(y, p, tolerance))),
+                   tolerance=tolerance, state=list(map(float, state)))
 
 
 def brusselator():
@@ -120,4 +150,7 @@ def brusselator():
     measure("brusselator", solve, start, jnp.array([3.4, 1.0, 0.01]), rounds=2, inner=1)
 
 
-{"lorenz": lorenz, "batch": batch, "pleiades": pleiades, "robertson": robertson, "brusselator": brusselator}[sys.argv[1]]()
+if sys.argv[1] == "precision":
+    precision(sys.argv[2])
+else:
+    {"lorenz": lorenz, "batch": batch, "pleiades": pleiades, "robertson": robertson, "brusselator": brusselator}[sys.argv[1]]()

@@ -17,6 +17,18 @@ struct Peers {
     let isStiff = problem == "robertson" || problem == "brusselator"
     return lines + (isStiff ? try cvodes?.run([problem]) ?? [] : [])
   }
+
+  /// A solution at a tolerance.
+  struct PrecisionLine: Decodable {
+    var name: String
+    var min: Double
+    var tolerance: Double
+    var state: [Double]
+  }
+  func precision(_ problem: String) throws -> [PrecisionLine] {
+    try (diffrax?.run(["precision", problem], as: PrecisionLine.self) ?? [])
+      + (cvodes?.run(["precision", problem], as: PrecisionLine.self) ?? [])
+  }
 }
 
 /// The solution of one trajectory and its gradient by each method, in turn with the peers.

@@ -40,8 +40,8 @@ extension PrecisionProblem {
 
 /// How long methods take to be how precise: tolerances from 1e-3 to 1e-11, errors at the end against a solution of much tighter ones.
 ///
-/// One figure for each problem is written into a folder.
-func measurePrecision(rounds: Int, folder: String, _ report: Report) throws {
+/// One figure for each problem, with the peers, is written into a folder.
+func measurePrecision(_ peers: Peers, rounds: Int, folder: String, _ report: Report) throws {
   for entry in PrecisionProblem.all {
     let problem = entry.problem
     report.heading("\(problem.name), time by error")
@@ -81,6 +81,17 @@ func measurePrecision(rounds: Int, folder: String, _ report: Report) throws {
       }
       figure.add(method.rawValue, points, as: .markedLine)
     }
+    var curves: [(name: String, points: [(Double, Double)])] = []
+    for line in try peers.precision(problem.name) {
+      let state = Tensor(line.state)
+      let error = (norm(state - exact) / norm(exact)).scalar
+      let label = "\(line.name), tolerance \(line.tolerance)"
+      report.add(label, value: line.min, unit: "ns")
+      report.add("\(label), relative error", value: error, unit: "")
+      if curves.last?.name != line.name { curves.append((line.name, [])) }
+      if error > 0 && error.isFinite { curves[curves.count - 1].points.append((error, line.min / 1e6)) }
+    }
+    for curve in curves { figure.add(curve.name, curve.points, as: .markedLine) }
     try figure.write(to: "\(folder)/precision-\(problem.name).svg")
   }
 }

@@ -30,5 +30,5 @@ if isWanted("robertson") { try measureSingle(.robertson, peers, rounds: rounds, 
 if isWanted("brusselator") { try measureSingle(.brusselator, peers, rounds: min(rounds, 2), report) }
 if isWanted("memory") { try measureMemory(report) }
 // Diagrams of work and precision are asked for by name.
-if only == "precision" { try measurePrecision(rounds: rounds, folder: options["figures"], report) }
+if only == "precision" { try measurePrecision(peers, rounds: rounds, folder: options["figures"], report) }
 if !options["json"].isEmpty { try report.write(to: options["json"]) }
