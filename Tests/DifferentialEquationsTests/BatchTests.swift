@@ -46,7 +46,7 @@ private struct Ring: VectorField {
       .dormandPrince8,
     ]
     .map { Case(method: $0) }
-    + [(1, 1), (2, 1), (4, 8), (5, 2), (3, 9), (9, 4)].flatMap { n, p in
+    + [(1, 1), (2, 1), (4, 8), (5, 2), (8, 8), (3, 9), (9, 4)].flatMap { n, p in
       [SolverMethod.tsitouras5, .dormandPrince8].map { Case(method: $0, stateCount: n, parameterCount: p) }
     } + [3, 8, 16, 40, 130, 400].map { Case(method: .tsitouras5, count: $0) }
 

@@ -41,6 +41,6 @@ extension NativeEquation: Equation {
   func stepFunctions(width: Int) -> RateFunctions<SIMD8<Double>>? {
     takesGroups ? group.bound(stateCount, parameterCount, width: width) : nil
   }
-  /// Whether the copies of several groups fit in registers, or nearly so.
-  private var takesGroups: Bool { 3 * stateCount + 2 * parameterCount <= 16 }
+  /// Whether what there is of several groups fits in registers, or nearly so.
+  private var takesGroups: Bool { group.steps != nil || 3 * stateCount + 2 * parameterCount <= 16 }
 }

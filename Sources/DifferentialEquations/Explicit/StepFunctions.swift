@@ -65,17 +65,25 @@ struct StepFunctions<L: Lane>: Sendable {
       _ cotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
     ) -> Void
 
-  /// Nil if the field has more components or parameters than registers have room for.
+  /// Nil if the field has more components or parameters than the compiler keeps in registers, or nearly so.
   @inlinable
   init?<Field: VectorField>(_ field: Field) {
-    guard field.stateCount <= 4, field.parameterCount <= 8 else { return nil }
+    let largest = max(field.stateCount, field.parameterCount)
+    guard largest <= 8 else { return nil }
+    // Forwards the sums of stages are all there is; backwards twice as much is held.
     advance = { arrays, parameters, stages in
       let width = arrays.width
       var w = 0
       if L.laneCount > 1 {
-        while w < width &- 3 {
-          Self.advance(field, LanePair<LanePair<L>>.self, arrays, stages, w, parameters)
-          w = w &+ 4
+        if largest <= 4 {
+          while w < width &- 3 {
+            Self.advance(field, LanePair<LanePair<L>>.self, arrays, stages, w, parameters)
+            w = w &+ 4
+          }
+        }
+        while w < width &- 1 {
+          Self.advance(field, LanePair<L>.self, arrays, stages, w, parameters)
+          w = w &+ 2
         }
       }
       while w < width {
@@ -86,7 +94,7 @@ struct StepFunctions<L: Lane>: Sendable {
     reverse = { arrays, parameters, stageCount, cotangent, parameterCotangent in
       let width = arrays.width
       var w = 0
-      if L.laneCount > 1 {
+      if L.laneCount > 1 && largest <= 4 {
         while w < width &- 1 {
           Self.reverse(
             field, LanePair<L>.self, arrays, stageCount, w, parameters, cotangent, parameterCotangent)
@@ -206,7 +214,7 @@ struct StepFunctions<L: Lane>: Sendable {
   ) {
     withUnsafeTemporaryAllocation(of: M.self, capacity: a) { a in
       withUnsafeTemporaryAllocation(of: M.self, capacity: b) { b in
-        withUnsafeTemporaryAllocation(of: M.self, capacity: c) { c in
+        withUnsafeTemporaryAllocation(of: M.self, capacity: max(c, 1)) { c in
           body(
             a.baseAddress.unsafelyUnwrapped, b.baseAddress.unsafelyUnwrapped,
             c.baseAddress.unsafelyUnwrapped)
