@@ -82,4 +82,15 @@ extension SIMD8: Lane where Scalar == Double {
   }
   /// True where the number is neither infinite nor NaN.
   @inlinable @inline(__always) public var isFinite: Mask { magnitude .< Self(repeating: .infinity) }
+
+  /// Four numbers, and four of any value: numbers that were written one by one a moment ago are at hand sooner than by a wider read.
+  @inlinable @inline(__always)
+  package static func reading4(_ place: UnsafePointer<Double>) -> Self { costate_read4_d8(place) }
+  /// Eight numbers, likewise.
+  @inlinable @inline(__always)
+  package static func reading8(_ place: UnsafePointer<Double>) -> Self { costate_read8_d8(place) }
+  /// The sum of the first four lanes.
+  @inlinable @inline(__always) package var sumOfFour: Double { costate_sum4_d8(self) }
+  /// The sum of all lanes.
+  @inlinable @inline(__always) package var sumOfLanes: Double { costate_sum8_d8(self) }
 }

@@ -16,6 +16,8 @@ enum RegisterOperation {
   static let subtractProduct: UInt8 = 123
   /// One where a is not zero.
   static let truth: UInt8 = 124
+  /// a
+  static let copy: UInt8 = 125
 }
 
 /// One instruction: registers `a`, `b` and `c` to register `target`.

@@ -187,6 +187,7 @@ where R.L == L {
       each3(i, r, width, isShort: true) { a, b, c in L.multiplyAdd(-a, b, c) }
     case RegisterOperation.truth:
       each1(i, r, width) { a in L.one.replacing(with: L.zero, where: a .== L.zero) }
+    case RegisterOperation.copy: each1(i, r, width) { a in a }
     default: r.run(i)
     }
   }

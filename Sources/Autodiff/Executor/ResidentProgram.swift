@@ -60,9 +60,10 @@ package final class ResidentProgram<L: Lane> {
   /// What single numbers are computed with, if the program is small: instructions for several sets of places.
   fileprivate let direct: DirectCode?
   fileprivate let paired: [PairedCode.Entry]
+  fileprivate var placedCode: [UnsafeMutablePointer<DirectInstruction>] = []
   /// Results that are computed where they belong, and those that are copied there.
   private let places: UnsafeMutableBufferPointer<RegisterProgram.Store>
-  private let stores: UnsafeMutableBufferPointer<RegisterProgram.Store>
+  fileprivate let stores: UnsafeMutableBufferPointer<RegisterProgram.Store>
 
   /// - Parameters:
   ///   - isFixed: inputs that are read only by ``load()``.
@@ -103,7 +104,8 @@ package final class ResidentProgram<L: Lane> {
     direct =
       isDirect
       ? DirectCode(
-        isFixed.indices.filter { !isFixed[$0] }, source.outputTypes.count, paired.count) : nil
+        isFixed.indices.filter { !isFixed[$0] }, source.outputTypes.count, paired.count + stores.count)
+      : nil
     if let registers = source.registers {
       for (register, value) in registers.constants.enumerated() {
         for k in 0..<width { memory[register * width + k] = L(value) }
@@ -118,6 +120,7 @@ package final class ResidentProgram<L: Lane> {
     loads.deallocate()
     instructions.deallocate()
     direct?.deallocate()
+    for code in placedCode { code.deallocate() }
     places.deallocate()
     stores.deallocate()
   }
@@ -226,19 +229,49 @@ extension ResidentProgram where L == Double {
       store()
       return
     }
-    runDirect(
-      direct.code(inputs, outputs) { code in
-        setPlaces()
-        for (k, i) in paired.enumerated() {
-          code[k] = DirectInstruction(
-            operation: i.operation, target: table[Int(i.target)], a: table[Int(i.a)], b: table[Int(i.b)],
-            c: table[Int(i.c)], d: table[Int(i.d)])
-        }
-      })
-    if stores.count > 0 {
-      setPlaces()
-      store()
+    runDirect(direct.code(inputs, outputs) { write(to: $0) })
+  }
+
+  /// Writes the instructions for the present places of inputs and outputs.
+  private func write(to code: UnsafeMutablePointer<DirectInstruction>) {
+    setPlaces()
+    for (k, i) in paired.enumerated() {
+      code[k] = DirectInstruction(
+        operation: i.operation, target: table[Int(i.target)], a: table[Int(i.a)], b: table[Int(i.b)],
+        c: table[Int(i.c)], d: table[Int(i.d)])
     }
+    for (k, store) in stores.enumerated() {
+      let value = table[Int(store.register)]
+      code[paired.count + k] = DirectInstruction(
+        operation: RegisterOperation.copy, target: outputs[Int(store.output)] + Int(store.element), a: value,
+        b: value, c: value, d: value)
+    }
+  }
+
+  /// The program for several sets of places of inputs and outputs, which stay; nil if it is not small, or not expanded. It lives as long
+  /// as the program.
+  /// - Parameter setPlaces: sets `inputs` and `outputs` to those of one set.
+  package func placed(sets: Int, _ setPlaces: (Int) -> Void) -> PlacedProgram? {
+    guard direct != nil else { return nil }
+    let length = paired.count + stores.count
+    let code = UnsafeMutablePointer<DirectInstruction>.allocate(capacity: max(sets * length, 1))
+    placedCode.append(code)
+    for k in 0..<sets {
+      setPlaces(k)
+      write(to: code + k * length)
+    }
+    return PlacedProgram(code: code, length: length)
+  }
+}
+
+/// A small program for several sets of places: plain memory, because counting references takes longer than a run.
+package struct PlacedProgram {
+  fileprivate let code: UnsafeMutablePointer<DirectInstruction>
+  fileprivate let length: Int
+
+  /// Runs once, at the places of one set.
+  package func run(_ set: Int) {
+    runDirect(UnsafeBufferPointer(start: code + set &* length, count: length))
   }
 }
 

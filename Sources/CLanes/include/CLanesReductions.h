@@ -2,6 +2,27 @@
 #ifndef COSTATE_CLANES_REDUCTIONS_H
 #define COSTATE_CLANES_REDUCTIONS_H
 
+// Numbers that were written one by one a moment ago: a wider read would wait until they have reached the cache. Of four the others mean
+// nothing.
+COSTATE_INLINE costate_d8 costate_read4_d8(const double *place) {
+  const volatile double *p = place;
+  double a = p[0], b = p[1], c = p[2], d = p[3];
+  __typeof__(((costate_d8)(0)).lo) x = {a, b, c, d};
+  return __builtin_shufflevector(x, x, 0, 1, 2, 3, -1, -1, -1, -1);
+}
+COSTATE_INLINE costate_d8 costate_read8_d8(const double *place) {
+  const volatile double *p = place;
+  double a = p[0], b = p[1], c = p[2], d = p[3], e = p[4], f = p[5], g = p[6], h = p[7];
+  return (costate_d8){a, b, c, d, e, f, g, h};
+}
+// The sum of the first four elements, and of all.
+COSTATE_INLINE double costate_sum4_d8(costate_d8 x) {
+  __typeof__(x.lo.lo) y = x.lo.lo + x.lo.hi;
+  return y.lo + y.hi;
+}
+COSTATE_INLINE double costate_sum8_d8(costate_d8 x) {
+  return costate_sum4_d8(x + __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3));
+}
 // The sum of the eight elements, in every element.
 COSTATE_INLINE costate_d8 costate_spread_sum_d8(costate_d8 x) {
   x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);

@@ -76,8 +76,8 @@ class Stepper {
 }
 
 /// An explicit method.
-final class ExplicitStepper: Stepper {
-  private let kernel: ExplicitKernel<Double>
+class ExplicitStepper: Stepper {
+  final let kernel: ExplicitKernel<Double>
   private let hasEstimate: Bool
   private var place = UnsafeMutablePointer<Double>.allocate(capacity: 1)
 

@@ -1,3 +1,4 @@
+import Autodiff
 import Lanes
 import LinearAlgebra
 
@@ -11,6 +12,13 @@ struct RateFunctions<L: Lane> {
   let bind: (UnsafePointer<L>) -> Void
   /// Rates at times and states. Of lane groups no result may lie where an operand does, here and below.
   let rate: (_ times: UnsafePointer<L>, _ state: UnsafePointer<L>, _ result: UnsafeMutablePointer<L>) -> Void
+  /// ``rate`` of one trajectory for a time and a state that stay where they are, and several places of results; nil where that is no
+  /// faster.
+  var placedRate:
+    (
+      (_ time: UnsafePointer<L>, _ state: UnsafePointer<L>, _ results: [UnsafeMutablePointer<L>]) ->
+        PlacedProgram?
+    )?
   /// From cotangents of the rates: sets cotangents of the state, and adds to those of the parameters.
   let pullback:
     (

@@ -102,6 +102,10 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   func stepper(_ functions: RateFunctions<Double>, _ options: SolverOptions, tolerances: [Double]) -> Stepper
   {
     if let tableau = explicitTableau {
+      if VectorStepper.suits(tableau, stateCount: functions.stateCount) {
+        return VectorStepper(
+          tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
+      }
       return ExplicitStepper(
         tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
     }

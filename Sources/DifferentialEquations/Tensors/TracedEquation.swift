@@ -281,6 +281,15 @@ private final class TracedFunctions<L: Lane> {
         rate.failure ?? self.pullback?.failure ?? self.jacobian?.failure ?? self.timeDerivative?.failure
           ?? self.curvature?.failure
       })
+    if L.self == Double.self {
+      functions.placedRate = { time, state, results in
+        inputs[0] = time
+        inputs[1] = state
+        return unsafeDowncast(rate, to: ResidentProgram<Double>.self).placed(sets: results.count) {
+          outputs[0] = results[$0]
+        }
+      }
+    }
     functions.timeDerivative = { time, state, result in
       let program = self.made(
         &self.timeDerivative, { try self.equation.timeDerivativeSource() }, isFixed: [false, false, true])

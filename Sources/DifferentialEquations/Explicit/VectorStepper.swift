@@ -1,0 +1,175 @@
+import Autodiff
+import Lanes
+
+/// An explicit method for a state of a few components: states and rates are one vector each, as what counts is how soon the next stage can
+/// begin.
+///
+/// Numbers are those of the kernel, in its memory; the vectors are copies of them.
+final class VectorStepper: ExplicitStepper {
+  private typealias Vector = SIMD8<Double>
+
+  private let hasEstimate: Bool
+  private let hasSecondEstimate: Bool
+  private let relativeTolerance: Double
+  private let share: Double
+  private let tolerances: Vector
+  /// Lanes without a component, whose numbers mean nothing.
+  private let isUnused: Vector.Mask
+  /// Weights of the stages' states, then those of the error estimates: `stageCount` for each.
+  private let weights: UnsafeMutablePointer<Double>
+  private let stageRates: UnsafeMutablePointer<Vector>
+  private let stageState: UnsafeMutablePointer<Vector>
+  /// The right-hand side for all stages but the first.
+  @exclusivity(unchecked) private var placed: PlacedProgram?
+  private let memory: Memory
+
+  private final class Memory {
+    let arena: Arena
+    init(_ arena: consuming Arena) { self.arena = arena }
+  }
+
+  /// Whether the state fits a vector, and each stage uses the rate of the one before it.
+  static func suits(_ tableau: RungeKuttaTableau, stateCount: Int) -> Bool {
+    stateCount <= Vector.laneCount
+      && (1..<tableau.stageCount).allSatisfy { tableau.a[$0][$0 - 1] != 0 }
+  }
+
+  override init(
+    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<Double>, relativeTolerance: Double,
+    absoluteTolerances: [Double]
+  ) {
+    let count = tableau.stageCount
+    var tolerances = Vector(repeating: 1)
+    var isUnused = Vector.Mask(repeating: true)
+    for (c, tolerance) in absoluteTolerances.enumerated() {
+      tolerances[c] = tolerance
+      isUnused[c] = false
+    }
+    self.tolerances = tolerances
+    self.isUnused = isUnused
+    self.relativeTolerance = relativeTolerance
+    share = 1 / Double(functions.stateCount)
+    hasEstimate = !tableau.error.isEmpty
+    hasSecondEstimate = !tableau.secondError.isEmpty
+    let rows = tableau.a.prefix(count) + [tableau.error, tableau.secondError]
+    var measure = ArenaMeasure()
+    measure.take(Vector.self, count)
+    measure.take(Vector.self, 1)
+    measure.take(Double.self, rows.count * count)
+    var arena = Arena(byteCount: measure.byteCount)
+    stageRates = arena.take(Vector.self, count)
+    stageState = arena.take(Vector.self, 1)
+    weights = arena.take(Double.self, rows.count * count)
+    memory = Memory(arena)
+    for (row, values) in rows.enumerated() {
+      for (k, value) in values.prefix(count).enumerated() { weights[row * count + k] = value }
+    }
+    super.init(
+      tableau, functions, relativeTolerance: relativeTolerance, absoluteTolerances: absoluteTolerances)
+    placed = functions.placedRate?(
+      kernel.stageTime, UnsafePointer(OpaquePointer(stageState)),
+      (1..<count).map { kernel.rates + $0 * functions.stateCount })
+  }
+
+  override func begin() {
+    kernel.begin()
+    stageRates[0] = Vector.reading8(kernel.rates)
+  }
+  override func accept() {
+    let n = kernel.stateCount
+    let last = kernel.stageCount &- 1
+    stageRates[0] = stageRates[last]
+    let (state, result, rate, endRate) = (
+      kernel.state, kernel.result, kernel.rates, kernel.rates + last &* n
+    )
+    var c = 0
+    while c < n {
+      state[c] = result[c]
+      rate[c] = endRate[c]
+      c = c &+ 1
+    }
+  }
+
+  override func attempt() -> Double {
+    kernel.stateCount <= 4 ? attempt(isWide: false) : attempt(isWide: true)
+  }
+  @inline(__always)
+  private func attempt(isWide: Bool) -> Double {
+    let n = kernel.stateCount
+    let count = kernel.stageCount
+    let start = UnsafeRawPointer(kernel.state).load(as: Vector.self)
+    let (time, step) = (kernel.time.pointee, kernel.step.pointee)
+    let h = Vector(repeating: step)
+    var newest = stageRates[0]
+    var end = start
+    /// The sum over all stages before `stage` but the newest.
+    @inline(__always) func older(_ row: UnsafePointer<Double>, _ stage: Int) -> Vector {
+      if stage == 1 { return Vector(0.0) }
+      var sum = Vector.multiply(stageRates[0], scalar: row[0])
+      if stage == 2 { return sum }
+      sum = Vector.multiplyAdd(stageRates[1], scalar: row[1], sum)
+      if stage == 3 { return sum }
+      sum = Vector.multiplyAdd(stageRates[2], scalar: row[2], sum)
+      if stage == 4 { return sum }
+      sum = Vector.multiplyAdd(stageRates[3], scalar: row[3], sum)
+      if stage == 5 { return sum }
+      sum = Vector.multiplyAdd(stageRates[4], scalar: row[4], sum)
+      var k = 5
+      while k < stage &- 1 {
+        sum = Vector.multiplyAdd(stageRates[k], scalar: row[k], sum)
+        k = k &+ 1
+      }
+      return sum
+    }
+    @inline(__always) func evaluate(_ stage: Int) {
+      let row = weights + stage &* count
+      let sum = Vector.multiplyAdd(older(row, stage), h, start)
+      end = Vector.multiplyAdd(newest, scalar: step * row[stage &- 1], sum)
+      stageState.pointee = end
+      kernel.stageTime.pointee = Double.multiplyAdd(step, kernel.stageTimes[stage], time)
+      let place = kernel.rates + stage &* n
+      if let placed {
+        placed.run(stage &- 1)
+      } else {
+        functions.rate(kernel.stageTime, UnsafePointer<Double>(OpaquePointer(stageState)), place)
+      }
+      newest = isWide ? Vector.reading8(place) : Vector.reading4(place)
+      stageRates[stage] = newest
+    }
+    if count == 7 {
+      evaluate(1)
+      evaluate(2)
+      evaluate(3)
+      evaluate(4)
+      evaluate(5)
+      evaluate(6)
+    } else {
+      var stage = 1
+      while stage < count {
+        evaluate(stage)
+        stage = stage &+ 1
+      }
+    }
+    let result = kernel.result
+    var c = 0
+    while c < n {
+      result[c] = end[c]
+      c = c &+ 1
+    }
+    if !hasEstimate { return areFinite(UnsafePointer(result), count: n) ? 0 : .nan }
+    let larger = Vector.maximum(start.magnitude, end.magnitude)
+    let scale = Vector.multiplyAdd(larger, scalar: relativeTolerance, tolerances)
+    @inline(__always) func norm(_ row: UnsafePointer<Double>) -> Double {
+      let error = Vector.multiplyAdd(newest, scalar: step * row[count &- 1], older(row, count) * h)
+      let ratio = (error / scale).replacing(with: Vector(0.0), where: isUnused)
+      let squares = ratio * ratio
+      return ((isWide ? squares.sumOfLanes : squares.sumOfFour) * share).squareRoot()
+    }
+    let first = norm(weights + count &* count)
+    if !hasSecondEstimate { return first }
+    // As in the kernel.
+    let second = norm(weights + (count &+ 1) &* count)
+    let (p, q) = (first * first, second * second)
+    return p == 0 ? 0 : p / (p + 0.01 * q).squareRoot()
+  }
+}
