@@ -250,8 +250,21 @@ extension PlainPlan {
           z += m * n
         }
       }
+    case let join as Concatenate where operands.allSatisfy({ isLeading($0.shape, join.axis) }):
+      let sizes = operands.map { $0.count * 8 }
+      return PlainKernel(byteCounts: [count * 8]) { operands, results in
+        var target = results[0]
+        for (k, size) in sizes.enumerated() {
+          target.copyMemory(from: operands[k], byteCount: size)
+          target += size
+        }
+      }
     default: return nil
     }
+  }
+  /// Whether nothing that counts comes before an axis: along it neighbours in memory follow each other.
+  private static func isLeading(_ shape: [Int], _ axis: Int) -> Bool {
+    shape[..<axis].allSatisfy { $0 == 1 }
   }
 
   /// Of one operand or two; there is a second pointer in any case, to the result.

@@ -150,6 +150,9 @@ private struct Simplifier {
     switch primitive {
     case is Reshape, is Broadcast, is Convert:
       return builder.types[Int(operands[0])] == type ? operands[0] : nil
+    case let slice as Slice:
+      let isWhole = slice.steps.allSatisfy { $0 == 1 } && builder.types[Int(operands[0])] == type
+      return isWhole ? operands[0] : nil
     case let outer as Transpose:
       guard let origin = origins[operands[0]], let inner = origin.primitive as? Transpose else { return nil }
       let order = outer.order.map { inner.order[$0] }

@@ -95,7 +95,9 @@ struct EquationData: Sendable {
 }
 
 /// Checks that times of output are finite and go one way.
-func requireMonotone(_ times: [Double], from start: Double) throws(DifferentialEquationError) {
+func requireMonotone(_ times: some BidirectionalCollection<Double>, from start: Double)
+  throws(DifferentialEquationError)
+{
   func refuse(_ message: String) -> DifferentialEquationError { .init(.argument, message: message) }
   guard let end = times.last else { throw refuse("there are no times of output") }
   guard start.isFinite, times.allSatisfy(\.isFinite) else { throw refuse("times must be finite") }
