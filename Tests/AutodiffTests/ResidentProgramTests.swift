@@ -83,12 +83,12 @@ import Testing
   }
 
   /// Sums, differences and products of random earlier values, to results of which the second adds to an input.
-  private static func random(_ seed: UInt64) -> ([Tensor]) -> [Tensor] {
+  private static func random(_ seed: UInt64, length: Int = 30) -> ([Tensor]) -> [Tensor] {
     { a in
       var random = SeededRandom(seed: seed)
       var values = (0..<3).map { a[0][$0] } + (0..<4).map { a[1][$0] } + (0..<3).map { a[2][$0] }
       func pick() -> Int { Int(random.uniform(0, Double(values.count), count: 1)[0]) }
-      for _ in 0..<30 {
+      for _ in 0..<length {
         let (x, y) = (values[pick()], values[values.count - 1 - pick() / 3])
         switch pick() % 3 {
         case 0: values.append(x + y)
@@ -148,6 +148,84 @@ import Testing
     }
     check(Double.self, width: 1)
     for width in [1, 3, 6, 8] { check(SIMD8<Double>.self, width: width) }
+  }
+
+  /// What vectors do must be what single numbers and whole arrays do: every elementwise operation, sums along rows and columns, and
+  /// places that are shuffled.
+  private static func long(_ a: [Tensor]) -> [Tensor] {
+    let (x, y) = (a[0].reshaped([1, 7]), a[1].reshaped([5, 1]))
+    let u = x - y
+    let v = x * y + 0.5
+    let r = u * u + v * v + 0.25
+    let isLarge = u .> v
+    let smooth = exp(-r) + log(r) * sin(u) - cos(v) / sqrt(r) + tanh(u) + erf(v)
+    let steps = floor(u * 3.0) - ceil(v) + abs(u) * sign(v) + select(isLarge, u, minimum(v, r))
+    let matrix =
+      smooth + steps * pow(r, v) + maximum(u, -v)
+      + a[0].taking(Tensor([3, 0, 6, 1, 1, 5, 2] as [Int32])).reshaped([1, 7])
+    let rows = matrix.sum(axes: [1])
+    let columns = matrix.sum(axes: [0])
+    let few = a[0][0..<2] / a[1][1..<3]
+    return [
+      concatenate([columns, rows, a[0][2..<4], few, Tensor([4.0])]), a[2] + rows * columns.sum() + a[1],
+    ]
+  }
+
+  /// Checks that a program in vectors does what instructions one by one do, with results of which the second takes the place of the third
+  /// argument.
+  /// - Parameter tolerance: other than zero for functions that are approximated.
+  private func checkVectors(
+    _ source: ResidentSource, isFixed: [Bool], hasNonFinite: Bool, tolerance: Double = 0, _ seed: UInt64
+  )
+    throws
+  {
+    let program = ResidentProgram<Double>(source, isFixed: isFixed, inPlace: [nil, 2])
+    let counts = source.inputTypes.map(\.count)
+    let memory = counts.map { UnsafeMutablePointer<Double>.allocate(capacity: $0) }
+    let result = UnsafeMutablePointer<Double>.allocate(capacity: source.outputTypes[0].count)
+    defer { for pointer in memory + [result] { pointer.deallocate() } }
+    var random = SeededRandom(seed: seed)
+    for round in 0..<20 {
+      for (k, pointer) in memory.enumerated() where round == 0 || !isFixed[k] {
+        pointer.update(from: random.uniform(-2, 2, count: counts[k]), count: counts[k])
+        program.inputs[k] = UnsafePointer(pointer)
+      }
+      if hasNonFinite && round % 3 == 1 && !isFixed[0] {
+        memory[0][round % counts[0]] = round % 2 == 0 ? .nan : .infinity
+      }
+      let arguments = zip(memory, counts).map {
+        DenseArray(Array(UnsafeBufferPointer(start: $0, count: $1)), shape: [$1])
+      }
+      let expected = try source.compiled.run(arguments).flatMap { $0.values(Double.self) }
+      if round == 0 { program.load() }
+      (program.outputs[0], program.outputs[1]) = (result, memory[2])
+      program.run()
+      let found = (0..<source.outputTypes[0].count).map { result[$0] } + (0..<counts[2]).map { memory[2][$0] }
+      for (x, y) in zip(found, expected) {
+        #expect(x.bitPattern == y.bitPattern || (x.isNaN && y.isNaN) || abs(x - y) <= tolerance * abs(y))
+      }
+    }
+  }
+
+  @Test func vectors() throws {
+    let source = try ResidentSource(
+      try withTensorErrors { try stage({ Self.long($0) }, [7, 5, 5].map { Tensor.zeros([$0]) }).program })
+    let registers = try #require(source.registers)
+    #expect(registers.instructions.count > 500)
+    for isFixed in [[false, false, false], [false, true, false], [true, true, false]] {
+      let code = VectorCode(registers, isFixed: isFixed)
+      #expect(code.singles.count < registers.instructions.count / 4)
+      try checkVectors(source, isFixed: isFixed, hasNonFinite: true, tolerance: 1e-13, 5)
+    }
+  }
+
+  // Random graphs, long enough to be run in vectors.
+  @Test(arguments: 0..<20) func randomVectors(_ seed: UInt64) throws {
+    let function = Self.random(seed, length: 1000)
+    let source = try ResidentSource(
+      try stage({ function($0) }, [3, 4, 3].map { Tensor.zeros([$0]) }).program)
+    #expect((source.registers?.instructions.count ?? 0) > 130)
+    try checkVectors(source, isFixed: [false, seed % 2 == 0, false], hasNonFinite: false, seed)
   }
 
   @Test func elementTypes() throws {

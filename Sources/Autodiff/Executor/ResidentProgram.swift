@@ -28,6 +28,19 @@ package final class ResidentSource: Sendable {
       return layout
     }
   }
+  private let vectors = Mutex<[(isFixed: [Bool], code: VectorCode)]>([])
+  /// The scalar form in vectors, of programs for which that is faster.
+  fileprivate func vectorCode(isFixed: [Bool]) -> VectorCode? {
+    guard let registers,
+      (OutputLayout.mostPaired + 1...VectorCode.mostInstructions).contains(registers.instructions.count)
+    else { return nil }
+    return vectors.withLock { vectors in
+      if let known = vectors.first(where: { $0.isFixed == isFixed }) { return known.code }
+      let code = VectorCode(registers, isFixed: isFixed)
+      vectors.append((isFixed, code))
+      return code
+    }
+  }
   /// True if the program has been expanded to scalar instructions.
   package var isScalar: Bool { registers != nil }
 }
@@ -61,6 +74,8 @@ package final class ResidentProgram<L: Lane> {
   fileprivate let direct: DirectCode?
   fileprivate let paired: [PairedCode.Entry]
   fileprivate var placedCode: [UnsafeMutablePointer<DirectInstruction>] = []
+  /// What single numbers are computed with, if the program is longer.
+  fileprivate let vectors: VectorMemory?
   /// Results that are computed where they belong, and those that are copied there.
   private let places: UnsafeMutableBufferPointer<RegisterProgram.Store>
   fileprivate let stores: UnsafeMutableBufferPointer<RegisterProgram.Store>
@@ -79,6 +94,9 @@ package final class ResidentProgram<L: Lane> {
     readsInPlace = L.self != Double.self || isDirect
     let layout = source.layout(inPlace: readsInPlace ? inPlace : nil)
     paired = isDirect ? layout.paired.entries : []
+    vectors =
+      L.self == Double.self
+      ? source.vectorCode(isFixed: isFixed).map { VectorMemory($0, isFixed: isFixed) } : nil
     instructions = .allocate(capacity: layout.instructions.count)
     _ = instructions.initialize(from: layout.instructions)
     places = .allocate(capacity: layout.places.count)
@@ -121,6 +139,7 @@ package final class ResidentProgram<L: Lane> {
     instructions.deallocate()
     direct?.deallocate()
     for code in placedCode { code.deallocate() }
+    vectors?.deallocate()
     places.deallocate()
     stores.deallocate()
   }
@@ -128,6 +147,10 @@ package final class ResidentProgram<L: Lane> {
   /// Reads the fixed inputs, and forgets failures.
   package func load() {
     failure = nil
+    if let vectors {
+      vectors.load(UnsafeMutableRawPointer(inputs).assumingMemoryBound(to: UnsafePointer<Double>.self))
+      return
+    }
     load(0..<fixedCount, inPlace: L.self != Double.self)
   }
 
@@ -223,6 +246,7 @@ extension ResidentProgram where L == Double {
   /// ``run()`` of one number each, without a look at the type.
   package func runSingle() {
     guard isScalar else { return runArrays() }
+    if let vectors { return vectors.run(inputs, outputs) }
     guard let direct else {
       setPlaces()
       Autodiff.runSingle(UnsafeBufferPointer(instructions), memory)
