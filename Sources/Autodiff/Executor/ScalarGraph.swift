@@ -62,25 +62,39 @@ struct ScalarGraph {
     return node.kind == .operation ? node.operation : nil
   }
 
+  /// What a negation negates.
+  private func negated(_ id: Int32) -> Int32? {
+    operation(id) == Unary.negate.rawValue ? nodes[Int(id)].a : nil
+  }
+
   mutating func unary(_ operation: Unary, _ a: Int32) -> Int32 {
     if let x = value(a) { return folded(operation.value(x)) }
-    if operation == .negate && self.operation(a) == Unary.negate.rawValue { return nodes[Int(a)].a }
+    if let inner = negated(a) {
+      if operation == .negate { return inner }
+      if operation == .square || operation == .absolute { return unary(operation, inner) }
+    }
     return intern(Node(kind: .operation, operation: operation.rawValue, a: a))
   }
 
   mutating func binary(_ operation: Binary, _ a: Int32, _ b: Int32) -> Int32 {
     let (x, y) = (value(a), value(b))
     if let x, let y { return folded(operation.value(x, y)) }
+    // Signs go outwards, where sums take them in.
     switch operation {
     case .add:
       if x == 0 { return b }
       if y == 0 { return a }
-      if self.operation(b) == Unary.negate.rawValue { return binary(.subtract, a, nodes[Int(b)].a) }
-      if self.operation(a) == Unary.negate.rawValue { return binary(.subtract, b, nodes[Int(a)].a) }
+      switch (negated(a), negated(b)) {
+      case (let p?, let q?): return unary(.negate, binary(.add, p, q))
+      case (nil, let q?): return binary(.subtract, a, q)
+      case (let p?, nil): return binary(.subtract, b, p)
+      case (nil, nil): break
+      }
     case .subtract:
       if y == 0 { return a }
       if x == 0 { return unary(.negate, b) }
-      if self.operation(b) == Unary.negate.rawValue { return binary(.add, a, nodes[Int(b)].a) }
+      if let q = negated(b) { return binary(.add, a, q) }
+      if let p = negated(a) { return unary(.negate, binary(.add, p, b)) }
     case .multiply:
       if x == 0 || y == 0 { return constant(0) }
       if x == 1 { return b }
@@ -88,9 +102,13 @@ struct ScalarGraph {
       if x == -1 { return unary(.negate, b) }
       if y == -1 { return unary(.negate, a) }
       if a == b { return unary(.square, a) }
+      if let p = negated(a) { return unary(.negate, binary(.multiply, p, b)) }
+      if let q = negated(b) { return unary(.negate, binary(.multiply, a, q)) }
     case .divide:
       if x == 0 { return constant(0) }
       if y == 1 { return a }
+      if let p = negated(a) { return unary(.negate, binary(.divide, p, b)) }
+      if let q = negated(b) { return unary(.negate, binary(.divide, a, q)) }
       // Division by a power of two is exact as a product.
       if let y, y.significand == 1, Float(y).isNormal, Float(1 / y).isNormal {
         return binary(.multiply, a, constant(1 / y))

@@ -38,6 +38,10 @@ extension Binary: Primitive {
   package func jvp(_ primals: [Tensor], _ tangents: [Tensor?]) -> (results: [Tensor], tangents: [Tensor?]) {
     let (a, b) = (primals[0], primals[1])
     let result = apply(self, a, b)
+    if self == .divide, let s = tangents[0], let t = tangents[1] {
+      // One division for both, also when it is transposed.
+      return ([result], [(s - t * result) / b])
+    }
     let first = tangents[0].map { firstTangent($0, a, b, result) }
     let second = tangents[1].map { secondTangent($0, a, b, result) }
     return ([result], [sum(first, second)])
