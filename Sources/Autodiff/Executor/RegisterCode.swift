@@ -98,6 +98,27 @@ final class RegisterProgram: @unchecked Sendable {
     storeRuns.deallocate()
   }
 
+  /// The program without those elements of an output that are constants, and the numbers of these; nil for each of the other elements, which
+  /// follow each other.
+  func withoutConstants(ofOutput output: Int) -> (program: RegisterProgram, constants: [Double?]) {
+    var kept = stores.filter { $0.output != output }
+    var constants: [Double?] = []
+    var count: Int32 = 0
+    for store in stores.filter({ $0.output == output }).sorted(by: { $0.element < $1.element }) {
+      if store.register < self.constants.count {
+        constants.append(self.constants[Int(store.register)])
+      } else {
+        constants.append(nil)
+        kept.append(Store(output: store.output, element: count, register: store.register))
+        count += 1
+      }
+    }
+    let program = RegisterProgram(
+      Array(instructions), constants: Array(self.constants), loads: Array(loads), stores: kept,
+      registerCount: registerCount, keepsInputs: keepsInputs, isSingle: isSingle)
+    return (program, constants)
+  }
+
   private static func runs(_ places: Range<Int>, array: (Int) -> Int32, _ follows: (Int, Int) -> Bool)
     -> [Run]
   {

@@ -8,15 +8,38 @@ package final class ResidentSource: Sendable {
   package let inputTypes: [TensorType]
   package let outputTypes: [TensorType]
 
+  /// Of the output whose constants are left out, these; nil for the other elements.
+  package let constants: [Double?]
+
   /// - Throws: ``TensorError`` if an input or output is not `float64`.
   package init(_ program: Program) throws(TensorError) {
+    try Self.requireTypes(program)
     inputTypes = program.inputTypes
     outputTypes = program.outputTypes
-    for type in inputTypes + outputTypes where type.elementType != .float64 {
-      throw TensorError(.elementType, "ResidentProgram", "inputs and outputs must be float64, not \(type)")
-    }
     compiled = CompiledProgram(program)
     registers = ScalarExpansion.compile(compiled.program, keepsInputs: true)
+    constants = []
+  }
+
+  /// Of a program most of whose work is on zeros, as that of a Jacobian: nil if it takes more than `limit` scalar operations, these included.
+  /// - Parameter output: the one whose constant elements are left out.
+  /// - Throws: ``TensorError`` if an input or output is not `float64`.
+  package init?(_ program: Program, limit: Int, withoutConstantsOf output: Int) throws(TensorError) {
+    try Self.requireTypes(program)
+    compiled = CompiledProgram(program)
+    guard let registers = ScalarExpansion.compile(compiled.program, keepsInputs: true, limit: limit) else {
+      return nil
+    }
+    inputTypes = program.inputTypes
+    (self.registers, constants) = registers.withoutConstants(ofOutput: output)
+    var types = program.outputTypes
+    types[output] = TensorType(.float64, [constants.filter { $0 == nil }.count])
+    outputTypes = types
+  }
+  private static func requireTypes(_ program: Program) throws(TensorError) {
+    for type in program.inputTypes + program.outputTypes where type.elementType != .float64 {
+      throw TensorError(.elementType, "ResidentProgram", "inputs and outputs must be float64, not \(type)")
+    }
   }
   private let layouts = Mutex<[(inPlace: [Int?]?, layout: OutputLayout)]>([])
   /// Where results are computed; each kind is made once.
@@ -43,6 +66,8 @@ package final class ResidentSource: Sendable {
   }
   /// True if the program has been expanded to scalar instructions.
   package var isScalar: Bool { registers != nil }
+  /// The scalar instructions of a run, if the program has been expanded.
+  package var instructionCount: Int? { registers?.instructions.count }
 }
 
 /// A program of float64 arrays made ready for the inner loop of a solver: it has a register file of its own, reads its

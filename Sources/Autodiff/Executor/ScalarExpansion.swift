@@ -11,9 +11,11 @@ struct ScalarExpansion {
 
   /// The register program, or nil if the program is too large or has operations that are not expanded: element
   /// types other than `bool` and one of the two floating-point types, loops without a fixed number of steps, LAPACK.
-  /// - Parameter keepsInputs: registers of inputs are never written to again.
-  static func compile(_ program: Program, keepsInputs: Bool = false) -> RegisterProgram? {
-    let limit = Self.limit(program)
+  /// - Parameters:
+  ///   - keepsInputs: registers of inputs are never written to again.
+  ///   - limit: scalar operations; nil: as many as are worth it for any program.
+  static func compile(_ program: Program, keepsInputs: Bool = false, limit: Int? = nil) -> RegisterProgram? {
+    let limit = limit ?? Self.limit(program)
     guard Self.cost(program, limit) <= limit else { return nil }
     let interface = program.inputTypes + program.outputTypes
     let isSingle = interface.contains { $0.elementType == .float32 }

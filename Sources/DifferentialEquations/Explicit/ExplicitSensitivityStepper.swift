@@ -1,154 +1,102 @@
+import Autodiff
 import Lanes
 
-/// An explicit method at work on a state and its derivatives along several directions: each lane takes one of them, and all have the state,
-/// so that eight derivatives take one evaluation of the equation of tangents.
+/// An explicit method at work on a state and its derivatives along several directions: each lane takes one of them, and one more group of
+/// lanes has the state.
 ///
-/// The state of this stepper is that of the groups of lanes, one after the other: components of state and tangent, eight lanes each. The error
-/// is the mean of all directions.
+/// The error is the mean of those of all directions, each together with the state.
 final class ExplicitSensitivityStepper: Stepper {
   typealias Group = SIMD8<Double>
-  private let kernels: [ExplicitKernel<Group>]
+  private let kernel: ExplicitKernel<Group>
   private let layout: SensitivityLayout
   private let hasEstimate: Bool
-  private let memory: StepMemory
-  private let timeCell: UnsafeMutablePointer<Double>
-  private let stepCell: UnsafeMutablePointer<Double>
-  private let start: UnsafeMutablePointer<Double>
-  private let finish: UnsafeMutablePointer<Double>
-  private let startRates: UnsafeMutablePointer<Double>
-  private let place = UnsafeMutablePointer<Group>.allocate(capacity: 1)
-
-  /// Owns the parameters and directions of the groups.
-  private final class Parameters {
-    let values: UnsafeMutablePointer<Group>
-    init(_ count: Int) { values = .allocate(capacity: max(count, 1)) }
-    deinit { values.deallocate() }
-  }
+  private let timeCell = UnsafeMutablePointer<Double>.allocate(capacity: 2)
+  private let lanes: LaneMemory
 
   /// - Parameters:
-  ///   - equation: of state and tangent.
+  ///   - functions: of state and derivatives as the layout has them.
   ///   - tolerances: of a state.
   init(
-    _ tableau: RungeKuttaTableau, _ equation: TracedEquation, _ layout: SensitivityLayout,
+    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<Group>, _ layout: SensitivityLayout,
     relativeTolerance: Double, tolerances: [Double]
   ) {
     self.layout = layout
     hasEstimate = tableau.embeddedOrder > 0
-    let functions = (0..<layout.groupCount).map { _ in
-      equation.groupFunctions(trajectories: SensitivityLayout.laneCount)
-    }
-    kernels = functions.map {
-      ExplicitKernel(
-        tableau, $0, relativeTolerance: relativeTolerance, absoluteTolerances: tolerances + tolerances)
-    }
-    let memory = StepMemory(2 + 3 * layout.count)
-    self.memory = memory
-    // Lanes first: they are aligned there.
-    start = memory.take(layout.count)
-    finish = memory.take(layout.count)
-    startRates = memory.take(layout.count)
-    timeCell = memory.take(1)
-    stepCell = memory.take(1)
-    let p = layout.parameterCount
-    let parameters = Parameters(layout.groupCount * 2 * p)
+    kernel = ExplicitKernel(
+      tableau, functions, relativeTolerance: relativeTolerance, absoluteTolerances: tolerances)
+    let (p, width) = (layout.parameterCount, layout.width)
+    let lanes = LaneMemory(count: max(p, width))
+    self.lanes = lanes
+    let parameters = LaneMemory(count: p)
     super.init(
       RateFunctions<Double>(
         stateCount: layout.count, parameterCount: p, width: 1,
         bind: { values in
-          for (g, function) in functions.enumerated() {
-            let own = parameters.values + g * 2 * p
-            for k in 0..<p {
-              own[k] = Group(repeating: values[k])
-              own[p + k] = layout.directions(group: g, parameter: k)
-            }
-            function.bind(own)
-          }
+          for k in 0..<p { parameters.base[k] = Group(repeating: values[k]) }
+          functions.bind(parameters.base)
         },
         rate: { time, state, result in
-          var times = Group(repeating: time.pointee)
-          for (g, function) in functions.enumerated() {
-            let from = UnsafeRawPointer(state + g * layout.groupSize).assumingMemoryBound(to: Group.self)
-            let to = UnsafeMutableRawPointer(result + g * layout.groupSize).assumingMemoryBound(
-              to: Group.self)
-            function.rate(&times, from, to)
-          }
+          lanes.base.update(repeating: Group(repeating: time.pointee), count: width)
+          functions.rate(
+            lanes.base, UnsafeRawPointer(state).assumingMemoryBound(to: Group.self),
+            UnsafeMutableRawPointer(result).assumingMemoryBound(to: Group.self))
         },
         pullback: { _, _, _, _, _ in preconditionFailure("sensitivities are not differentiated") },
-        failure: { functions.lazy.compactMap { $0.failure() }.first }))
+        failure: functions.failure))
   }
-  deinit { place.deallocate() }
+  deinit { timeCell.deallocate() }
 
   override var errorExponent: Int {
-    hasEstimate ? min(kernels[0].tableau.order, kernels[0].tableau.embeddedOrder) + 1 : 0
+    hasEstimate ? min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1 : 0
   }
   override var time: UnsafeMutablePointer<Double> { timeCell }
-  override var step: UnsafeMutablePointer<Double> { stepCell }
-  override var state: UnsafeMutablePointer<Double> { start }
-  override var result: UnsafeMutablePointer<Double> { finish }
-  override var startRate: UnsafeMutablePointer<Double> { startRates }
+  override var step: UnsafeMutablePointer<Double> { timeCell + 1 }
+  override var state: UnsafeMutablePointer<Double> { numbers(kernel.state) }
+  override var result: UnsafeMutablePointer<Double> { numbers(kernel.result) }
+  override var startRate: UnsafeMutablePointer<Double> { numbers(kernel.rates) }
 
-  private func copy(
-    _ source: UnsafeMutablePointer<Group>, group: Int, to target: UnsafeMutablePointer<Double>
-  ) {
-    UnsafeMutableRawPointer(target + group * layout.groupSize)
-      .copyMemory(from: source, byteCount: 8 * layout.groupSize)
+  @inline(__always)
+  private func numbers(_ lanes: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
   }
 
   override func begin() {
-    for (g, kernel) in kernels.enumerated() {
-      kernel.time.pointee = Group(repeating: timeCell.pointee)
-      UnsafeMutableRawPointer(kernel.state)
-        .copyMemory(from: start + g * layout.groupSize, byteCount: 8 * layout.groupSize)
-      kernel.begin()
-      copy(kernel.rates, group: g, to: startRates)
-    }
+    kernel.time.update(repeating: Group(repeating: time.pointee), count: layout.width)
+    kernel.begin()
   }
   override func attempt() -> Double {
+    kernel.time.update(repeating: Group(repeating: time.pointee), count: layout.width)
+    kernel.step.update(repeating: Group(repeating: step.pointee), count: layout.width)
+    kernel.advance()
+    guard hasEstimate else { return areFinite(UnsafePointer(result), count: layout.count) ? 0 : .nan }
+    kernel.estimateError()
     var sum = Group()
-    for (g, kernel) in kernels.enumerated() {
-      kernel.time.pointee = Group(repeating: timeCell.pointee)
-      kernel.step.pointee = Group(repeating: stepCell.pointee)
-      kernel.advance()
-      if hasEstimate {
-        kernel.estimateError()
-        sum += (kernel.errorNorm[0] * kernel.errorNorm[0])
-          .replacing(with: 0, where: .!layout.isUsed(group: g))
-      }
-      copy(kernel.result, group: g, to: finish)
+    for g in 0..<layout.groupCount {
+      sum += (kernel.errorNorm[g] * kernel.errorNorm[g]).replacing(with: 0, where: .!layout.isUsed(group: g))
     }
-    if hasEstimate {
-      return (sum.sum() / Double(layout.directionCount)).squareRoot()
-    }
-    return areFinite(UnsafePointer(finish), count: layout.count) ? 0 : .nan
+    let ofState = kernel.errorNorm[layout.groupCount][0]
+    return ((sum.sum() / Double(layout.directionCount) + ofState * ofState) / 2).squareRoot()
   }
   override func worstComponent() -> Int {
     // That of the group and lane with the largest error.
     var worst = (error: -1.0, group: 0, lane: 0)
-    for (g, kernel) in kernels.enumerated() {
+    for g in 0..<layout.width {
       for lane in 0..<SensitivityLayout.laneCount {
-        let error = hasEstimate ? kernel.errorNorm[0][lane] : 0
-        if !error.isFinite { return kernel.worstComponent(lane: lane) % layout.stateCount }
+        let error = hasEstimate ? kernel.errorNorm[g][lane] : 0
+        if !error.isFinite { return kernel.worstComponent(group: g, lane: lane) }
         if error > worst.error { worst = (error, g, lane) }
       }
     }
-    return kernels[worst.group].worstComponent(lane: worst.lane) % layout.stateCount
+    return kernel.worstComponent(group: worst.group, lane: worst.lane)
   }
   override func accept() {
-    start.update(from: finish, count: layout.count)
-    for (g, kernel) in kernels.enumerated() {
-      let size = 2 * layout.stateCount
-      kernel.state.update(from: kernel.result, count: size)
-      kernel.rates.update(from: kernel.rates + (kernel.stageCount - 1) * size, count: size)
-      copy(kernel.rates, group: g, to: startRates)
-    }
+    kernel.state.update(from: kernel.result, count: kernel.size)
+    kernel.rates.update(from: kernel.rates + (kernel.stageCount - 1) * kernel.size, count: kernel.size)
   }
-  override func prepareOutputs() { for kernel in kernels { kernel.advanceExtraStages() } }
+  override func prepareOutputs() { kernel.advanceExtraStages() }
   override func output(at place: Double, into target: UnsafeMutablePointer<Double>) {
-    self.place.pointee = Group(repeating: place)
-    for (g, kernel) in kernels.enumerated() {
-      kernel.setWeights(at: self.place)
-      kernel.interpolate(
-        into: UnsafeMutableRawPointer(target + g * layout.groupSize).assumingMemoryBound(to: Group.self))
-    }
+    lanes.base.update(repeating: Group(repeating: place), count: layout.width)
+    kernel.setWeights(at: lanes.base)
+    kernel.interpolate(into: UnsafeMutableRawPointer(target).assumingMemoryBound(to: Group.self))
   }
 }

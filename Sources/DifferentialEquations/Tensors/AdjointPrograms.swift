@@ -10,6 +10,8 @@ final class AdjointPrograms: Sendable {
     var rateWithIntegrals: ResidentSource?
     var joint: TracedEquation?
     var derivatives: ResidentSource?
+    /// Nil inside: there is none.
+    var sensitivities: ResidentSource??
   }
 
   /// Time, state, parameters and cotangent λ to −(∂f/∂y)ᵀ λ and, with the integrals, −(∂f/∂p)ᵀ λ.
@@ -46,6 +48,38 @@ final class AdjointPrograms: Sendable {
     let source = try ResidentSource(staged.program)
     made.withLock { $0.derivatives = source }
     return source
+  }
+
+  /// Operations that are worth expanding for ``sensitivitySource(_:)``, most of which turn out to be on zeros.
+  private static let largestExpansion = 250_000
+
+  /// Time, state and parameters to the rates, and to those entries of ∂f/∂y and ∂f/∂p, in rows of both, that are not constant; nil where
+  /// derivatives along all directions of sensitivities take less work in lanes, without the matrices.
+  func sensitivitySource(_ equation: TracedEquation, groupCount: Int) throws -> ResidentSource? {
+    if let known = made.withLock({ $0.sensitivities }) { return known }
+    let (rate, n, p) = (equation.rate, equation.stateCount, equation.parameterCount)
+    let lanes = try equation.tangentEquation().rateSource().instructionCount.map { $0 * groupCount }
+    var source: ResidentSource?
+    if let lanes, n * (n + p) <= Self.largestExpansion / 8 {
+      let staged = try withTensorErrors {
+        try stage(
+          { (a: [Tensor]) throws -> [Tensor] in
+            let function = { (x: Tensor) in try rate([a[0], x[0..<n], x[n..<n + p]])[0] }
+            return [
+              try rate(a)[0], try jacobian(function, mode: .forward)(concatenate([a[1], a[2]])).flattened,
+            ]
+          }, [Tensor.zeros([])] + [n, p].map { Tensor.zeros([$0]) })
+      }
+      source = try ResidentSource(staged.program, limit: Self.largestExpansion, withoutConstantsOf: 1)
+      if let found = source {
+        let entries = found.constants.filter { $0 != 0 }.count
+        // Vectors take several instructions at once, and products take entries without a look at what they are.
+        if found.instructionCount! / 4 + entries * groupCount > 2 * lanes { source = nil }
+      }
+    }
+    let result = source
+    made.withLock { $0.sensitivities = .some(result) }
+    return result
   }
 
   /// The equation of the state, its cotangent λ and the parameters' cotangents q: `(y, λ, q)' = (f, −(∂f/∂y)ᵀ λ, −(∂f/∂p)ᵀ λ)`.

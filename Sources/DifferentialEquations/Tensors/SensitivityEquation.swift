@@ -4,10 +4,10 @@ import Lanes
 /// States and derivatives of trajectories, one by one, by Runge–Kutta methods, with a lane for each direction.
 struct SensitivityEquation: Sendable {
   private let equation: TracedEquation
-  /// Of state and tangent, for explicit methods.
-  private let tangents: TracedEquation?
-  /// ∂f/∂y and ∂f/∂p, for implicit ones.
+  /// ∂f/∂y and ∂f/∂p, for explicit methods with the rates.
   private let derivatives: ResidentSource?
+  /// Of state and tangent, for explicit methods where the matrices take more work.
+  private let tangents: TracedEquation?
   private let options: SolverOptions
   private let tolerances: [Double]
   private let layout: SensitivityLayout
@@ -23,15 +23,22 @@ struct SensitivityEquation: Sendable {
     tolerances = try options.tolerances(equation.stateCount)
     layout = SensitivityLayout(
       stateCount: equation.stateCount, parameterCount: equation.parameterCount, isStateInLanes: isExplicit)
-    tangents = isExplicit ? try equation.tangentEquation() : nil
-    derivatives = isExplicit ? nil : try equation.adjoint.derivativeSource(equation)
+    if isExplicit {
+      derivatives = try equation.adjoint.sensitivitySource(equation, groupCount: layout.groupCount)
+      tangents = derivatives == nil ? try equation.tangentEquation() : nil
+    } else {
+      (derivatives, tangents) = (try equation.adjoint.derivativeSource(equation), nil)
+    }
     try (tangents ?? equation).prepare(pullback: false, for: options.method)
   }
 
   private func stepper() -> Stepper {
-    if let tangents, let tableau = options.method.explicitTableau {
+    if let tableau = options.method.explicitTableau {
+      let rates =
+        derivatives.map { SensitivityRates($0, layout).functions }
+        ?? SensitivityRates.functions(tangents!, layout)
       return ExplicitSensitivityStepper(
-        tableau, tangents, layout, relativeTolerance: options.relativeTolerance, tolerances: tolerances)
+        tableau, rates, layout, relativeTolerance: options.relativeTolerance, tolerances: tolerances)
     }
     return ImplicitSensitivityStepper(
       options.method.implicitTableau!, equation.singleFunctions(), derivatives!, layout,

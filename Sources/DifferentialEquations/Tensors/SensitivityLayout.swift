@@ -1,30 +1,37 @@
 import Lanes
 
-/// Where states and derivatives stand among the numbers of a stepper for sensitivities: in groups of lanes, one direction to a lane, components
-/// of eight lanes one after the other. Directions are those of the initial states, then of the parameters; lanes that are left over repeat
+/// Where states and derivatives stand among the numbers of a stepper for sensitivities: in groups of lanes, one direction to a lane.
+/// Directions are those of the initial states, then of the parameters; lanes that are left over repeat
 /// the first.
 struct SensitivityLayout {
   static let laneCount = 8
   let stateCount: Int
   let parameterCount: Int
-  /// The state stands before the derivatives of each group, in all lanes; otherwise by itself before all groups.
+  /// Of each component there are the lanes of all groups, and then the state in eight lanes; otherwise the state stands before all groups,
+  /// and of each group there are the lanes of all components.
   let isStateInLanes: Bool
 
   /// Derivatives, and those of them that are solved for: nothing depends on the first parameter.
   var columnCount: Int { stateCount + parameterCount }
   var directionCount: Int { columnCount - 1 }
   var groupCount: Int { (directionCount + Self.laneCount - 1) / Self.laneCount }
-  /// Numbers of a group.
-  var groupSize: Int { (isStateInLanes ? 2 : 1) * stateCount * Self.laneCount }
+  /// Groups of a component, if the state is one of them.
+  var width: Int { groupCount + 1 }
   /// Numbers before the first group, such that lanes are aligned.
-  private var head: Int {
-    isStateInLanes ? 0 : (stateCount + Self.laneCount - 1) / Self.laneCount * Self.laneCount
+  private var head: Int { (stateCount + Self.laneCount - 1) / Self.laneCount * Self.laneCount }
+  var count: Int {
+    isStateInLanes ? width * stateCount * Self.laneCount : head + groupCount * stateCount * Self.laneCount
   }
-  var count: Int { head + groupCount * groupSize }
 
   /// The place of the first lane of a component's derivatives.
   func place(group: Int, component: Int) -> Int {
-    head + group * groupSize + ((isStateInLanes ? stateCount : 0) + component) * Self.laneCount
+    isStateInLanes
+      ? (component * width + group) * Self.laneCount
+      : head + (group * stateCount + component) * Self.laneCount
+  }
+  /// The place of a component of the state, of which there is one number or a lane group.
+  func place(component: Int) -> Int {
+    isStateInLanes ? place(group: groupCount, component: component) : component
   }
   private func direction(group: Int, lane: Int) -> Int {
     let direction = group * Self.laneCount + lane
@@ -61,16 +68,13 @@ struct SensitivityLayout {
   }
   private func spread(_ state: [Double], derivatives: (Int) -> Double, padding: Double) -> [Double] {
     var result = [Double](repeating: padding, count: count)
-    for group in 0..<groupCount {
-      for c in 0..<stateCount {
+    for c in 0..<stateCount {
+      for group in 0..<groupCount {
         let place = place(group: group, component: c)
-        for lane in 0..<Self.laneCount {
-          result[place + lane] = derivatives(c)
-          if isStateInLanes { result[place - stateCount * Self.laneCount + lane] = state[c] }
-        }
+        for lane in 0..<Self.laneCount { result[place + lane] = derivatives(c) }
       }
+      for lane in 0..<(isStateInLanes ? Self.laneCount : 1) { result[place(component: c) + lane] = state[c] }
     }
-    if !isStateInLanes { result.replaceSubrange(0..<stateCount, with: state) }
     return result
   }
 
@@ -79,7 +83,7 @@ struct SensitivityLayout {
     _ numbers: UnsafePointer<Double>, state: UnsafeMutablePointer<Double>,
     derivatives: UnsafeMutablePointer<Double>
   ) {
-    for c in 0..<stateCount { state[c] = numbers[isStateInLanes ? c * Self.laneCount : c] }
+    for c in 0..<stateCount { state[c] = numbers[place(component: c)] }
     for direction in 0..<directionCount {
       let (group, lane) = (direction / Self.laneCount, direction % Self.laneCount)
       let column = direction < stateCount ? direction : direction + 1
