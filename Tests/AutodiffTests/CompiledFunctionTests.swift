@@ -1,5 +1,6 @@
-import Autodiff
 import Testing
+
+@testable import Autodiff
 
 @Suite struct CompiledFunctionTests {
   private func evaluate(
@@ -41,6 +42,61 @@ import Testing
     #expect(throws: TensorError.self) {
       try CompiledFunction({ x in [x[0] .> 0.0] }, at: [Tensor.zeros([2])])
     }
+  }
+  // More kinds of batches than compiled forms are kept for, from several tasks; each gives what single calls give.
+  @Test func batchesOfProgramsThatAreNotExpanded() async throws {
+    let f = try CompiledFunction(
+      { x in [solve(x[0] + 3.0 * Tensor.identity(2), sin(x[1]))] },
+      at: [Tensor.identity(2), Tensor.zeros([2])]
+    )
+    #expect(!f.isScalar)
+    let matrices = sin(Tensor.range(to: 80)).values
+    let vectors = cos(Tensor.range(to: 40) * 0.3).values
+    let known = try (0..<20).map { k in
+      try evaluate(
+        f, Array(matrices[4 * k..<4 * k + 4]), Array(vectors[2 * k..<2 * k + 2]), count: 1, outputs: 2)
+    }
+    let shared = try (0..<20).map { k in
+      try evaluate(f, Array(matrices[..<4]), Array(vectors[2 * k..<2 * k + 2]), count: 1, outputs: 2)
+    }
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for task in 0..<4 {
+        group.addTask {
+          for round in 0..<60 {
+            let count = 1 + (7 * round + task) % 20
+            let isShared = round % 3 == 0
+            let found = try evaluate(
+              f, isShared ? Array(matrices[..<4]) : matrices, vectors, count: count, outputs: 2 * count,
+              shared: [isShared, false])
+            let expected = (isShared ? shared : known)[..<count].flatMap { $0 }
+            if !zip(found, expected).allSatisfy({ abs($0 - $1) < 1e-14 }) { return false }
+          }
+          return true
+        }
+      }
+      for try await isRight in group { #expect(isRight) }
+    }
+  }
+}
+
+@Suite struct CompiledBatchTests {
+  // Compiled forms of batches belong to the program's, and do not keep it.
+  @Test func nothingStays() throws {
+    weak var kept: CompiledProgram?
+    do {
+      let program = try program(
+        of: { (x: [Tensor]) in [solve(x[0], x[1])] }, at: [Tensor.identity(2), Tensor.zeros([2])])
+      let compiled = CompiledProgram(program)
+      kept = compiled
+      for size in 1...12 {
+        let stacks = [Tensor.identity(2).broadcast(to: [size, 2, 2]), Tensor.ones([size, 2])]
+        let found = try compiled.run(
+          try stacks.map { try $0.denseValue("test") }, isBatched: [true, true], size: size)
+        #expect(found[0].shape == [size, 2])
+      }
+      #expect(kept != nil)
+    }
+    #expect(kept == nil)
   }
 }
 

@@ -21,7 +21,10 @@ package struct BatchedCall: HigherOrderPrimitive {
   }
   package func evaluate(_ operands: [DenseArray]) throws(TensorError) -> [DenseArray] {
     if TensorContext.current.checksFinite { return try expanded().interpret(operands) }
-    return try program.compiled().run(operands, isBatched: isBatched, size: size)
+    let compiled = program.compiled()
+    // In compiled programs large elements have been expanded already; what comes here is run once.
+    if compiled.registers == nil { return try expanded().interpret(operands) }
+    return try compiled.run(operands, isBatched: isBatched, size: size)
   }
   /// The program with the batch in every operation.
   func expanded() throws(TensorError) -> Program {

@@ -7,18 +7,23 @@ package final class ResidentSource: Sendable {
   let compiled: CompiledProgram
   package let inputTypes: [TensorType]
   package let outputTypes: [TensorType]
+  /// The parts of a program that is not expanded as a whole.
+  let parts: ProgramParts?
 
   /// Of the output whose constants are left out, these; nil for the other elements.
   package let constants: [Double?]
 
   /// - Throws: ``TensorError`` if an input or output is not `float64`.
-  package init(_ program: Program) throws(TensorError) {
+  package convenience init(_ program: Program) throws(TensorError) { try self.init(program, isWhole: true) }
+  /// - Parameter isWhole: whether it is a program by itself, and not one of its parts.
+  init(_ program: Program, isWhole: Bool) throws(TensorError) {
     try Self.requireTypes(program)
     inputTypes = program.inputTypes
     outputTypes = program.outputTypes
     compiled = CompiledProgram(program)
     registers = ScalarExpansion.compile(compiled.program, keepsInputs: true)
     constants = []
+    parts = registers == nil && isWhole ? ProgramParts(compiled) : nil
   }
 
   /// Of a program most of whose work is on zeros, as that of a Jacobian: nil if it takes more than `limit` scalar operations, these included.
@@ -31,6 +36,7 @@ package final class ResidentSource: Sendable {
       return nil
     }
     inputTypes = program.inputTypes
+    parts = nil
     (self.registers, constants) = registers.withoutConstants(ofOutput: output)
     var types = program.outputTypes
     types[output] = TensorType(.float64, [constants.filter { $0 == nil }.count])
@@ -85,6 +91,7 @@ package final class ResidentProgram<L: Lane> {
   package private(set) var failure: TensorError?
 
   private let source: ResidentSource
+  private let parts: ResidentParts<L>?
   /// The scalar form's lists, here so that a run counts no references; empty if there is none.
   fileprivate let isScalar: Bool
   fileprivate let instructions: UnsafeMutableBufferPointer<Instruction>
@@ -112,6 +119,7 @@ package final class ResidentProgram<L: Lane> {
     precondition(L.self == SIMD8<Double>.self || (L.self == Double.self && width == 1))
     self.source = source
     self.width = width
+    parts = source.parts.map { ResidentParts($0, width: width, isFixed: isFixed) }
     isScalar = source.registers != nil
     let isDirect =
       L.self == Double.self && inPlace != nil
@@ -176,6 +184,7 @@ package final class ResidentProgram<L: Lane> {
       vectors.load(UnsafeMutableRawPointer(inputs).assumingMemoryBound(to: UnsafePointer<Double>.self))
       return
     }
+    parts?.load(inputs)
     load(0..<fixedCount, inPlace: L.self != Double.self)
   }
 
@@ -234,30 +243,20 @@ package final class ResidentProgram<L: Lane> {
     }
   }
 
-  /// A program that is not expanded works on arrays, which have the lanes as their axis 0.
-  fileprivate func runArrays() {
-    let lanes = L.laneCount * width
-    let isSingle = L.self == Double.self
+  /// A program that is not expanded works in parts, some of them on arrays, which have the lanes as their axis 0.
+  fileprivate func runParts() {
     do throws(TensorError) {
-      let arguments = source.inputTypes.indices.map { k -> DenseArray in
-        let count = source.inputTypes[k].count
-        let array = DenseArray(
-          uninitialized: .float64, (isSingle ? [] : [lanes]) + source.inputTypes[k].shape)
-        let target = array.pointer(Double.self)
-        let numbers = UnsafeRawPointer(inputs[k]).assumingMemoryBound(to: Double.self)
-        for e in 0..<count { for lane in 0..<lanes { target[lane * count + e] = numbers[e * lanes + lane] } }
-        return array
+      guard TensorContext.current.checksFinite else { return try parts!.run(inputs, outputs) }
+      // Operation by operation.
+      let arguments = source.inputTypes.indices.map {
+        DenseArray(lanes: inputs[$0], width: width, source.inputTypes[$0])
       }
       let results =
-        isSingle
+        L.self == Double.self
         ? try source.compiled.run(arguments)
-        : try source.compiled.run(arguments, isBatched: arguments.map { _ in true }, size: lanes)
-      for (k, result) in results.enumerated() {
-        let count = source.outputTypes[k].count
-        let values = result.values(Double.self)
-        let target = UnsafeMutableRawPointer(outputs[k]).assumingMemoryBound(to: Double.self)
-        for e in 0..<count { for lane in 0..<lanes { target[e * lanes + lane] = values[lane * count + e] } }
-      }
+        : try source.compiled.run(
+          arguments, isBatched: arguments.map { _ in true }, size: L.laneCount * width)
+      for (k, result) in results.enumerated() { result.write(lanes: outputs[k], width: width) }
     } catch {
       if failure == nil { failure = error }
       for (k, type) in source.outputTypes.enumerated() {
@@ -270,7 +269,7 @@ package final class ResidentProgram<L: Lane> {
 extension ResidentProgram where L == Double {
   /// ``run()`` of one number each, without a look at the type.
   package func runSingle() {
-    guard isScalar else { return runArrays() }
+    guard isScalar else { return runParts() }
     if let vectors { return vectors.run(inputs, outputs) }
     guard let direct else {
       setPlaces()
@@ -327,7 +326,7 @@ package struct PlacedProgram {
 extension ResidentProgram where L == SIMD8<Double> {
   /// ``run()`` of lane groups, without a look at the type.
   package func runGroups() {
-    guard isScalar else { return runArrays() }
+    guard isScalar else { return runParts() }
     setPlaces()
     Autodiff.runGroups(UnsafeBufferPointer(instructions), GroupRegisters(table: table), width)
     store()
