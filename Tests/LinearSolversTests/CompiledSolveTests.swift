@@ -74,7 +74,8 @@ import Testing
     }
     let b: Tensor = [1, 2]
     let cases: [(Tensor, Tensor, TensorError.Reason)] = [
-      ([[1, 2], [2, 4]], b, .singular), ([[1, 1], [1, 1 + 2e-16]], b, .nearlySingular),
+      ([[1, 2], [2, 4]], b, .singular), ([[0, 0], [0, 1]], b, .singular), ([[0, 1], [0, 1]], b, .singular),
+      ([[0, 0], [0, 0]], b, .singular), ([[1, 1], [1, 1 + 2e-16]], b, .nearlySingular),
       ([[1, .init(Double.nan)], [0, 1]], b, .nonFinite),
       ([[1, 0], [0, 1]], [1, .init(Double.infinity)], .nonFinite),
       ([[1e-300, 0], [0, 1e-300]], [1e300, 1], .nonFinite),

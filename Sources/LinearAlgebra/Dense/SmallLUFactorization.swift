@@ -93,8 +93,8 @@ package enum SmallLUFactorization {
       }
       k = k &+ 1
     }
-    // NaN compares false.
-    return n == 0 || least >= 1e-8 * most && most < .infinity
+    // NaN compares false, also as what follows a pivot of zero.
+    return n == 0 || least > 0 && least >= 1e-8 * most && most < .infinity
   }
 
   @inline(__always)
