@@ -1,6 +1,6 @@
 import Lanes
 
-/// Zeros, handed out in pieces.
+/// Zeros, handed out in pieces; the first begins on a cache line, as lanes do.
 final class StepMemory {
   private let base: UnsafeMutablePointer<Double>
   private let count: Int
@@ -8,10 +8,11 @@ final class StepMemory {
 
   init(_ count: Int) {
     self.count = count
-    base = .allocate(capacity: max(count, 1))
+    base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 8, alignment: 64)
+      .bindMemory(to: Double.self, capacity: max(count, 1))
     base.initialize(repeating: 0, count: max(count, 1))
   }
-  deinit { base.deallocate() }
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   func take(_ size: Int) -> UnsafeMutablePointer<Double> {
     precondition(used + size <= count)
