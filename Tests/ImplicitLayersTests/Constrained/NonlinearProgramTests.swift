@@ -202,6 +202,26 @@ import Testing
     #expect(resolved.status == .converged && abs(resolved.x[0] - 1 - 1e-8) < 1e-13, "\(resolved)")
   }
 
+  /// min ½ xᵀQx with x ≥ 0, no bound having a force: x = Q⁻¹ (μ / x) has products of slack and multiplier of the barrier's size, far below the
+  /// tolerance, which must not end the search before they are.
+  @Test(arguments: [1e-6, 1e-8, 1e-10, 1e-12], [1e-2, 1e-6]) func barriersBelowTheTolerance(
+    barrier: Double, tolerance: Double
+  ) throws {
+    var options = NonlinearProgramOptions()
+    (options.barrier, options.tolerance) = (barrier, tolerance)
+    let scales = Tensor([1.0, 0.3, 4.0])
+    var program = NonlinearProgram { x in 0.5 * (scales * x * x).sum() + 0.1 * x[0] * x[1] }
+    program.lowerBounds = [0, 0, 0]
+    let solution = try program.solve(from: [3, 2, 1], options: options)
+    #expect(solution.status == .converged)
+    for (x, w) in zip(solution.x, solution.boundMultipliers) {
+      #expect(abs(-w * x - barrier) < 1e-6 * barrier, "\(solution)")
+    }
+    #expect(solution.complementarityResidual < 1e-6 * barrier)
+    // x₂ stands alone: 4 x = μ / x.
+    #expect(abs(solution.x[2] - (barrier / 4).squareRoot()) < 1e-6 * barrier.squareRoot())
+  }
+
   /// The step of the last iteration that is allowed may be the one that converges.
   @Test func convergenceInTheLastIteration() throws {
     let program = NonlinearProgram { (($0 - 1.0) * ($0 - 1.0) * Tensor([2.0, 3])).sum() }

@@ -265,4 +265,34 @@ import Testing
     #expect(alone?.message.contains("the system of the derivative has no solution") == true)
     #expect(alone?.message.contains("of the batch") == false)
   }
+
+  /// Cotangents and tangents that are not finite are errors: the derivative's residual, a maximum, would pass over them.
+  @Test(arguments: [1, 5], [Double.nan, .infinity]) func rightSidesThatAreNotFinite(count: Int, bad: Double)
+    throws
+  {
+    let data = try data(seed: 2, variables: 5, equalities: 1, inequalities: 6)
+    let stacked = data.map { stack([Tensor](repeating: $0, count: count)) }
+    let size = try solve(data).count
+    func pull(_ weights: Tensor) throws -> [Tensor] {
+      if count == 1 { return try vjp({ try solve($0) }, at: data).pullback(weights[0]) }
+      return try vmap { (x: [Tensor]) in
+        try vjp({ try solve($0) }, at: Array(x.dropLast())).pullback(x.last!)
+      }(stacked + [weights])
+    }
+    #expect(try pull(Tensor.ones([count, size])).count == data.count)
+    for place in 0..<size {
+      var weights = [Double](repeating: 1, count: count * size)
+      weights[(count - 1) * size + place] = bad
+      let error = tensorError { _ = try pull(Tensor(weights, shape: [count, size])) }
+      #expect(error?.reason == .nonFinite, "result \(place): \(error as Any)")
+    }
+    // Tangents of q and of b are the two right-hand sides themselves.
+    for k in [1, 3] {
+      var directions = data.map { Tensor.zeros($0.shape) }
+      directions[k] = directions[k] + Tensor(bad)
+      let error = tensorError { _ = try jvp({ try solve($0) }, at: data, along: directions) }
+      #expect(
+        error?.reason == .nonFinite && error?.message.contains("right-hand side") == true, "\(error as Any)")
+    }
+  }
 }

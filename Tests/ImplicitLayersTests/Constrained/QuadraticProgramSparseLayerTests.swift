@@ -440,4 +440,18 @@ import Testing
     #expect(abs(along) > 1)
     #expect(abs(along - (up - down) / (2 * h)) < 1e-4 * abs(along))
   }
+
+  /// As of dense programs.
+  @Test func rightSidesThatAreNotFinite() throws {
+    let program = try RandomSparseProgram(variables: 6, equalities: 2, inequalities: 5, seed: 1)
+    let size = try program.solve(program.data).count
+    for place in 0..<size {
+      var weights = [Double](repeating: 1, count: size)
+      weights[place] = .nan
+      let error = tensorError {
+        _ = try vjp({ try program.solve($0) }, at: program.data).pullback(Tensor(weights))
+      }
+      #expect(error?.reason == .nonFinite, "result \(place): \(error as Any)")
+    }
+  }
 }
