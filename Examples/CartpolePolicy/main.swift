@@ -1,7 +1,6 @@
 // Trains a small policy network to hold the pole of Models/cartpole.xml upright: the gradient of the cost goes
 // through the cost, the simulator and the network, in many worlds at once. Run from the package's directory.
 import Costate
-import Foundation
 import TextFigures
 
 let simulation = try Simulation(try Model.load(path: "Models/cartpole.xml"))
@@ -76,4 +75,4 @@ for _ in 0..<3 * steps { state = try simulation.step(state, controls: push(train
 let lean = abs(state.positions[.all, 1]).max().scalar
 print(
   "after \(3 * steps) steps in \(worlds) new worlds the pole leans \(formatted(lean, digits: 2)) rad at most")
-guard lean < 0.1 else { fatalError("the policy does not hold the pole") }
+ExampleProgram.require(lean < 0.1, "the policy does not hold the pole: it leans more than 0.1 rad")

@@ -1,6 +1,5 @@
 // Trains a multilayer perceptron to tell two interleaved spirals apart, on points that it draws itself.
 import Autodiff
-import Foundation
 import Learning
 import TextFigures
 
@@ -66,4 +65,4 @@ let (seen, unseen) = (
 print(
   "right on \(formatted(100 * seen, digits: 4)) % of the points seen, \(formatted(100 * unseen, digits: 4)) % of new ones"
 )
-guard unseen > 0.95 else { fatalError("the network did not learn the spirals") }
+ExampleProgram.require(unseen > 0.95, "fewer than 95 % of the new points are told apart")

@@ -10,18 +10,23 @@ package struct ExampleProgram {
   package let figurePath: String?
 
   /// Reads the arguments. Ends the program if there are others.
-  package init(_ arguments: [String] = CommandLine.arguments) {
+  /// - Parameter drawsFigure: whether there is a figure.
+  package init(_ arguments: [String] = CommandLine.arguments, drawsFigure: Bool = true) {
     let rest = arguments.dropFirst().filter { $0 != "--quick" }
     isQuick = rest.count < arguments.count - 1
     figurePath = rest.first
-    if rest.count > 1 || rest.contains(where: { $0.hasPrefix("-") }) {
-      Self.end("use: \(arguments.first ?? "NAME") [--quick] [figure.svg]")
+    if rest.count > (drawsFigure ? 1 : 0) || rest.contains(where: { $0.hasPrefix("-") }) {
+      Self.end("use: \(arguments.first ?? "NAME") [--quick]" + (drawsFigure ? " [figure.svg]" : ""))
     }
   }
 
   /// Ends the program with a sentence if what it should have reached does not hold.
   package func require(_ holds: Bool, _ otherwise: @autoclosure () -> String) {
-    if !holds { Self.end(otherwise()) }
+    Self.require(holds, otherwise())
+  }
+  /// The same in programs that take no arguments.
+  package static func require(_ holds: Bool, _ otherwise: @autoclosure () -> String) {
+    if !holds { end(otherwise()) }
   }
 
   private static func end(_ sentence: String) -> Never {
