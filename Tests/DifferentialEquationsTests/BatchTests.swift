@@ -1,3 +1,4 @@
+import Autodiff
 import DifferentialEquations
 import Lanes
 import Testing
@@ -58,12 +59,17 @@ private struct Ring: VectorField {
     states: [Double], initial: [Double], parameters: [Double], middle: [Double]
   ) {
     let (n, p) = (each.stateCount, each.parameterCount)
+    var initial: [Double] = []
+    var parameters: [Double] = []
+    for row in rows {
+      for c in 0..<n { initial.append(0.5 + 0.1 * Double((7 * row + 3 * c) % 11)) }
+      for k in 0..<p { parameters.append(0.3 + Double((5 * row + k) % 17)) }
+    }
     let solution = try NativeEquation(Ring(stateCount: n, parameterCount: p)).solve(
-      from: rows.flatMap { row in (0..<n).map { 0.5 + 0.1 * Double((7 * row + 3 * $0) % 11) } },
-      parameters: rows.flatMap { row in (0..<p).map { 0.3 + Double((5 * row + $0) % 17) } }, times: times,
-      options: options, keepsRecord: true)
-    let found = try solution.pullback(
-      solution.states.indices.map { 1 + 0.1 * Double($0 % (n * times.count)) })
+      from: initial, parameters: parameters, times: times, options: options, keepsRecord: true)
+    let width = n * times.count
+    let weights = solution.states.indices.map { (k: Int) -> Double in 1 + 0.1 * Double(k % width) }
+    let found = try solution.pullback(weights)
     let middle =
       options.checkpoints == Self.few
       ? []
@@ -110,5 +116,67 @@ private struct Ring: VectorField {
     #expect(difference(records.middle, tapes.middle) < 1e-13)
     #expect(difference(records.initial, tapes.initial) < 1e-11)
     #expect(difference(records.parameters, tapes.parameters) < 1e-11)
+  }
+
+  // Backwards in time, with fewer trajectories than lanes, with records and with tapes.
+  @Test(arguments: [nil, 1000, 8] as [Int?]) func backwardsInTime(_ checkpoints: Int?) throws {
+    let each = Case(method: .tsitouras5, count: 5)
+    var options = options(each.method)
+    let alone = try (0..<each.count).map { try solve(each, rows: $0..<$0 + 1, options, times: [-0.1, -0.2]) }
+    options.checkpoints = checkpoints
+    let batch = try solve(each, rows: 0..<each.count, options, times: [-0.1, -0.2])
+    #expect(difference(batch.states, alone.flatMap(\.states)) < 1e-6)
+    #expect(difference(batch.initial, alone.flatMap(\.initial)) < 1e-5)
+    #expect(difference(batch.parameters, alone.flatMap(\.parameters)) < 1e-5)
+  }
+
+  // Horizons of zero among others, and one that is hundreds of times as long as the rest: most lanes have nothing to do then.
+  @Test(arguments: [20, 300]) func differentHorizons(_ count: Int) throws {
+    let equation = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in
+      stack([y[1] * p[0], -sin(y[0]) * p[1]])
+    }
+    var options = options(.bogackiShampine3)
+    options.maximumSteps = 1_000_000
+    let loss = { (x: [Tensor]) in
+      let end = try equation.solve(from: x[0], parameters: x[1], endTime: x[2], options: options)
+      return dot(Tensor([1, 2]), end)
+    }
+    let rows = (0..<count).flatMap { (row: Int) -> [Double] in [0.1 + 0.001 * Double(row), 0.2] }
+    let parameters = (0..<count).flatMap { (row: Int) -> [Double] in [1 + 0.002 * Double(row), 0.9] }
+    let horizons = (0..<count).map { (row: Int) -> Double in
+      if row == 7 { return 300 }
+      return row % 5 == 0 ? 0 : 0.2 + 0.01 * Double(row % 9)
+    }
+    let point = [
+      Tensor(rows, shape: [count, 2]), Tensor(parameters, shape: [count, 2]), Tensor(horizons),
+    ]
+    let losses = vmap(loss)
+    let batch = try grad { (x: [Tensor]) in try losses(x).sum() }(point)
+    let tangents = try jvp({ (x: [Tensor]) in try losses(x) }, at: point, along: batch).tangent
+    var sum = 0.0
+    for row in 0..<count {
+      let alone = try grad(loss)(point.map { $0[row] })
+      for (all, own) in zip(batch, alone) {
+        let values = all[row].values
+        #expect(difference(values, own.values) < 1e-6)
+        for value in values { sum += value * value }
+      }
+    }
+    #expect(abs(tangents.sum().scalar - sum) < 1e-8 * sum)
+  }
+
+  // What there is of trajectories that fail can be read where it was recorded.
+  @Test func failuresAreRecorded() throws {
+    let field = NativeEquation(Ring(stateCount: 1, parameterCount: 1))
+    // Without the cube's damping y' = p y grows until it is no number; the cube of huge states is infinite at once.
+    let solution = try field.solve(
+      from: [1e200, 1, 1, 2, 3], parameters: [1], times: [0.5, 1], keepsRecord: true, allowsFailures: true)
+    #expect(solution.failures.map(\.trajectory) == [0])
+    #expect(solution.endTimes[0] < 0.5 && solution.endTimes[1] == 1)
+    #expect(throws: DifferentialEquationError.self) { _ = try solution.pullback(solution.states) }
+    #expect(try solution.state(trajectory: 0, at: 0) == [1e200])
+    let early = try solution.state(trajectory: 3, at: 0.5)
+    #expect(abs(early[0] - solution.state(trajectory: 3, time: 0)[0]) < 1e-12)
+    #expect(throws: DifferentialEquationError.self) { _ = try solution.state(trajectory: 5, at: 0) }
   }
 }

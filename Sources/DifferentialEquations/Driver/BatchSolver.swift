@@ -55,17 +55,12 @@ struct BatchSolver: Sendable {
   private func laneSolver(_ tableau: RungeKuttaTableau, _ count: Int) -> LaneSolver {
     LaneSolver(tableau, equation.groupFunctions(trajectories: count), options, tolerances: tolerances)
   }
-  /// Tapes for the steps of chunks, or, where a record is not to hold all states, records that the tapes go to.
-  private func recording(_ chunks: [Range<Int>], _ widths: [Int]) -> (steps: RecordedSteps, tapes: [LaneTape])
-  {
-    let n = equation.stateCount
-    let records = options.checkpoints.map { capacity in
-      (0..<(chunks.last?.upperBound ?? 0)).map { _ in StepRecord(stateCount: n, capacity: capacity) }
+  /// Tapes for the steps of chunks.
+  private func tapes(_ chunks: [Range<Int>], _ solvers: [LaneSolver]) -> [LaneTape] {
+    zip(chunks, solvers).map {
+      LaneTape(
+        trajectories: $0, stateCount: equation.stateCount, width: $1.width, capacity: options.checkpoints)
     }
-    let tapes = zip(chunks, widths).map {
-      LaneTape(trajectories: $0, stateCount: n, width: $1, records: records)
-    }
-    return (records.map { RecordedSteps($0) } ?? RecordedSteps(tapes, stateCount: n), tapes)
   }
 
   /// - Parameters:
@@ -82,9 +77,9 @@ struct BatchSolver: Sendable {
       if let tableau = laneTableau(rows: rows) {
         let chunks = chunks(rows, usesLanes: true)
         let solvers = chunks.map { laneSolver(tableau, $0.count) }
-        let recording = keepsRecord ? recording(chunks, solvers.map(\.width)) : nil
-        steps = recording?.steps
-        let shared = Shared(value: (outputs, outcomes.baseAddress!, solvers, recording?.tapes))
+        let tapes = keepsRecord ? tapes(chunks, solvers) : nil
+        steps = tapes.map { RecordedSteps($0) }
+        let shared = Shared(value: (outputs, outcomes.baseAddress!, solvers, tapes))
         forEach(chunks.count) { index in
           let (outputs, outcomes, solvers, tapes) = shared.value
           solvers[index].solve(
@@ -126,23 +121,27 @@ struct BatchSolver: Sendable {
     states: UnsafeMutablePointer<Double>, parameters: UnsafeMutablePointer<Double>
   ) {
     let tableau = laneTableau(rows: rows)
-    if let tableau, !steps.tapes.isEmpty {
+    if let tableau, let tapes = steps.tapes {
       let shared = Shared(value: (cotangents, states, parameters))
-      return forEach(steps.tapes.count) { index in
+      return forEach(tapes.count) { index in
         let (cotangents, states, parameters) = shared.value
-        let tape = steps.tapes[index]
+        let tape = tapes[index]
         laneSolver(tableau, tape.trajectories.count).reverse(
           problem, tape, cotangents: cotangents, states: states, parameterCotangents: parameters)
       }
     }
     let records = steps.records
-    let isWhole = records.allSatisfy { $0.stride == 1 }
+    // Lanes are for trajectories that take about as many steps.
+    let longest = records.map(\.stepCount).max() ?? 0
+    let suitsLanes =
+      records.allSatisfy { $0.stride == 1 }
+      && longest * records.count <= 8 * records.reduce(0) { $0 + $1.stepCount }
     let shared = Shared(value: (cotangents, states, parameters, records))
-    let chunks = chunks(rows, usesLanes: tableau != nil && isWhole)
+    let chunks = chunks(rows, usesLanes: tableau != nil && suitsLanes)
     forEach(chunks.count) { index in
       let (cotangents, states, parameters, records) = shared.value
       let chunk = chunks[index]
-      if let tableau, isWhole {
+      if let tableau, suitsLanes {
         let solver = laneSolver(tableau, chunk.count)
         for first in stride(from: chunk.lowerBound, to: chunk.upperBound, by: solver.lanes) {
           let some = first..<min(first + solver.lanes, chunk.upperBound)
@@ -186,8 +185,8 @@ struct BatchSolver: Sendable {
     if let tableau = laneTableau(rows: rows) {
       let chunks = chunks(rows, usesLanes: true)
       let solvers = chunks.map { laneSolver(tableau, $0.count) }
-      let recording = keepsRecord ? recording(chunks, solvers.map(\.width)) : nil
-      let shared = Shared(value: (outputs, records, solvers, recording?.tapes))
+      let tapes = keepsRecord ? tapes(chunks, solvers) : nil
+      let shared = Shared(value: (outputs, records, solvers, tapes))
       forEach(chunks.count) { index in
         let (outputs, records, solvers, tapes) = shared.value
         records.withUnsafeBufferPointer {
@@ -195,7 +194,7 @@ struct BatchSolver: Sendable {
             problem, rows: chunks[index], records: $0.baseAddress!, outputs: outputs, tape: tapes?[index])
         }
       }
-      return recording?.steps
+      return tapes.map { RecordedSteps($0) }
     }
     let copies =
       keepsRecord

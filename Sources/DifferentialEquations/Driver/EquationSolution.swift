@@ -41,13 +41,13 @@ extension EquationSolution {
   /// At the time of an event it is the state after it, and at the end of the solution that before one.
   /// - Throws: ``DifferentialEquationError`` if the solution has no record, if that does not hold all states
   ///   (``SolverOptions/checkpoints``), or if the time lies outside.
-  /// - Complexity: one step for each call.
+  /// - Complexity: one step for each call; the first one for a trajectory of a batch reads all of its steps.
   public func state(trajectory: Int = 0, at time: Double) throws(DifferentialEquationError) -> [Double] {
     func refuse(_ message: String) -> DifferentialEquationError { .init(.argument, message: message) }
-    guard let records = steps?.records, records.indices.contains(trajectory) else {
+    guard let record = steps?.record(of: trajectory) else {
       throw refuse("the solution has no record of trajectory \(trajectory) (keepsRecord)")
     }
-    guard records[trajectory].stride == 1 else {
+    guard record.stride == 1 else {
       throw refuse("the record does not hold all states (checkpoints)")
     }
     let ends = [problem.startTimes[trajectory], endTimes[trajectory]].sorted()
@@ -58,7 +58,7 @@ extension EquationSolution {
     problem.withProblem(solver.equation) { problem in
       let stepper = solver.stepper()
       stepper.functions.bind(problem.parameters(of: trajectory))
-      InterpolatedTrajectory(records[trajectory], stepCount: 1, stepper).state(at: time, into: &result)
+      InterpolatedTrajectory(record, stepCount: 1, stepper).state(at: time, into: &result)
     }
     return result
   }

@@ -2,34 +2,43 @@ import Synchronization
 
 /// The steps of the trajectories of a batch: a record of each, or the tapes of lanes, of which records are made when they are asked for.
 final class RecordedSteps: Sendable {
-  private let trajectoryCount: Int
-  private let stateCount: Int
-  /// Of neighbouring trajectories, in order; empty if they were solved one by one, or if a record is not to hold all states.
-  let tapes: [LaneTape]
-  private let made: Mutex<[StepRecord]?>
+  private struct State {
+    /// Of neighbouring trajectories, in order; none once there are records of all.
+    var tapes: [LaneTape] = []
+    /// Of single trajectories those that were asked for.
+    var some: [Int: StepRecord] = [:]
+    var all: [StepRecord]?
+  }
+  private let state: Mutex<State>
 
   /// Steps on tapes.
-  init(_ tapes: [LaneTape], stateCount: Int) {
-    trajectoryCount = tapes.last?.trajectories.upperBound ?? 0
-    self.stateCount = stateCount
-    self.tapes = tapes
-    made = Mutex(nil)
-  }
-  init(_ records: [StepRecord]) {
-    trajectoryCount = records.count
-    stateCount = 0
-    tapes = []
-    made = Mutex(records)
-  }
+  init(_ tapes: [LaneTape]) { state = Mutex(State(tapes: tapes)) }
+  init(_ records: [StepRecord]) { state = Mutex(State(all: records)) }
 
-  /// A record of each trajectory.
+  /// Tapes that hold all steps; nil if there are records.
+  var tapes: [LaneTape]? {
+    state.withLock { state in
+      state.all == nil && state.tapes.allSatisfy { $0.records == nil } ? state.tapes : nil
+    }
+  }
+  /// A record of each trajectory. The tapes are not kept any longer.
   var records: [StepRecord] {
-    made.withLock { made in
-      if let made { return made }
-      let records = (0..<trajectoryCount).map { _ in StepRecord(stateCount: stateCount, capacity: nil) }
-      for tape in tapes { tape.copy(to: records) }
-      made = records
-      return records
+    state.withLock { state in
+      if let all = state.all { return all }
+      let all = state.tapes.flatMap { $0.makeRecords() }
+      state = State(all: all)
+      return all
+    }
+  }
+  /// The record of one trajectory; nil if there is no such trajectory.
+  func record(of trajectory: Int) -> StepRecord? {
+    state.withLock { state in
+      if let all = state.all { return all.indices.contains(trajectory) ? all[trajectory] : nil }
+      if let known = state.some[trajectory] { return known }
+      guard let tape = state.tapes.first(where: { $0.trajectories.contains(trajectory) }) else { return nil }
+      let made = tape.makeRecord(of: trajectory)
+      state.some[trajectory] = made
+      return made
     }
   }
 }

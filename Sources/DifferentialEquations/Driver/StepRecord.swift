@@ -113,22 +113,6 @@ final class StepRecord: @unchecked Sendable {
     return new
   }
 
-  /// Appends several rows, the states one after the other.
-  func append(_ newTimes: UnsafePointer<Double>, _ newStates: UnsafePointer<Double>, count: Int) {
-    guard stride == 1, timeCount + count <= timeCapacity, keptCount + count <= min(stateCapacity, limit)
-    else {
-      for k in 0..<count { append(newTimes[k], newStates + k * stateCount) }
-      return
-    }
-    (times + timeCount).update(from: newTimes, count: count)
-    timeCount &+= count
-    (states + keptCount * stateCount).update(from: newStates, count: count * stateCount)
-    keptCount &+= count
-    // What comes next is written soon.
-    prefetch(times + timeCount, count: count)
-    prefetch(states + keptCount &* stateCount, count: count &* stateCount)
-  }
-
   /// Forgets every other state.
   @inline(never)
   private func thin() {

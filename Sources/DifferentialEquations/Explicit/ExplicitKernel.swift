@@ -40,8 +40,8 @@ final class ExplicitKernel<L: Lane> {
   private let relativeTolerance: Double
   private let terms: UnsafeMutablePointer<Term>
   private let stageTerms: UnsafeMutablePointer<Range<Int>>
-  /// Of each stage the later ones whose states its rate is part of, the youngest cotangent last: with the stages that only the continuous
-  /// extension needs, and without.
+  /// Of each stage the later ones whose states its rate is part of, with the stages that only the continuous extension needs, and without:
+  /// of the step's stages the youngest cotangent last.
   let allTransposedTerms: UnsafeMutablePointer<Range<Int>>
   let transposedTerms: UnsafeMutablePointer<Range<Int>>
   let stageTimes: UnsafeMutablePointer<Double>
@@ -61,7 +61,6 @@ final class ExplicitKernel<L: Lane> {
   }
 
   /// - Parameters:
-  ///   - keepsStages: the states of all stages are kept, for the reverse sweep.
   ///   - absoluteTolerances: one for each component.
   init(
     _ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, relativeTolerance: Double,

@@ -71,7 +71,7 @@ extension LaneSolver {
     for lane in 0..<lanes {
       trajectory[lane] = -1
       nextOutput[lane] = .nan
-      // Lanes without a trajectory make steps of size zero.
+      // Lanes without a trajectory have no cotangents.
       let own = tape.entries[lane].last ?? busy
       put(problem.parameters(of: own.trajectory), p, parameters, lane)
       for c in 0..<n { cotangent[c * lanes + lane] = 0 }

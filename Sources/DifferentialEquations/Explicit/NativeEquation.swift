@@ -13,7 +13,8 @@ public import Lanes
 /// let equation = NativeEquation(Lorenz())
 /// ```
 ///
-/// Mark the functions `@inline(__always)` (or `@inlinable`), so that they are compiled for each lane type.
+/// Mark the functions `@inline(__always)` (or `@inlinable`), so that they are compiled for each lane type: there are some with one number, with eight,
+/// and, of fields with few components, with sixteen and thirty-two.
 public protocol VectorField: Sendable {
   /// Components of the state.
   var stateCount: Int { get }
@@ -58,9 +59,7 @@ public struct NativeEquation: Sendable {
           return field.rate(at: time.pointee, state: state, parameters: parameters, into: result)
         }
         let (n, p) = (field.stateCount, field.parameterCount)
-        withUnsafeTemporaryAllocation(of: L.self, capacity: 2 * n + p) { copies in
-          let y = copies.baseAddress.unsafelyUnwrapped
-          let (q, r) = (y + n, y + n + p)
+        StepFunctions<L>.withArrays(of: L.self, n, n, p) { y, r, q in
           for w in 0..<width {
             Self.copy(state + w, n, stride: width, to: y)
             Self.copy(parameters + w, p, stride: width, to: q)
@@ -76,17 +75,17 @@ public struct NativeEquation: Sendable {
             state: stateCotangent, addingTo: parameterCotangent)
         }
         let (n, p) = (field.stateCount, field.parameterCount)
-        withUnsafeTemporaryAllocation(of: L.self, capacity: 3 * n + 2 * p) { copies in
-          let y = copies.baseAddress.unsafelyUnwrapped
-          let (r, s, q, g) = (y + n, y + 2 * n, y + 3 * n, y + 3 * n + p)
-          for w in 0..<width {
-            Self.copy(state + w, n, stride: width, to: y)
-            Self.copy(cotangent + w, n, stride: width, to: r)
-            Self.copy(parameters + w, p, stride: width, to: q)
-            Self.copy(parameterCotangent + w, p, stride: width, to: g)
-            field.pullback(at: time[w], state: y, parameters: q, cotangent: r, state: s, addingTo: g)
-            for c in 0..<n { stateCotangent[c &* width &+ w] = s[c] }
-            for c in 0..<p { parameterCotangent[c &* width &+ w] = g[c] }
+        StepFunctions<L>.withArrays(of: L.self, n, n, p) { y, r, q in
+          StepFunctions<L>.withArrays(of: L.self, n, p, 0) { s, g, _ in
+            for w in 0..<width {
+              Self.copy(state + w, n, stride: width, to: y)
+              Self.copy(cotangent + w, n, stride: width, to: r)
+              Self.copy(parameters + w, p, stride: width, to: q)
+              Self.copy(parameterCotangent + w, p, stride: width, to: g)
+              field.pullback(at: time[w], state: y, parameters: q, cotangent: r, state: s, addingTo: g)
+              for c in 0..<n { stateCotangent[c &* width &+ w] = s[c] }
+              for c in 0..<p { parameterCotangent[c &* width &+ w] = g[c] }
+            }
           }
         }
       }

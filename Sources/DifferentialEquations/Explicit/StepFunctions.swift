@@ -213,7 +213,7 @@ struct StepFunctions<L: Lane>: Sendable {
     _ body: (UnsafeMutablePointer<M>, UnsafeMutablePointer<M>, UnsafeMutablePointer<M>) -> Void
   ) {
     withUnsafeTemporaryAllocation(of: M.self, capacity: a) { a in
-      withUnsafeTemporaryAllocation(of: M.self, capacity: b) { b in
+      withUnsafeTemporaryAllocation(of: M.self, capacity: max(b, 1)) { b in
         withUnsafeTemporaryAllocation(of: M.self, capacity: max(c, 1)) { c in
           body(
             a.baseAddress.unsafelyUnwrapped, b.baseAddress.unsafelyUnwrapped,

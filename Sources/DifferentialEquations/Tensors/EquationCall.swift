@@ -247,7 +247,7 @@ extension EquationKernel {
     if rows == 0 {
       let none = EquationData(
         initialStates: [], parameters: [], startTimes: [], outputTimes: [], rows: 0, blocks: 0)
-      return try body(Tape(none, RecordedSteps([]), []), { $0 })
+      return try body(Tape(none, RecordedSteps([StepRecord]()), []), { $0 })
     }
     let numbers = note.values(Int32.self)
     let objects = note.objects
