@@ -65,7 +65,7 @@ public struct OrdinaryDifferentialEquation<State: TensorTree, Parameters: Tensor
   /// - Returns: the states, each tensor with the times along a new first axis.
   /// - Throws: `TensorError`: shapes that do not fit, or a solution that failed (with time, step and component); what `rate` throws.
   /// - Complexity: of a gradient, by ``GradientMethod/discreteAdjoint``, about three times the solution; memory of one state for each
-  ///   step, or see ``SolverOptions/checkpoints``.
+  ///   step tried, of batches for each lane at work, or see ``SolverOptions/checkpoints``.
   ///
   /// Derivatives are those of the steps taken, with times and sizes of steps held constant. Derivatives with respect to times follow
   /// from the right-hand side there (to the fourth order).
