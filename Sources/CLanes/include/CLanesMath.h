@@ -136,19 +136,29 @@ COSTATE_INLINE double costate_pow_d1(double x, double y) { return pow(x, y); }
 
 // x^a within 2 % for normal x > 0 and |a| <= 1/2: what the size of a step needs to be known to, in a fraction of the time of pow.
 // The bits of a number are its logarithm to base 2, with the mantissa in place of the fraction; 2^f is a parabola.
+#define COSTATE_DEFINE_ROUGH_POWER(T, I, suffix)                                                 \
+  COSTATE_INLINE T costate_rough_power_##suffix(T x, double a) {                                 \
+    _Pragma("clang fp contract(on)")                                                             \
+    T t = __builtin_convertvector((I)x, T) * (a * 0x1p-52) - a * 1022.957;                       \
+    T n = __builtin_elementwise_floor(t), f = t - n;                                             \
+    T result = (n * 0x1p52 + 1023 * 0x1p52) + f * (0.6565 * 0x1p52 + 0.3435 * 0x1p52 * f);       \
+    return (T)__builtin_convertvector(result, I);                                                \
+  }
+typedef double costate_d2 __attribute__((ext_vector_type(2)));
+typedef long long costate_l2 __attribute__((ext_vector_type(2)));
+COSTATE_DEFINE_ROUGH_POWER(costate_d2, costate_l2, d2)
+COSTATE_DEFINE_ROUGH_POWER(costate_d8, costate_l8, d8)
+// One of two: where there are conversions of vectors, numbers need not go through the other registers.
 COSTATE_INLINE double costate_rough_power_d1(double x, double a) {
-  long long bits;
-  __builtin_memcpy(&bits, &x, 8);
-  double t = a * ((double)bits * 0x1p-52 - 1022.957);
-  double n = __builtin_floor(t), f = t - n;
-  bits = (long long)((n + 1023 + f * (0.6565 + 0.3435 * f)) * 0x1p52);
-  __builtin_memcpy(&x, &bits, 8);
-  return x;
-}
-COSTATE_INLINE costate_d8 costate_rough_power_d8(costate_d8 x, double a) {
-  costate_d8 t = a * (__builtin_convertvector((costate_l8)x, costate_d8) * 0x1p-52 - 1022.957);
-  costate_d8 n = __builtin_elementwise_floor(t), f = t - n;
-  return (costate_d8)__builtin_convertvector((n + 1023 + f * (0.6565 + 0.3435 * f)) * 0x1p52, costate_l8);
+  costate_d2 pair = x;
+#if defined(__AVX512DQ__) && defined(__AVX512VL__)
+  __asm__("" : "+v"(pair));
+  pair = costate_rough_power_d2(pair, a);
+  __asm__("" : "+v"(pair));
+#else
+  pair = costate_rough_power_d2(pair, a);
+#endif
+  return pair.x;
 }
 
 #define COSTATE_T costate_d8

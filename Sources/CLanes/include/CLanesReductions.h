@@ -4,21 +4,31 @@
 
 // Numbers that were written one by one a moment ago: a wider read would wait until they have reached the cache. Of four the others mean
 // nothing.
-COSTATE_INLINE costate_d8 costate_read4_d8(const double *place) {
+#define COSTATE_READ static inline __attribute__((always_inline))
+COSTATE_READ costate_d8 costate_read4_d8(const double *place) {
   const volatile double *p = place;
+  typedef __typeof__(((costate_d8)(0)).lo) costate_d4;
+#if defined(__AVX__)
+  // Each goes to all elements as it is read; moving it there later takes longer than the read.
+  costate_d4 a = p[0], b = p[1], c = p[2], d = p[3];
+  __asm__("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d));
+  costate_d4 x = __builtin_shufflevector(__builtin_shufflevector(a, b, 0, 5, 2, 7),
+                                         __builtin_shufflevector(c, d, 0, 1, 2, 7), 0, 1, 6, 7);
+#else
   double a = p[0], b = p[1], c = p[2], d = p[3];
-  __typeof__(((costate_d8)(0)).lo) x = {a, b, c, d};
+  costate_d4 x = {a, b, c, d};
+#endif
   return __builtin_shufflevector(x, x, 0, 1, 2, 3, -1, -1, -1, -1);
 }
-COSTATE_INLINE costate_d8 costate_read8_d8(const double *place) {
-  const volatile double *p = place;
-  double a = p[0], b = p[1], c = p[2], d = p[3], e = p[4], f = p[5], g = p[6], h = p[7];
-  return (costate_d8){a, b, c, d, e, f, g, h};
+COSTATE_READ costate_d8 costate_read8_d8(const double *place) {
+  return __builtin_shufflevector(costate_read4_d8(place), costate_read4_d8(place + 4), 0, 1, 2, 3, 8, 9, 10,
+                                 11);
 }
+#undef COSTATE_READ
 // The sum of the first four elements, and of all.
 COSTATE_INLINE double costate_sum4_d8(costate_d8 x) {
-  __typeof__(x.lo.lo) y = x.lo.lo + x.lo.hi;
-  return y.lo + y.hi;
+  costate_d2 y = x.lo.lo + x.lo.hi;
+  return y.x + y.y;
 }
 COSTATE_INLINE double costate_sum8_d8(costate_d8 x) {
   return costate_sum4_d8(x + __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3));

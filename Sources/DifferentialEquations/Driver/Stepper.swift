@@ -25,8 +25,10 @@ class Stepper {
   var stepOrder: Int { 0 }
   /// The order of the next step to be tried, of such a method.
   func prescribe(order: Int) {}
-  /// What the step is to be multiplied with after it was tried with this error; nil: what the options' control says.
-  func stepFactor(error: Double, isAccepted: Bool) -> Double? { nil }
+  /// Whether ``stepFactor(error:isAccepted:)`` is to be asked, instead of the options' control.
+  var choosesFactors: Bool { false }
+  /// What the step is to be multiplied with after it was tried with this error.
+  func stepFactor(error: Double, isAccepted: Bool) -> Double { fatalError("abstract") }
   /// Stages whose rates follow that at the step's start, itself included, and make the step's outputs; 0: others.
   var stageRateCount: Int { 0 }
   /// The degree of the continuous extension as a polynomial in the place; 0: it is none of rates.
@@ -50,6 +52,12 @@ class Stepper {
   /// Tries a step of size `step`.
   /// - Returns: the error norm (0 if there is no estimate), or NaN if the step could not be made.
   func attempt() -> Double { .nan }
+  /// The same, with `time` and `step` set first.
+  func attempt(from time: Double, by step: Double) -> Double {
+    self.time.pointee = time
+    self.step.pointee = step
+    return attempt()
+  }
   /// The component that is to blame for a large error.
   func worstComponent() -> Int { 0 }
   /// The step's end becomes the next one's start.

@@ -62,6 +62,24 @@ final class TrajectorySolver {
     firstStep: Double? = nil, stepLimit: ((Double) -> Double)? = nil,
     onStep: ((Double, Double) -> Void)? = nil
   ) -> Outcome {
+    // Between steps of a small system, calls of methods that are known at run time only would take a good part of the time.
+    if let stepper = stepper as? VectorStepper {
+      return solve(
+        with: stepper, from: startTime, initialState, outputTimes, outputs, record, events, firstStep,
+        stepLimit, onStep)
+    }
+    return solve(
+      with: stepper, from: startTime, initialState, outputTimes, outputs, record, events, firstStep,
+      stepLimit, onStep)
+  }
+
+  @inline(__always)
+  private func solve<Method: Stepper>(
+    with stepper: Method, from startTime: Double, _ initialState: UnsafePointer<Double>,
+    _ outputTimes: UnsafeBufferPointer<Double>, _ outputs: UnsafeMutablePointer<Double>,
+    _ record: StepRecord?, _ events: EventFunctions?, _ firstStep: Double?,
+    _ stepLimit: ((Double) -> Double)?, _ onStep: ((Double, Double) -> Void)?
+  ) -> Outcome {
     var outcome = Outcome()
     let n = stepper.stateCount
     let state = stepper.state
@@ -80,6 +98,8 @@ final class TrajectorySolver {
     let direction = end > time ? 1.0 : -1.0
     let control = options.control
     let isAdaptive = options.fixedStep == nil
+    let (landsOnOutputs, prefersEqualSteps) = (stepper.landsOnOutputs, stepper.prefersEqualSteps)
+    let choosesFactors = stepper.choosesFactors
     let exponent = 1 / Double(max(stepper.errorExponent, 1))
     let (beta1, beta2, beta3) = control.exponents
     let usesHistory = beta2 != 0 || beta3 != 0
@@ -115,10 +135,11 @@ final class TrajectorySolver {
       if let stepLimit, isAdaptive {
         size = min(size, max(stepLimit(time), 64 * Self.leastStep * time.magnitude))
       }
-      let target = stepper.landsOnOutputs ? outputTimes[next] : end
+      let target = landsOnOutputs ? outputTimes[next] : end
       let remaining = (target - time) * direction
       // A last step that is a little longer saves a tiny one.
-      var newTime = size >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? target : time + size * direction
+      var newTime =
+        size >= remaining * (isAdaptive ? 1 : 1 - 1e-10) ? target : Double.multiplyAdd(size, direction, time)
       // A step of a few units in the last place of time may be refused for ever.
       if newTime != target && size < Self.leastStep * time.magnitude || newTime == time {
         return fail(sawNonFinite ? .nonFiniteRate : .stepUnderflow, stepper.worstComponent())
@@ -126,8 +147,7 @@ final class TrajectorySolver {
       if attempts >= options.maximumSteps { return fail(.tooManySteps, stepper.worstComponent()) }
       attempts += 1
       let h = newTime - time
-      stepper.step.pointee = h
-      let error = stepper.attempt()
+      let error = stepper.attempt(from: time, by: h)
       if isAdaptive || !error.isFinite {
         guard error <= 1 else {
           outcome.statistics.rejectedSteps += 1
@@ -139,8 +159,9 @@ final class TrajectorySolver {
           } else {
             size =
               h.magnitude
-              * (stepper.stepFactor(error: error, isAccepted: false)
-                ?? max(
+              * (choosesFactors
+                ? stepper.stepFactor(error: error, isAccepted: false)
+                : max(
                   control.smallestFactor, min(0.95, control.safety * Double.roughPower(error, -exponent))))
           }
           isRestarted = true
@@ -148,8 +169,8 @@ final class TrajectorySolver {
         }
         sawNonFinite = false
         var factor: Double
-        if let chosen = stepper.stepFactor(error: error, isAccepted: true) {
-          factor = chosen
+        if choosesFactors {
+          factor = stepper.stepFactor(error: error, isAccepted: true)
         } else {
           factor = control.safety * Double.roughPower(max(error, 1e-20), exponents.0)
           if usesHistory {
@@ -158,8 +179,9 @@ final class TrajectorySolver {
           }
           // After a refusal the step does not grow at once.
           factor = min(
-            max(factor, control.smallestFactor), isRestarted && attempts > 1 ? 1 : control.largestFactor)
-          if stepper.prefersEqualSteps && factor >= 1 && factor < 1.2 { factor = 1 }
+            max(factor, control.smallestFactor),
+            isRestarted && attempts > 1 ? 1 : control.largestFactor)
+          if prefersEqualSteps && factor >= 1 && factor < 1.2 { factor = 1 }
         }
         isRestarted = false
         // A step that was cut short by an output says little about the next one.

@@ -4,20 +4,23 @@ import Lanes
 /// An explicit method for a state of a few components: states and rates are one vector each, as what counts is how soon the next stage can
 /// begin.
 ///
-/// Numbers are those of the kernel, in its memory; the vectors are copies of them.
+/// Numbers are those of the kernel. Its memory has the rates of all stages as well; of states only that at the step's start.
 final class VectorStepper: ExplicitStepper {
   private typealias Vector = SIMD8<Double>
 
   private let hasEstimate: Bool
   private let hasSecondEstimate: Bool
   private let relativeTolerance: Double
-  private let share: Double
   private let tolerances: Vector
+  /// The square root of a component's share in the mean square.
+  private let rootShare: Double
   /// Lanes without a component, whose numbers mean nothing.
   private let isUnused: Vector.Mask
   /// Weights of the stages' states, then those of the error estimates: `stageCount` for each.
   private let weights: UnsafeMutablePointer<Double>
   private let stageRates: UnsafeMutablePointer<Vector>
+  private let startState: UnsafeMutablePointer<Vector>
+  /// In the end the result.
   private let stageState: UnsafeMutablePointer<Vector>
   /// The right-hand side for all stages but the first.
   @exclusivity(unchecked) private var placed: PlacedProgram?
@@ -48,16 +51,17 @@ final class VectorStepper: ExplicitStepper {
     self.tolerances = tolerances
     self.isUnused = isUnused
     self.relativeTolerance = relativeTolerance
-    share = 1 / Double(functions.stateCount)
+    rootShare = (1 / Double(functions.stateCount)).squareRoot
     hasEstimate = !tableau.error.isEmpty
     hasSecondEstimate = !tableau.secondError.isEmpty
     let rows = tableau.a.prefix(count) + [tableau.error, tableau.secondError]
     var measure = ArenaMeasure()
     measure.take(Vector.self, count)
-    measure.take(Vector.self, 1)
+    for _ in 0..<2 { measure.take(Vector.self, 1) }
     measure.take(Double.self, rows.count * count)
     var arena = Arena(byteCount: measure.byteCount)
     stageRates = arena.take(Vector.self, count)
+    startState = arena.take(Vector.self, 1)
     stageState = arena.take(Vector.self, 1)
     weights = arena.take(Double.self, rows.count * count)
     memory = Memory(arena)
@@ -71,17 +75,27 @@ final class VectorStepper: ExplicitStepper {
       (1..<count).map { kernel.rates + $0 * functions.stateCount })
   }
 
+  override var result: UnsafeMutablePointer<Double> { UnsafeMutablePointer(OpaquePointer(stageState)) }
+  override func replay(all: Bool) {
+    super.replay(all: all)
+    stageState.pointee = Vector.reading8(kernel.result)
+  }
+  override func worstComponent() -> Int {
+    kernel.result.update(from: result, count: kernel.stateCount)
+    return super.worstComponent()
+  }
+
   override func begin() {
     kernel.begin()
     stageRates[0] = Vector.reading8(kernel.rates)
+    startState.pointee = Vector.reading8(kernel.state)
   }
   override func accept() {
     let n = kernel.stateCount
     let last = kernel.stageCount &- 1
     stageRates[0] = stageRates[last]
-    let (state, result, rate, endRate) = (
-      kernel.state, kernel.result, kernel.rates, kernel.rates + last &* n
-    )
+    startState.pointee = stageState.pointee
+    let (state, result, rate, endRate) = (kernel.state, result, kernel.rates, kernel.rates + last &* n)
     var c = 0
     while c < n {
       state[c] = result[c]
@@ -90,15 +104,18 @@ final class VectorStepper: ExplicitStepper {
     }
   }
 
-  override func attempt() -> Double {
-    kernel.stateCount <= 4 ? attempt(isWide: false) : attempt(isWide: true)
+  override func attempt() -> Double { attempt(from: kernel.time.pointee, by: kernel.step.pointee) }
+  override func attempt(from time: Double, by step: Double) -> Double {
+    kernel.time.pointee = time
+    kernel.step.pointee = step
+    return kernel.stateCount <= 4
+      ? attempt(from: time, by: step, isWide: false) : attempt(from: time, by: step, isWide: true)
   }
   @inline(__always)
-  private func attempt(isWide: Bool) -> Double {
+  private func attempt(from time: Double, by step: Double, isWide: Bool) -> Double {
     let n = kernel.stateCount
     let count = kernel.stageCount
-    let start = UnsafeRawPointer(kernel.state).load(as: Vector.self)
-    let (time, step) = (kernel.time.pointee, kernel.step.pointee)
+    let start = startState.pointee
     let h = Vector(repeating: step)
     var newest = stageRates[0]
     var end = start
@@ -125,13 +142,17 @@ final class VectorStepper: ExplicitStepper {
       let row = weights + stage &* count
       let sum = Vector.multiplyAdd(older(row, stage), h, start)
       end = Vector.multiplyAdd(newest, scalar: step * row[stage &- 1], sum)
-      stageState.pointee = end
+      if isWide {
+        stageState.pointee = end
+      } else {
+        UnsafeMutableRawPointer(stageState).assumingMemoryBound(to: SIMD4<Double>.self).pointee = end.lowHalf
+      }
       kernel.stageTime.pointee = Double.multiplyAdd(step, kernel.stageTimes[stage], time)
       let place = kernel.rates + stage &* n
       if let placed {
         placed.run(stage &- 1)
       } else {
-        functions.rate(kernel.stageTime, UnsafePointer<Double>(OpaquePointer(stageState)), place)
+        functions.rate(kernel.stageTime, UnsafePointer(OpaquePointer(stageState)), place)
       }
       newest = isWide ? Vector.reading8(place) : Vector.reading4(place)
       stageRates[stage] = newest
@@ -150,26 +171,22 @@ final class VectorStepper: ExplicitStepper {
         stage = stage &+ 1
       }
     }
-    let result = kernel.result
-    var c = 0
-    while c < n {
-      result[c] = end[c]
-      c = c &+ 1
-    }
     if !hasEstimate { return areFinite(UnsafePointer(result), count: n) ? 0 : .nan }
     let larger = Vector.maximum(start.magnitude, end.magnitude)
     let scale = Vector.multiplyAdd(larger, scalar: relativeTolerance, tolerances)
+    // Known before the newest rate is. A tolerance below this, of a component that is nearly zero, has no use.
+    let inverse = Vector(rootShare) / Vector.maximum(scale, Vector(1e-290))
     @inline(__always) func norm(_ row: UnsafePointer<Double>) -> Double {
       let error = Vector.multiplyAdd(newest, scalar: step * row[count &- 1], older(row, count) * h)
-      let ratio = (error / scale).replacing(with: Vector(0.0), where: isUnused)
+      let ratio = (error * inverse).replacing(with: Vector(0.0), where: isUnused)
       let squares = ratio * ratio
-      return ((isWide ? squares.sumOfLanes : squares.sumOfFour) * share).squareRoot()
+      return (isWide ? squares.sumOfLanes : squares.sumOfFour).squareRoot
     }
     let first = norm(weights + count &* count)
     if !hasSecondEstimate { return first }
     // As in the kernel.
     let second = norm(weights + (count &+ 1) &* count)
     let (p, q) = (first * first, second * second)
-    return p == 0 ? 0 : p / (p + 0.01 * q).squareRoot()
+    return p == 0 ? 0 : p / (p + 0.01 * q).squareRoot
   }
 }

@@ -248,10 +248,10 @@ final class BackwardDifferenceStepper: Stepper {
     return BackwardDifferenceFormula.errorCoefficient(order: order) * norm(residual)
   }
 
-  override func stepFactor(error: Double, isAccepted: Bool) -> Double? {
+  override var choosesFactors: Bool { true }
+  override func stepFactor(error: Double, isAccepted: Bool) -> Double {
     let k = formula.order
     if !isAccepted {
-      guard error.isFinite else { return nil }
       failures += 1
       lowerOrder()
       if failures > 1 { return 0.25 }
