@@ -75,13 +75,15 @@ struct EquationData: Sendable {
   /// Parameters at the front of each block that the caller knows nothing of.
   var hiddenParameters = 0
 
-  func withProblem<Result>(_ equation: any Equation, _ body: (BatchProblem) -> Result) -> Result {
-    initialStates.withUnsafeBufferPointer { states in
-      parameters.withUnsafeBufferPointer { parameters in
-        startTimes.withUnsafeBufferPointer { starts in
-          outputTimes.withUnsafeBufferPointer { times in
+  func withProblem<Result, Failure>(
+    _ equation: any Equation, _ body: (BatchProblem) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try initialStates.withUnsafeBufferPointer { states throws(Failure) in
+      try parameters.withUnsafeBufferPointer { parameters throws(Failure) in
+        try startTimes.withUnsafeBufferPointer { starts throws(Failure) in
+          try outputTimes.withUnsafeBufferPointer { times throws(Failure) in
             let none = UnsafePointer<Double>(bitPattern: 64)!
-            return body(
+            return try body(
               BatchProblem(
                 stateCount: equation.stateCount, parameterCount: equation.parameterCount,
                 initialStates: states.baseAddress ?? none, parameters: parameters.baseAddress ?? none,

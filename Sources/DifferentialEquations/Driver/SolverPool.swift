@@ -2,7 +2,7 @@ import Synchronization
 
 /// Solvers of one trajectory that wait for the next solution: making one takes as long as a few dozen steps of a small system.
 ///
-/// It belongs to a program that solves the equation; the equation knows nothing of it.
+/// It belongs to a call of programs that solve the equation; the equation knows nothing of it.
 final class SolverPool: Sendable {
   private let equation: TracedEquation
   private let options: SolverOptions

@@ -1,30 +1,20 @@
 import Autodiff
 
 extension EquationCall: PlainPrimitive {
-  /// One solution by an explicit method, of an equation without events, for its value alone: what else a call takes would be a good part
-  /// of the time of a small system.
+  /// One solution for its value alone: of a small system what else a call takes would be a good part of the time.
   package func plainKernel(_ operands: [TensorType]) -> PlainKernel? {
-    let (kernel, options) = (kernel, kernel.options)
-    guard rows == 1, blocks == 1, !keepsTape, !kernel.equation.hasEvents,
-      kernel.gradient != .forwardSensitivity, options.method.explicitTableau != nil
-    else { return nil }
-    let solvers = SolverPool(kernel.equation, options)
+    let kernel = kernel
+    guard rows == 1, !keepsTape, kernel.keepsSolvers else { return nil }
     return PlainKernel(byteCounts: [kernel.resultType(rows: 1).count * 8]) {
       operands, results throws(TensorError) in
       func numbers(_ place: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Double> {
         place.assumingMemoryBound(to: Double.self)
       }
-      let start = numbers(operands[2]).pointee
-      let times = UnsafeBufferPointer(start: numbers(operands[3]), count: kernel.timeCount)
-      do {
-        try requireMonotone(times, from: start)
-        let outcome = try solvers.withSolver { solver in
-          solver.stepper.functions.bind(numbers(operands[1]))
-          return solver.solve(
-            from: start, numbers(operands[0]), outputTimes: times, outputs: numbers(results[0]))
-        }
-        if let failure = outcome.failure { throw failure }
-      } catch { throw kernel.tensorError(error) }
+      let problem = BatchProblem(
+        stateCount: kernel.n, parameterCount: kernel.p, initialStates: numbers(operands[0]),
+        parameters: numbers(operands[1]), rowsPerBlock: 1, startTimes: numbers(operands[2]),
+        outputTimes: numbers(operands[3]), outputCount: kernel.timeCount)
+      try kernel.solve(problem, into: numbers(results[0]))
     }
   }
 }

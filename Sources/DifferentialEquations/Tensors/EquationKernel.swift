@@ -29,7 +29,17 @@ struct EquationKernel: Hashable {
   let timeCount: Int
   /// The solution ends at an event, before the time of output; where it ends is a second result.
   var endsAtEvent = false
+  /// For solutions of one trajectory.
+  private let solvers: SolverPool
   var name: String { "solveEquation" }
+
+  init(equation: TracedEquation, options: SolverOptions, gradient: GradientMethod, timeCount: Int) {
+    self.equation = equation
+    self.options = options
+    self.gradient = gradient
+    self.timeCount = timeCount
+    solvers = SolverPool(equation, options)
+  }
 
   var n: Int { equation.stateCount }
   var p: Int { equation.parameterCount }
@@ -93,13 +103,46 @@ struct EquationKernel: Hashable {
     // Interpolation needs the states of all steps.
     var recording = options
     if gradient == .continuousAdjoint { recording.checkpoints = nil }
+    let keepsRecord = keepsTape && gradient != .backsolve
+    let keepsStages = gradient == .continuousAdjoint
+    if rows == 1 && keepsSolvers {
+      let record =
+        keepsRecord
+        ? StepRecord(stateCount: n, capacity: recording.checkpoints, keepsStages: keepsStages) : nil
+      let states = DenseArray(uninitialized: resultType(rows: 1))
+      try data.withProblem(equation) { problem throws(TensorError) in
+        try solve(problem, into: states.pointer(Double.self), record: record)
+      }
+      let tape = keepsTape ? Tape(data, record.map { [$0] } ?? [], []) : nil
+      return (states, DenseArray([data.outputTimes[timeCount - 1]], shape: [1]), tape)
+    }
     let solution = try solution(
-      equation, data, keepsRecord: keepsTape && gradient != .backsolve,
-      keepsStages: gradient == .continuousAdjoint, options: recording)
+      equation, data, keepsRecord: keepsRecord, keepsStages: keepsStages, options: recording)
     let states = DenseArray(solution.states, shape: resultType(rows: rows).shape)
     let endTimes = DenseArray(solution.endTimes, shape: [rows])
     if endsAtEvent { data.outputTimes = solution.endTimes }
     return (states, endTimes, keepsTape ? Tape(data, solution.steps, []) : nil)
+  }
+
+  /// Whether solvers of one trajectory are kept: where making them takes a good part of the time.
+  var keepsSolvers: Bool {
+    n > 0 && !equation.hasEvents && gradient != .forwardSensitivity
+      && options.method.explicitTableau != nil
+  }
+  /// Solves one trajectory with such a solver.
+  func solve(
+    _ problem: BatchProblem, into outputs: UnsafeMutablePointer<Double>, record: StepRecord? = nil
+  ) throws(TensorError) {
+    let (start, times) = (problem.startTimes[0], problem.outputTimes(of: 0))
+    do {
+      try requireMonotone(times, from: start)
+      let outcome = try solvers.withSolver { solver in
+        solver.stepper.functions.bind(problem.parameters)
+        return solver.solve(
+          from: start, problem.initialStates, outputTimes: times, outputs: outputs, record: record)
+      }
+      if let failure = outcome.failure { throw failure }
+    } catch { throw tensorError(error) }
   }
 
   private func solution(
