@@ -41,4 +41,33 @@ import Testing
     #expect(SIMD16<Float>.laneCount == 16)
     #expect(Dual<SIMD8<Double>>.laneCount == 8)
   }
+
+  @Test func readingNumbersOneByOne() {
+    let numbers = (0..<11).map { 0.5 + Double($0) }
+    for first in 0..<3 {
+      numbers.withUnsafeBufferPointer { all in
+        let place = all.baseAddress! + first
+        let four = SIMD8<Double>.reading4(place)
+        let eight = SIMD8<Double>.reading8(place)
+        for k in 0..<8 {
+          if k < 4 { #expect(four[k] == numbers[first + k]) }
+          #expect(eight[k] == numbers[first + k])
+        }
+        #expect(four.sumOfFour == numbers[first..<first + 4].reduce(0, +))
+        #expect(eight.sumOfFour == four.sumOfFour)
+        #expect(eight.sumOfLanes == numbers[first..<first + 8].reduce(0, +))
+      }
+    }
+  }
+
+  @Test(arguments: [-0.5, -0.2, -0.125, 0.1, 0.5]) func roughPowers(_ exponent: Double) {
+    var number = 1e-20
+    while number < 1e20 {
+      let (one, exact) = (Double.roughPower(number, exponent), Double.power(number, exponent))
+      #expect(abs(one - exact) <= 0.02 * exact)
+      let lanes = SIMD8<Double>.roughPower(SIMD8(repeating: number), exponent)
+      for k in 0..<8 { #expect(abs(lanes[k] - one) <= 1e-12 * one) }
+      number *= 1.37
+    }
+  }
 }
