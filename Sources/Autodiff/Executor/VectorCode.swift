@@ -15,9 +15,9 @@ struct VectorCode: Sendable {
     var b: UInt32
     var c: UInt32
 
-    /// Takes numbers from eight places for each vector, listed from index `a` on.
+    /// Brings the numbers of `count` vectors together, by gatherings from number `a` on.
     static let gather: UInt8 = 192
-    /// Likewise by permutations from number `a` on, each of up to two or four windows.
+    /// Likewise by permutations, each of up to two or four windows.
     static let permuteTwo: UInt8 = 194
     static let permuteFour: UInt8 = 195
     /// `count` instructions on single numbers from number `a` on.
@@ -33,7 +33,7 @@ struct VectorCode: Sendable {
   private(set) var entries: [Entry] = []
   /// Gathers of numbers that stay: constants and fixed inputs.
   private(set) var fixedEntries: [Entry] = []
-  private(set) var indices: [UInt32] = []
+  private(set) var gatherings: [costate_gathering] = []
   private(set) var permutations: [costate_permutation] = []
   private(set) var singles: [Instruction] = []
   private(set) var constants: [Double] = []
@@ -52,7 +52,7 @@ struct VectorCode: Sendable {
   init(_ program: RegisterProgram, isFixed: [Bool]) {
     var builder = Builder(program, isFixed: isFixed)
     builder.schedule()
-    builder.store(program)
+    builder.finish(program)
     self = builder.code
   }
 
@@ -84,6 +84,12 @@ extension VectorCode {
     /// The value that a register holds in the end.
     private var value: [UInt32: Int] = [:]
     private var gathered: [[UInt32]: UInt32] = [:]
+    /// Vectors that are brought together by an entry, and by one of those on numbers that stay.
+    private var gatherings: [Int: [costate_gathering]] = [:]
+    private var permutations: [Int: [costate_permutation]] = [:]
+    private var fixedGatherings: [costate_gathering] = []
+    /// The entry that defines a node's result.
+    private var definition: [Int] = []
     /// The nodes that read a node's result.
     private var readers: [[Int]] = []
 
@@ -113,6 +119,7 @@ extension VectorCode {
         place.append(0)
         isConstant.append(false)
       }
+      definition = [Int](repeating: 0, count: nodes.count)
     }
     private static func aligned(_ place: Int) -> Int { (place + width - 1) / width * width }
 
@@ -158,28 +165,54 @@ extension VectorCode {
             Instruction(
               operation: operation, target: UInt32(code.size), a: operands[0],
               b: operands.count > 1 ? operands[1] : 0, c: operands.count > 2 ? operands[2] : 0))
+          definition[index] = code.entries.count - 1
           code.size += 1
         }
         return
       }
-      let lanes = divided(group)
-      let operands = nodes[group[0]].operands.indices.map { k in
-        operand(lanes.map { $0.map { nodes[$0].operands[k] } })
+      // Arrays whose operands lie one after the other as they do need one entry.
+      var parts: [[Int?]] = []
+      for lanes in divided(group) {
+        if let last = parts.last, isUniform(last, lanes) {
+          parts[parts.count - 1] += lanes
+        } else {
+          parts.append(lanes)
+        }
       }
+      let operands = parts.map { lanes in operandIndices(group).map { operand(values(lanes, $0)) } }
       code.size = Self.aligned(code.size)
-      code.entries.append(
-        Entry(
-          operation: operation, count: UInt32(lanes.count / width), target: UInt32(code.size), a: operands[0],
-          b: operands.count > 1 ? operands[1] : 0, c: operands.count > 2 ? operands[2] : 0))
-      for (k, index) in lanes.enumerated() {
-        if let index { place[firstNode + index] = UInt32(code.size + k) }
+      for (lanes, operands) in zip(parts, operands) {
+        for (k, index) in lanes.enumerated() {
+          guard let index else { continue }
+          place[firstNode + index] = UInt32(code.size + k)
+          definition[index] = code.entries.count
+        }
+        code.entries.append(
+          Entry(
+            operation: operation, count: UInt32(lanes.count / width), target: UInt32(code.size),
+            a: operands[0], b: operands.count > 1 ? operands[1] : 0, c: operands.count > 2 ? operands[2] : 0))
+        code.size += lanes.count
       }
-      code.size += lanes.count
+    }
+    private func operandIndices(_ group: [Int]) -> Range<Int> { nodes[group[0]].operands.indices }
+    private func values(_ lanes: [Int?], _ operand: Int) -> [Int?] {
+      lanes.map { $0.map { nodes[$0].operands[operand] } }
+    }
+    /// True if each operand of both lies in one stretch, or in one in neither.
+    private func isUniform(_ first: [Int?], _ second: [Int?]) -> Bool {
+      nodes[first[0]!].operands.indices.allSatisfy { k in
+        let (a, b) = (values(first, k), values(second, k))
+        return isStretch(a + b) || (!isStretch(a) && !isStretch(b))
+      }
+    }
+    private func isStretch(_ values: [Int?]) -> Bool {
+      let first = place[values[0]!]
+      return values.enumerated().allSatisfy { $1 == nil || place[$1!] == first + UInt32($0) }
     }
 
     /// The nodes of a group as lanes of vectors. If that does not take many more, operations on several arrays begin with a vector each,
     /// so that the vectors of what reads one of these arrays are vectors of it.
-    private func divided(_ group: [Int]) -> [Int?] {
+    private func divided(_ group: [Int]) -> [[Int?]] {
       // An array's nodes follow each other in even steps, and so do those that read them.
       func step(_ k: Int) -> (Int, Int) {
         (group[k] - group[k - 1], reader(group[k]) - reader(group[k - 1]))
@@ -191,7 +224,7 @@ extension VectorCode {
       let ranges = zip(starts, starts.dropFirst() + [group.count]).map { $0..<$1 }
       func vectors(_ count: Int) -> Int { (count + width - 1) / width }
       let isDivided = ranges.reduce(0) { $0 + vectors($1.count) } * 6 <= vectors(group.count) * 7
-      return (isDivided ? ranges : [group.indices]).flatMap { range -> [Int?] in
+      return (isDivided ? ranges : [group.indices]).map { range in
         group[range].map { $0 } + [Int?](repeating: nil, count: vectors(range.count) * width - range.count)
       }
     }
@@ -200,38 +233,48 @@ extension VectorCode {
 
     /// The first place of values one after the other; what is in other lanes does not matter.
     private mutating func operand(_ values: [Int?]) -> UInt32 {
-      let places = values.map { $0.map { place[$0] } }
-      let first = places[0]!
-      if places.enumerated().allSatisfy({ $1 == nil || $1! == first + UInt32($0) }) { return first }
-      var filled: [UInt32] = []
-      for place in places { filled.append(place ?? filled.last!) }
-      if let known = gathered[filled] { return known }
-      let permutations = stride(from: 0, to: filled.count, by: width).map {
-        Self.permutation(filled[$0..<$0 + width])
-      }
-      let windows = permutations.map { $0?.windows ?? .max }.max()!
+      if isStretch(values) { return place[values[0]!] }
+      var places: [UInt32] = []
+      for value in values { places.append(value.map { place[$0] } ?? places.last!) }
+      if let known = gathered[places] { return known }
       code.size = Self.aligned(code.size)
-      let operation = windows > 4 ? Entry.gather : windows > 2 ? Entry.permuteFour : Entry.permuteTwo
-      let entry = Entry(
-        operation: operation, count: UInt32(filled.count / width), target: UInt32(code.size),
-        a: UInt32(windows > 4 ? code.indices.count : code.permutations.count), b: 0, c: 0)
-      if values.allSatisfy({ $0 == nil || isConstant[$0!] }) {
-        code.fixedEntries.append(entry)
-      } else {
-        code.entries.append(entry)
+      let target = UInt32(code.size)
+      code.size += places.count
+      gathered[places] = target
+      // What is needed for it is there after this entry.
+      let known = values.compactMap { $0 }
+      let last = known.map { $0 < firstNode ? -1 : definition[$0 - firstNode] }.max()!
+      for k in stride(from: 0, to: places.count, by: width) {
+        let eight = places[k..<k + width]
+        let gathering = Self.gathering(eight, UInt32(k) + target)
+        if known.allSatisfy({ isConstant[$0] }) {
+          fixedGatherings.append(gathering)
+        } else if let (permutation, windows) = Self.permutation(eight, UInt32(k) + target) {
+          let entry = entry(windows > 2 ? Entry.permuteFour : Entry.permuteTwo, after: last)
+          permutations[entry, default: []].append(permutation)
+        } else {
+          gatherings[entry(Entry.gather, after: last), default: []].append(gathering)
+        }
       }
-      if windows > 4 {
-        code.indices += filled
-      } else {
-        code.permutations += permutations.map { $0!.permutation }
+      return target
+    }
+    /// An entry of this kind that comes after another one.
+    private mutating func entry(_ operation: UInt8, after last: Int) -> Int {
+      if let known = code.entries.indices.dropFirst(last + 1).first(where: {
+        code.entries[$0].operation == operation
+      }) {
+        return known
       }
-      code.size += filled.count
-      gathered[filled] = entry.target
-      return entry.target
+      code.entries.append(Entry(operation: operation, count: 0, target: 0, a: 0, b: 0, c: 0))
+      return code.entries.count - 1
+    }
+    private static func gathering(_ places: ArraySlice<UInt32>, _ target: UInt32) -> costate_gathering {
+      let p = Array(places)
+      return costate_gathering(place: (p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]), target: target)
     }
 
     /// Eight places in windows of eight, if four of these are enough.
-    private static func permutation(_ places: ArraySlice<UInt32>) -> (
+    private static func permutation(_ places: ArraySlice<UInt32>, _ target: UInt32) -> (
       permutation: costate_permutation, windows: Int
     )? {
       var windows: [UInt32] = []
@@ -252,11 +295,31 @@ extension VectorCode {
       return (
         costate_permutation(
           window: (windows[0], windows[1], windows[2], windows[3]),
-          lane: (lanes[0], lanes[1], lanes[2], lanes[3], lanes[4], lanes[5], lanes[6], lanes[7])), count
+          lane: (lanes[0], lanes[1], lanes[2], lanes[3], lanes[4], lanes[5], lanes[6], lanes[7]),
+          target: target), count
       )
     }
 
-    mutating func store(_ program: RegisterProgram) {
+    /// Lists what is gathered, and what is stored.
+    mutating func finish(_ program: RegisterProgram) {
+      if !fixedGatherings.isEmpty {
+        code.fixedEntries = [
+          Entry(operation: Entry.gather, count: UInt32(fixedGatherings.count), target: 0, a: 0, b: 0, c: 0)
+        ]
+        code.gatherings = fixedGatherings
+      }
+      for k in code.entries.indices {
+        if let list = gatherings[k] {
+          code.entries[k].a = UInt32(code.gatherings.count)
+          code.entries[k].count = UInt32(list.count)
+          code.gatherings += list
+        }
+        if let list = permutations[k] {
+          code.entries[k].a = UInt32(code.permutations.count)
+          code.entries[k].count = UInt32(list.count)
+          code.permutations += list
+        }
+      }
       for store in program.stores.sorted(by: { ($0.output, $0.element) < ($1.output, $1.element) }) {
         code.stores.append(store.output, store.element, place: Int(place[value[store.register]!]))
       }

@@ -6,7 +6,7 @@ struct VectorMemory {
   private let numbers: UnsafeMutablePointer<Double>
   private let entries: UnsafeBufferPointer<VectorCode.Entry>
   private let fixedEntries: UnsafeBufferPointer<VectorCode.Entry>
-  private let indices: UnsafeBufferPointer<UInt32>
+  private let gatherings: UnsafeBufferPointer<costate_gathering>
   private let permutations: UnsafeBufferPointer<costate_permutation>
   private let singles: UnsafeBufferPointer<Instruction>
   private let fixed: UnsafeBufferPointer<VectorCode.Copy>
@@ -27,7 +27,7 @@ struct VectorMemory {
     numbers.update(from: code.constants, count: code.constants.count)
     entries = copied(code.entries)
     fixedEntries = copied(code.fixedEntries)
-    indices = copied(code.indices)
+    gatherings = copied(code.gatherings)
     permutations = copied(code.permutations)
     singles = copied(code.singles)
     fixed = copied(code.loads.filter { isFixed[Int($0.array)] })
@@ -40,7 +40,7 @@ struct VectorMemory {
     UnsafeMutableRawPointer(numbers).deallocate()
     entries.deallocate()
     fixedEntries.deallocate()
-    indices.deallocate()
+    gatherings.deallocate()
     permutations.deallocate()
     singles.deallocate()
     fixed.deallocate()
@@ -151,13 +151,12 @@ struct VectorMemory {
       case RegisterOperation.multiplySubtract: each(i) { a, b, c in L.multiplyAdd(a, b, -c) }
       case RegisterOperation.subtractProduct: each(i) { a, b, c in L.multiplyAdd(-a, b, c) }
       case RegisterOperation.truth: each(i) { a in L(repeating: 1).replacing(with: 0, where: a .== 0) }
-      case VectorCode.Entry.gather: gather(i)
+      case VectorCode.Entry.gather:
+        costate_gather_d(numbers, gatherings.baseAddress! + Int(i.a), Int(i.count))
       case VectorCode.Entry.permuteTwo:
-        costate_permute_two_d(
-          numbers, permutations.baseAddress! + Int(i.a), Int(i.count), numbers + Int(i.target))
+        costate_permute_two_d(numbers, permutations.baseAddress! + Int(i.a), Int(i.count))
       case VectorCode.Entry.permuteFour:
-        costate_permute_four_d(
-          numbers, permutations.baseAddress! + Int(i.a), Int(i.count), numbers + Int(i.target))
+        costate_permute_four_d(numbers, permutations.baseAddress! + Int(i.a), Int(i.count))
       default:
         runSingle(
           UnsafeBufferPointer(start: singles.baseAddress! + Int(i.a), count: Int(i.count)), numbers)
@@ -165,20 +164,6 @@ struct VectorMemory {
     }
   }
 
-  @inline(__always)
-  private func gather(_ i: VectorCode.Entry) {
-    let (list, target) = (indices.baseAddress! + Int(i.a), numbers + Int(i.target))
-    let end = Int(i.count) &* VectorCode.width
-    var k = 0
-    while k < end {
-      let place = list + k
-      SIMD8(
-        numbers[Int(place[0])], numbers[Int(place[1])], numbers[Int(place[2])], numbers[Int(place[3])],
-        numbers[Int(place[4])], numbers[Int(place[5])], numbers[Int(place[6])], numbers[Int(place[7])]
-      ).store(target + k)
-      k &+= VectorCode.width
-    }
-  }
   @inline(__always)
   private func each(_ i: VectorCode.Entry, _ body: (SIMD8<Double>) -> SIMD8<Double>) {
     let (t, a) = (numbers + Int(i.target), numbers + Int(i.a))
