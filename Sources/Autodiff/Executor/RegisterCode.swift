@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What one instruction of the register machine does.
 ///
 /// The first codes are those of ``Unary``, ``Binary``, ``Comparison`` and ``Logical`` with an offset for each. Truth values are
@@ -63,6 +65,12 @@ final class RegisterProgram: @unchecked Sendable {
   let keepsInputs: Bool
   /// Computes in float32, on lane groups only.
   let isSingle: Bool
+  /// Single runs in vectors: whether it is known if they are possible, and what with.
+  private let vectorState = Atomic<VectorState>(.unknown)
+  private let vectorLock = Mutex<Void>(())
+  @exclusivity(unchecked) private var vectorLists: VectorLists?
+
+  private enum VectorState: UInt8, AtomicRepresentable { case unknown, made, impossible }
 
   init(
     _ instructions: [Instruction], constants: [Double], loads: [Load], stores: [Store], registerCount: Int,
@@ -96,6 +104,31 @@ final class RegisterProgram: @unchecked Sendable {
     stores.deallocate()
     loadRuns.deallocate()
     storeRuns.deallocate()
+    vectorLists?.deallocate()
+  }
+
+  /// What a single run in vectors takes, made when it is first asked for; nil where that is slower, or not possible.
+  /// - Parameter hasTruth: whether an input or output is one of truth values.
+  @inline(__always)
+  func vectors(hasTruth: () -> Bool) -> VectorLists? {
+    guard instructions.count >= VectorCode.leastInstructions else { return nil }
+    switch vectorState.load(ordering: .acquiring) {
+    case .made: return vectorLists
+    case .impossible: return nil
+    case .unknown: return madeVectors(hasTruth())
+    }
+  }
+  @inline(never)
+  private func madeVectors(_ hasTruth: Bool) -> VectorLists? {
+    vectorLock.withLock { _ in
+      if vectorLists == nil, !hasTruth, !isSingle, instructions.count <= VectorCode.mostInstructions {
+        let isFixed = [Bool](repeating: false, count: Int(loads.map(\.input).max() ?? 0) + 1)
+        let code = VectorCode(self, isFixed: isFixed)
+        if code.isWorthwhile { vectorLists = VectorLists(code, isFixed: isFixed) }
+      }
+      vectorState.store(vectorLists == nil ? .impossible : .made, ordering: .releasing)
+      return vectorLists
+    }
   }
 
   /// The program without those elements of an output that are constants, and the numbers of these; nil for each of the other elements, which

@@ -33,6 +33,19 @@ extension RegisterProgram {
       run(lanes: 0..<1, inputs: inputs, outputs: outputs)
       return
     }
+    let vectors = vectors(hasTruth: {
+      loads.contains { inputs[Int($0.input)].isBool } || stores.contains { outputs[Int($0.output)].isBool }
+    })
+    if let vectors {
+      withUnsafeTemporaryAllocation(byteCount: vectors.size * 8, alignment: 64) { buffer in
+        let numbers = buffer.baseAddress!.bindMemory(to: Double.self, capacity: vectors.size)
+        let input = { (k: Int) in UnsafePointer(inputs[k].base.assumingMemoryBound(to: Double.self)) }
+        vectors.load(numbers, input: input)
+        vectors.run(
+          numbers, input: input, output: { outputs[$0].base.assumingMemoryBound(to: Double.self) })
+      }
+      return
+    }
     withUnsafeTemporaryAllocation(of: Double.self, capacity: max(registerCount, 1)) { buffer in
       let registers = buffer.baseAddress!
       for k in 0..<constants.count { registers[k] = constants[k] }

@@ -57,17 +57,17 @@ package final class ResidentSource: Sendable {
       return layout
     }
   }
-  private let vectors = Mutex<[(isFixed: [Bool], code: VectorCode)]>([])
+  private let vectors = Mutex<[(isFixed: [Bool], code: VectorCode?)]>([])
   /// The scalar form in vectors, of programs for which that is faster.
   fileprivate func vectorCode(isFixed: [Bool]) -> VectorCode? {
     guard let registers,
-      (OutputLayout.mostPaired + 1...VectorCode.mostInstructions).contains(registers.instructions.count)
+      (VectorCode.leastInstructions...VectorCode.mostInstructions).contains(registers.instructions.count)
     else { return nil }
     return vectors.withLock { vectors in
       if let known = vectors.first(where: { $0.isFixed == isFixed }) { return known.code }
       let code = VectorCode(registers, isFixed: isFixed)
-      vectors.append((isFixed, code))
-      return code
+      vectors.append((isFixed, code.isWorthwhile ? code : nil))
+      return vectors.last!.code
     }
   }
   /// True if the program has been expanded to scalar instructions.
@@ -423,7 +423,7 @@ private struct OutputLayout: Sendable {
   var paired = PairedCode([], results: [], shared: [])
 
   /// Programs with more instructions than this take longer than the way to them.
-  static let mostPaired = 128
+  static let mostPaired = VectorCode.leastInstructions - 1
 
   /// - Parameter inPlace: as of `ResidentProgram`.
   init(_ program: RegisterProgram?, inPlace: [Int?]?) {

@@ -41,10 +41,13 @@ struct VectorCode: Sendable {
   private(set) var stores: [Copy] = []
   /// Numbers of the block.
   private(set) var size = 0
+  private var instructionCount = 0
 
   static let width = 8
   /// Fewer instructions than this are done one by one: gathering their operands takes as long.
   private static let leastGroup = 4
+  /// Programs with fewer instructions than this are done before vectors are brought together.
+  static let leastInstructions = 129
   /// Programs with more instructions than this leave the caches, as no place is used again.
   static let mostInstructions = 8192
 
@@ -54,6 +57,17 @@ struct VectorCode: Sendable {
     builder.schedule()
     builder.finish(program)
     self = builder.code
+    instructionCount = program.instructions.count
+  }
+
+  /// Whether a run in vectors takes less time than instructions one by one: in tenths of an instruction, of which those on vectors take
+  /// about four, and bringing a vector together nine.
+  var isWorthwhile: Bool {
+    let vectors = entries.reduce(0) {
+      $0 + ($1.operation < Entry.gather ? Int($1.count) : 0)
+    }
+    let time = 4 * vectors + 9 * (permutations.count + gatherings.count) + 10 * singles.count
+    return time < 8 * instructionCount
   }
 
   /// True if the operation has the same results on vectors as on single numbers, and is faster on them.

@@ -1,66 +1,81 @@
 import CLanes
 import Lanes
 
-/// The block of a ``VectorCode``, for one thread: what it reads and writes lies here.
-struct VectorMemory {
-  private let numbers: UnsafeMutablePointer<Double>
+/// The lists of a ``VectorCode`` in plain memory, as counting references takes a while.
+struct VectorLists {
   private let entries: UnsafeBufferPointer<VectorCode.Entry>
   private let fixedEntries: UnsafeBufferPointer<VectorCode.Entry>
   private let gatherings: UnsafeBufferPointer<costate_gathering>
   private let permutations: UnsafeBufferPointer<costate_permutation>
   private let singles: UnsafeBufferPointer<Instruction>
+  private let constants: UnsafeBufferPointer<Double>
   private let fixed: UnsafeBufferPointer<VectorCode.Copy>
   private let moving: UnsafeBufferPointer<VectorCode.Copy>
   private let stores: UnsafeBufferPointer<VectorCode.Copy>
+  /// Numbers of the block that a run works in.
+  let size: Int
 
   init(_ code: VectorCode, isFixed: [Bool]) {
-    // Plain memory, as counting references takes a while.
     func copied<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
       let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
       _ = buffer.initialize(from: values)
       return UnsafeBufferPointer(buffer)
     }
-    numbers = UnsafeMutableRawPointer.allocate(byteCount: code.size * 8, alignment: 64)
-      .bindMemory(to: Double.self, capacity: code.size)
-    // Lanes that no value is in are computed with too.
-    numbers.initialize(repeating: 1, count: code.size)
-    numbers.update(from: code.constants, count: code.constants.count)
     entries = copied(code.entries)
     fixedEntries = copied(code.fixedEntries)
     gatherings = copied(code.gatherings)
     permutations = copied(code.permutations)
     singles = copied(code.singles)
+    constants = copied(code.constants)
     fixed = copied(code.loads.filter { isFixed[Int($0.array)] })
     moving = copied(code.loads.filter { !isFixed[Int($0.array)] })
     stores = copied(code.stores)
-    // Of constants; where nothing is fixed, nobody says when to load.
-    run(fixedEntries)
+    size = code.size
   }
   func deallocate() {
-    UnsafeMutableRawPointer(numbers).deallocate()
     entries.deallocate()
     fixedEntries.deallocate()
     gatherings.deallocate()
     permutations.deallocate()
     singles.deallocate()
+    constants.deallocate()
     fixed.deallocate()
     moving.deallocate()
     stores.deallocate()
   }
 
-  /// Reads the inputs that stay.
-  func load(_ inputs: UnsafeMutablePointer<UnsafePointer<Double>>) {
-    copy(inputs, fixed)
-    run(fixedEntries)
+  /// Sets what stays: constants, and the inputs that do.
+  @inline(__always)
+  func load(_ numbers: UnsafeMutablePointer<Double>, input: (Int) -> UnsafePointer<Double>) {
+    Self.copy(UnsafePointer(constants.baseAddress!), to: numbers, constants.count)
+    copy(fixed, numbers, input)
+    run(fixedEntries, numbers)
+  }
+  /// Runs once. Outputs may lie where inputs do.
+  @inline(__always)
+  func run(
+    _ numbers: UnsafeMutablePointer<Double>, input: (Int) -> UnsafePointer<Double>,
+    output: (Int) -> UnsafeMutablePointer<Double>
+  ) {
+    copy(moving, numbers, input)
+    run(entries, numbers)
+    var k = 0
+    while k < stores.count {
+      let copy = stores[k]
+      Self.copy(
+        numbers + Int(copy.place), to: output(Int(copy.array)) + Int(copy.element), Int(copy.count))
+      k &+= 1
+    }
   }
   @inline(__always)
   private func copy(
-    _ inputs: UnsafeMutablePointer<UnsafePointer<Double>>, _ copies: UnsafeBufferPointer<VectorCode.Copy>
+    _ copies: UnsafeBufferPointer<VectorCode.Copy>, _ numbers: UnsafeMutablePointer<Double>,
+    _ input: (Int) -> UnsafePointer<Double>
   ) {
     var k = 0
     while k < copies.count {
       let copy = copies[k]
-      Self.copy(inputs[Int(copy.array)] + Int(copy.element), to: numbers + Int(copy.place), Int(copy.count))
+      Self.copy(input(Int(copy.array)) + Int(copy.element), to: numbers + Int(copy.place), Int(copy.count))
       k &+= 1
     }
   }
@@ -85,23 +100,9 @@ struct VectorMemory {
     }
   }
 
-  /// Runs once. Outputs may lie where inputs do.
-  func run(
-    _ inputs: UnsafeMutablePointer<UnsafePointer<Double>>,
-    _ outputs: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
-  ) {
-    copy(inputs, moving)
-    run(entries)
-    var k = 0
-    while k < stores.count {
-      let copy = stores[k]
-      Self.copy(
-        numbers + Int(copy.place), to: outputs[Int(copy.array)] + Int(copy.element), Int(copy.count))
-      k &+= 1
-    }
-  }
-
-  private func run(_ entries: UnsafeBufferPointer<VectorCode.Entry>) {
+  @inline(never)
+  private func run(_ entries: UnsafeBufferPointer<VectorCode.Entry>, _ numbers: UnsafeMutablePointer<Double>)
+  {
     typealias L = SIMD8<Double>
     var next = entries.baseAddress
     let end = next.map { $0 + entries.count }
@@ -109,48 +110,49 @@ struct VectorMemory {
       let i = next.unsafelyUnwrapped.pointee
       next = next.unsafelyUnwrapped + 1
       switch i.operation {
-      case 0: each(i) { a in Unary.negate.value(a) }
-      case 1: each(i) { a in Unary.absolute.value(a) }
-      case 2: each(i) { a in Unary.sign.value(a) }
-      case 3: each(i) { a in Unary.floor.value(a) }
-      case 4: each(i) { a in Unary.ceiling.value(a) }
-      case 5: each(i) { a in Unary.round.value(a) }
-      case 6: each(i) { a in Unary.truncate.value(a) }
-      case 7: each(i) { a in Unary.square.value(a) }
-      case 8: each(i) { a in Unary.squareRoot.value(a) }
-      case 9: each(i) { a in Unary.reciprocal.value(a) }
-      case 10: each(i) { a in Unary.exponential.value(a) }
-      case 12: each(i) { a in Unary.logarithm.value(a) }
-      case 14: each(i) { a in Unary.sine.value(a) }
-      case 15: each(i) { a in Unary.cosine.value(a) }
-      case 16: each(i) { a in Unary.tangent.value(a) }
-      case 17: each(i) { a in Unary.arcSine.value(a) }
-      case 18: each(i) { a in Unary.arcCosine.value(a) }
-      case 19: each(i) { a in Unary.arcTangent.value(a) }
-      case 21: each(i) { a in Unary.hyperbolicCosine.value(a) }
-      case 22: each(i) { a in Unary.hyperbolicTangent.value(a) }
-      case 26: each(i) { a in Unary.logistic.value(a) }
-      case 33: each(i) { a in Unary.sinc.value(a) }
-      case 64: each(i) { a, b in Binary.add.value(a, b) }
-      case 65: each(i) { a, b in Binary.subtract.value(a, b) }
-      case 66: each(i) { a, b in Binary.multiply.value(a, b) }
-      case 67: each(i) { a, b in Binary.divide.value(a, b) }
-      case 68: each(i) { a, b in Binary.power.value(a, b) }
-      case 69: each(i) { a, b in Binary.arcTangent2.value(a, b) }
-      case 70: each(i) { a, b in Binary.minimum.value(a, b) }
-      case 71: each(i) { a, b in Binary.maximum.value(a, b) }
-      case 96: each(i) { a, b in L.number(Comparison.less.mask(a, b)) }
-      case 97: each(i) { a, b in L.number(Comparison.lessOrEqual.mask(a, b)) }
-      case 98: each(i) { a, b in L.number(Comparison.equal.mask(a, b)) }
-      case 99: each(i) { a, b in L.number(Comparison.notEqual.mask(a, b)) }
-      case 112: each(i) { a, b in a * b }
-      case 113: each(i) { a, b in L.maximum(a, b) }
-      case 114: each(i) { a, b in L.number(.!(a .== b)) }
-      case RegisterOperation.select: each(i) { m, a, b in a.replacing(with: b, where: m .== 0) }
-      case RegisterOperation.multiplyAdd: each(i) { a, b, c in L.multiplyAdd(a, b, c) }
-      case RegisterOperation.multiplySubtract: each(i) { a, b, c in L.multiplyAdd(a, b, -c) }
-      case RegisterOperation.subtractProduct: each(i) { a, b, c in L.multiplyAdd(-a, b, c) }
-      case RegisterOperation.truth: each(i) { a in L(repeating: 1).replacing(with: 0, where: a .== 0) }
+      case 0: each(i, numbers) { a in Unary.negate.value(a) }
+      case 1: each(i, numbers) { a in Unary.absolute.value(a) }
+      case 2: each(i, numbers) { a in Unary.sign.value(a) }
+      case 3: each(i, numbers) { a in Unary.floor.value(a) }
+      case 4: each(i, numbers) { a in Unary.ceiling.value(a) }
+      case 5: each(i, numbers) { a in Unary.round.value(a) }
+      case 6: each(i, numbers) { a in Unary.truncate.value(a) }
+      case 7: each(i, numbers) { a in Unary.square.value(a) }
+      case 8: each(i, numbers) { a in Unary.squareRoot.value(a) }
+      case 9: each(i, numbers) { a in Unary.reciprocal.value(a) }
+      case 10: each(i, numbers) { a in Unary.exponential.value(a) }
+      case 12: each(i, numbers) { a in Unary.logarithm.value(a) }
+      case 14: each(i, numbers) { a in Unary.sine.value(a) }
+      case 15: each(i, numbers) { a in Unary.cosine.value(a) }
+      case 16: each(i, numbers) { a in Unary.tangent.value(a) }
+      case 17: each(i, numbers) { a in Unary.arcSine.value(a) }
+      case 18: each(i, numbers) { a in Unary.arcCosine.value(a) }
+      case 19: each(i, numbers) { a in Unary.arcTangent.value(a) }
+      case 21: each(i, numbers) { a in Unary.hyperbolicCosine.value(a) }
+      case 22: each(i, numbers) { a in Unary.hyperbolicTangent.value(a) }
+      case 26: each(i, numbers) { a in Unary.logistic.value(a) }
+      case 33: each(i, numbers) { a in Unary.sinc.value(a) }
+      case 64: each(i, numbers) { a, b in Binary.add.value(a, b) }
+      case 65: each(i, numbers) { a, b in Binary.subtract.value(a, b) }
+      case 66: each(i, numbers) { a, b in Binary.multiply.value(a, b) }
+      case 67: each(i, numbers) { a, b in Binary.divide.value(a, b) }
+      case 68: each(i, numbers) { a, b in Binary.power.value(a, b) }
+      case 69: each(i, numbers) { a, b in Binary.arcTangent2.value(a, b) }
+      case 70: each(i, numbers) { a, b in Binary.minimum.value(a, b) }
+      case 71: each(i, numbers) { a, b in Binary.maximum.value(a, b) }
+      case 96: each(i, numbers) { a, b in L.number(Comparison.less.mask(a, b)) }
+      case 97: each(i, numbers) { a, b in L.number(Comparison.lessOrEqual.mask(a, b)) }
+      case 98: each(i, numbers) { a, b in L.number(Comparison.equal.mask(a, b)) }
+      case 99: each(i, numbers) { a, b in L.number(Comparison.notEqual.mask(a, b)) }
+      case 112: each(i, numbers) { a, b in a * b }
+      case 113: each(i, numbers) { a, b in L.maximum(a, b) }
+      case 114: each(i, numbers) { a, b in L.number(.!(a .== b)) }
+      case RegisterOperation.select: each(i, numbers) { m, a, b in a.replacing(with: b, where: m .== 0) }
+      case RegisterOperation.multiplyAdd: each(i, numbers) { a, b, c in L.multiplyAdd(a, b, c) }
+      case RegisterOperation.multiplySubtract: each(i, numbers) { a, b, c in L.multiplyAdd(a, b, -c) }
+      case RegisterOperation.subtractProduct: each(i, numbers) { a, b, c in L.multiplyAdd(-a, b, c) }
+      case RegisterOperation.truth:
+        each(i, numbers) { a in L(repeating: 1).replacing(with: 0, where: a .== 0) }
       case VectorCode.Entry.gather:
         costate_gather_d(numbers, gatherings.baseAddress! + Int(i.a), Int(i.count))
       case VectorCode.Entry.permuteTwo:
@@ -165,7 +167,9 @@ struct VectorMemory {
   }
 
   @inline(__always)
-  private func each(_ i: VectorCode.Entry, _ body: (SIMD8<Double>) -> SIMD8<Double>) {
+  private func each(
+    _ i: VectorCode.Entry, _ numbers: UnsafeMutablePointer<Double>, _ body: (SIMD8<Double>) -> SIMD8<Double>
+  ) {
     let (t, a) = (numbers + Int(i.target), numbers + Int(i.a))
     let end = Int(i.count) &* VectorCode.width
     var k = 0
@@ -175,7 +179,10 @@ struct VectorMemory {
     } while k < end
   }
   @inline(__always)
-  private func each(_ i: VectorCode.Entry, _ body: (SIMD8<Double>, SIMD8<Double>) -> SIMD8<Double>) {
+  private func each(
+    _ i: VectorCode.Entry, _ numbers: UnsafeMutablePointer<Double>,
+    _ body: (SIMD8<Double>, SIMD8<Double>) -> SIMD8<Double>
+  ) {
     let (t, a, b) = (numbers + Int(i.target), numbers + Int(i.a), numbers + Int(i.b))
     let end = Int(i.count) &* VectorCode.width
     var k = 0
@@ -186,7 +193,8 @@ struct VectorMemory {
   }
   @inline(__always)
   private func each(
-    _ i: VectorCode.Entry, _ body: (SIMD8<Double>, SIMD8<Double>, SIMD8<Double>) -> SIMD8<Double>
+    _ i: VectorCode.Entry, _ numbers: UnsafeMutablePointer<Double>,
+    _ body: (SIMD8<Double>, SIMD8<Double>, SIMD8<Double>) -> SIMD8<Double>
   ) {
     let (t, a, b, c) = (
       numbers + Int(i.target), numbers + Int(i.a), numbers + Int(i.b), numbers + Int(i.c)
@@ -197,6 +205,39 @@ struct VectorMemory {
       body(.load(a + k), .load(b + k), .load(c + k)).store(t + k)
       k &+= VectorCode.width
     } while k < end
+  }
+}
+
+/// Lists with a block of their own, for one thread.
+struct VectorMemory {
+  private let lists: VectorLists
+  private let numbers: UnsafeMutablePointer<Double>
+
+  init(_ code: VectorCode, isFixed: [Bool]) {
+    lists = VectorLists(code, isFixed: isFixed)
+    numbers = UnsafeMutableRawPointer.allocate(byteCount: code.size * 8, alignment: 64)
+      .bindMemory(to: Double.self, capacity: code.size)
+    // Lanes that no value is in are computed with too.
+    numbers.initialize(repeating: 1, count: code.size)
+    // Where nothing is fixed, nobody says when to load.
+    if !isFixed.contains(true) {
+      lists.load(numbers, input: { _ in preconditionFailure("nothing is fixed") })
+    }
+  }
+  func deallocate() {
+    UnsafeMutableRawPointer(numbers).deallocate()
+    lists.deallocate()
+  }
+  /// Reads the inputs that stay.
+  func load(_ inputs: UnsafeMutablePointer<UnsafePointer<Double>>) {
+    lists.load(numbers, input: { inputs[$0] })
+  }
+  /// Runs once. Outputs may lie where inputs do.
+  func run(
+    _ inputs: UnsafeMutablePointer<UnsafePointer<Double>>,
+    _ outputs: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
+  ) {
+    lists.run(numbers, input: { inputs[$0] }, output: { outputs[$0] })
   }
 }
 
