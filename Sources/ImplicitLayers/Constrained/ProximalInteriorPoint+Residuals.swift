@@ -83,6 +83,16 @@ extension ProximalInteriorPoint {
     return r
   }
 
+  /// The largest component of stationarity with the proximal term, in the program's own units.
+  func proximalDualResidual(_ rho: L) -> L {
+    var largest = L(0.0)
+    for i in 0..<n {
+      let rest = quadraticTimesX[i] + linear[i] + transposedMultipliers[i]
+      largest = L.maximum(largest, L.multiplyAdd(rho, x[i] - center[i], rest).magnitude * columnUnit[i])
+    }
+    return Matrices.largest(largest)
+  }
+
   /// The largest difference of a product of slack and multiplier from a number; not a number if one is none.
   func distance(from goal: L) -> L {
     var (largest, sum) = (L(0.0), L(0.0))

@@ -20,7 +20,7 @@ extension ProximalInteriorPoint {
     sides = Matrices.sum(sides)
     let hasSides = sides .> L(0.5)
     let divisor = L.maximum(sides, one)
-    let floor = L(1e-10)
+    let floor = L(isCareful ? 1e-12 : 1e-10)
     var (waitedUp, waitedDown) = (L(0.0), L(0.0))
     var lastPrimal = L(.infinity)
     var lastDual = L(.infinity)
@@ -28,6 +28,9 @@ extension ProximalInteriorPoint {
     evaluateIterate()
     var isShared = L(1.0) .== L(0.0)
     var (growths, late) = (L(0.0), L(0.0))
+    // Where a factorisation has failed by rounding, and the proximal term of the last step's system.
+    var isDelicate = L(1.0) .== L(0.0)
+    var lastRho = rho
     let barrier = objectiveScale * options.barrier
     let hasBarrier = options.barrier > 0
     // Products with the iterate may be carried along from step to step, and have been.
@@ -108,8 +111,13 @@ extension ProximalInteriorPoint {
         mu = newMu
         let movesUp =
           (found.primal .<= 0.95 * lastPrimal) .| (found.primal .<= primalLimit) .| (L(3.0) .<= waitedUp)
-        let movesDown =
+        var movesDown =
           (found.dual .<= 0.95 * lastDual) .| (found.dual .<= dualLimit) .| (L(3.0) .<= waitedDown)
+        if isDelicate.anyTrue {
+          // Large proximal terms, small steps: what is left of the residual is mostly the centre's.
+          movesDown =
+            movesDown .| (isDelicate .& (proximalDualResidual(lastRho) .<= 0.5 * found.dual))
+        }
         waitedUp = (waitedUp + 1.0).replacing(with: L(0.0), where: movesUp)
         waitedDown = (waitedDown + 1.0).replacing(with: L(0.0), where: movesDown)
         for k in 0..<count {
@@ -140,15 +148,19 @@ extension ProximalInteriorPoint {
         }
       }
       evaluateResiduals()
+      // Larger proximal terms where rounding spoils the pivots, for this step: kept, they would hold all further steps up.
+      let terms = (rho, delta)
       var isSafe = factorizeStep()
       var attempt = 0
-      while !(isSafe .| .!isRunning).allTrue, attempt < 6 {
+      while !(isSafe .| .!isRunning).allTrue, attempt < 12 {
         attempt += 1
-        rho = (rho * 100.0).replacing(with: rho, where: isSafe)
-        delta = (delta * 100.0).replacing(with: delta, where: isSafe)
+        isDelicate = isDelicate .| (isRunning .& .!isSafe)
+        rho = (rho * 10.0).replacing(with: rho, where: isSafe)
+        delta = (delta * 10.0).replacing(with: delta, where: isSafe)
         evaluateResiduals()
         isSafe = factorizeStep()
       }
+      lastRho = rho
       setTargets()
       solveStep(refinements: isCareful ? 3 : 0, tolerance: 1e-13)
       var (primal, dual) = longestSteps()
@@ -157,7 +169,15 @@ extension ProximalInteriorPoint {
       let affine = complementarity(primal: primal, dual: dual) / divisor
       let ratio = (affine / L.maximum(mu, L(1e-300))).clamped(L(0.0), one)
       // Products that fall to nothing before residuals do would freeze the active set.
-      let goal = L.maximum(ratio * ratio * ratio * mu, L.maximum(barrier, L(1e-13)))
+      var goal = L.maximum(ratio * ratio * ratio * mu, L.maximum(barrier, L(1e-13)))
+      if isDelicate.anyTrue {
+        // Likewise those that are nearer to their limit, the gap's, than residuals are to theirs.
+        let excess = L.maximum(found.primal / primalLimit, found.dual / dualLimit)
+        let least = 0.1 * excess * found.gapLimit(options) * objectiveScale / divisor
+        let held = mu.replacing(with: least, where: least .< mu)
+        let isHeld = isDelicate .& (one .< excess) .& excess.isFinite
+        goal = L.maximum(goal, held.replacing(with: L(0.0), where: .!isHeld))
+      }
       if hasSides.anyTrue {
         // Near the point that a barrier asks for the predictor, which aims at zero, says nothing about curvature.
         let order = L(1.0).replacing(with: L(0.0), where: (goal .<= barrier) .& (L(0.0) .< barrier))
@@ -173,6 +193,7 @@ extension ProximalInteriorPoint {
         primal = primal.replacing(with: both, where: isShared)
         dual = dual.replacing(with: both, where: isShared)
       }
+      (rho, delta) = terms
       let isFinite = stepIsFinite()
       if !(isFinite .| .!isRunning).allTrue {
         finish(isRunning .& .!isFinite, .nonFinite, iteration, &outcome, &isRunning)
