@@ -164,26 +164,26 @@ import Testing
     #expect(checked > 50)
   }
 
-  /// Linear programs, with some curvature or none, whose coefficients and multipliers span five orders of magnitude: rounding spoils pivots of
-  /// a basis that is nearly singular. Most are solved (without what is done about that, three quarters are).
-  @Test(arguments: [Storage.dense, .sparse], [0, 4]) func multipliersOfAllSizes(storage: Storage, curved: Int)
-    throws
-  {
-    let count = 100
+  /// Linear programs whose coefficients and multipliers span five orders of magnitude: rounding spoils pivots of a basis that is nearly
+  /// singular. Of 200 such programs these are some that stalled when proximal terms that had grown stayed so; rounding of another machine may
+  /// make a few of them stall again.
+  @Test(arguments: [Storage.dense, .sparse]) func multipliersOfAllSizes(storage: Storage) throws {
+    let seeds: [UInt64] = [
+      24, 25, 39, 49, 66, 69, 82, 87, 92, 127, 141, 156, 172, 183, 195, 196, 197,
+    ]
     var solved = 0
-    for seed in 0..<UInt64(count) {
-      let (program, x) = try wideProgram(seed: seed, variables: 40, equalities: 20, rows: 10, curved: curved)
+    for seed in seeds {
+      let (program, x) = try wideProgram(seed: seed, variables: 40, equalities: 20, rows: 10)
       let solution = try QuadraticProgramSolver(for: program, storage: storage).solve(program)
       guard solution.status == .converged else { continue }
       solved += 1
-      let expected = program.objective(x)
       let size = zip(program.linear, x).reduce(1) { $0 + abs($1.0 * $1.1) }
-      #expect(abs(solution.objective - expected) < 1e-7 * size, "seed \(seed)")
+      #expect(abs(solution.objective - program.objective(x)) < 1e-7 * size, "seed \(seed)")
     }
-    #expect(solved >= 75, "\(solved)")
+    #expect(solved >= 10, "\(solved) of \(seeds.count)")
   }
   /// A program and its solution.
-  private func wideProgram(seed: UInt64, variables n: Int, equalities p: Int, rows m: Int, curved: Int) throws
+  private func wideProgram(seed: UInt64, variables n: Int, equalities p: Int, rows m: Int) throws
     -> (program: QuadraticProgram, x: [Double])
   {
     var random = SeededRandom(seed: seed)
@@ -197,22 +197,17 @@ import Testing
         })
     }
     let (a, g) = (try matrix(p), try matrix(m))
-    let q = try CompressedMatrix(
-      rowCount: n, columnCount: n, entries: (0..<curved).map { ($0, $0, size()) })
     // The linear term makes these a solution with its multipliers.
     let x = (0..<n).map { _ in random.uniform(0, 1) < 0.5 ? 0 : size() }
     let (y, z) = ((0..<p).map { _ in wide() }, (0..<m).map { _ in random.uniform(0, 1) < 0.5 ? 0 : size() })
     let upper = zip(try g.multiply(x), z).map { $1 > 0 ? $0 : $0 + size() }
-    let parts = [
-      try q.multiply(x), try a.multiply(y, transposed: true), try g.multiply(z, transposed: true),
-    ]
+    let parts = [try a.multiply(y, transposed: true), try g.multiply(z, transposed: true)]
     let linear = x.indices.map { i in
       parts.reduce(x[i] == 0 ? size() : 0) { $0 - $1[i] }
     }
     return (
       try QuadraticProgram(
-        quadratic: q, linear: linear, equalities: a, equalityValues: a.multiply(x), inequalities: g,
-        lower: [Double](repeating: -.infinity, count: m), upper: upper,
+        linear: linear, equalities: a, equalityValues: a.multiply(x), inequalities: g, upper: upper,
         lowerBounds: [Double](repeating: 0, count: n)), x
     )
   }
