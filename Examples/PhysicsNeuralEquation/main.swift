@@ -104,7 +104,7 @@ for _ in 0..<steps {
   try adam.update(&network, with: slope, &state)
 }
 network = try LimitedMemoryBFGS(
-  memory: 30, maximumIterations: program.isQuick ? 30 : 150, gradientTolerance: 1e-8
+  memory: 30, maximumIterations: program.isQuick ? 30 : 300, gradientTolerance: 1e-8
 ).minimize(from: network, { try gradient($0) }, report: { losses.append($1) }).point
 let seconds = (ContinuousClock.now - clock) / .seconds(1)
 print(TextPlot(title: "mean square error by iteration (logarithmic)", isLogarithmic: true).text(losses))
