@@ -113,7 +113,7 @@ struct EquationKernel: Hashable {
       try data.withProblem(equation) { problem throws(TensorError) in
         try solve(problem, into: states.pointer(Double.self), record: record)
       }
-      let tape = keepsTape ? Tape(data, record.map { [$0] } ?? [], []) : nil
+      let tape = keepsTape ? Tape(data, record.map { RecordedSteps([$0]) }, []) : nil
       return (states, DenseArray([data.outputTimes[timeCount - 1]], shape: [1]), tape)
     }
     let solution = try solution(
