@@ -225,7 +225,8 @@ import Testing
     let columns = matrix.sum(axes: [0])
     let few = a[0][0..<2] / a[1][1..<3]
     return [
-      concatenate([columns, rows, a[0][2..<4], few, Tensor([4.0])]), a[2] + rows * columns.sum() + a[1],
+      concatenate([columns, rows, a[0][2..<4], few, Tensor([4.0]), matrix.transposed([1, 0]).flattened]),
+      a[2] + rows * columns.sum() + a[1],
     ]
   }
 

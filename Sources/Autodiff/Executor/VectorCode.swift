@@ -316,6 +316,21 @@ extension VectorCode {
 
     /// Lists what is gathered, and what is stored.
     mutating func finish(_ program: RegisterProgram) {
+      for output in Set(program.stores.map(\.output)).sorted() {
+        let stores = program.stores.filter { $0.output == output }.sorted { $0.element < $1.element }
+        var copies: [Copy] = []
+        for store in stores {
+          copies.append(output, store.element, place: Int(place[value[store.register]!]))
+        }
+        // Many pieces are brought together first.
+        let vectors = (stores.count + width - 1) / width
+        if copies.count > 2 * vectors {
+          let padding = [Int?](repeating: nil, count: vectors * width - stores.count)
+          let first = operand(stores.map { value[$0.register]! } + padding)
+          copies = [Copy(array: output, element: 0, place: first, count: UInt32(stores.count))]
+        }
+        code.stores += copies
+      }
       if !fixedGatherings.isEmpty {
         code.fixedEntries = [
           Entry(operation: Entry.gather, count: UInt32(fixedGatherings.count), target: 0, a: 0, b: 0, c: 0)
@@ -333,9 +348,6 @@ extension VectorCode {
           code.entries[k].count = UInt32(list.count)
           code.permutations += list
         }
-      }
-      for store in program.stores.sorted(by: { ($0.output, $0.element) < ($1.output, $1.element) }) {
-        code.stores.append(store.output, store.element, place: Int(place[value[store.register]!]))
       }
       // A vector that begins at the last number ends here.
       code.size = Self.aligned(code.size) + width
