@@ -336,6 +336,12 @@ import Testing
         program.run()
         #expect(result.allSatisfy { $0[0].isNaN && $0[7].isNaN })
         #expect(program.failure?.reason == .singular)
+        // Only what is singular has no solution.
+        program.load()
+        for lane in 0..<8 where lane != 3 { for k in 0..<4 { matrix[k][lane] = [4.0, 0, 0, 2][k] } }
+        program.run()
+        #expect(program.failure?.reason == .singular)
+        #expect(result[0][3].isNaN && result[0][5] == 1.5 && result[1][5] == 1)
         program.load()
         for k in 0..<4 { matrix[k][3] = [1.0, 0, 0, 1][k] }
         for lane in 0..<8 where lane != 3 { for k in 0..<4 { matrix[k][lane] = [4.0, 0, 0, 2][k] } }

@@ -1,4 +1,5 @@
 import Autodiff
+import Foundation
 import Lanes
 import Testing
 
@@ -69,6 +70,31 @@ private struct Explosion: VectorField {
     let start = try #require(
       Self.failure { _ = try equation.solve(from: [0, .infinity], parameters: [1], times: [2]) })
     #expect(start.reason == .nonFiniteRate && start.time == 0 && start.component == 1)
+    // In lanes it takes no longer to find out.
+    let states = (0..<20).flatMap { row -> [Double] in [0, row == 3 ? .infinity : 0.5] }
+    let batch = try equation.solve(from: states, parameters: [1], times: [0.5], allowsFailures: true)
+    #expect(batch.failures.map(\.reason) == [.nonFiniteRate] && batch.failures[0].trajectory == 3)
+    #expect(batch.statistics[3].rejectedSteps < 1000 && batch.endTimes[4] == 0.5)
+  }
+
+  // Without an absolute tolerance what is zero has no error.
+  @Test(arguments: [1, 5], [2, 9]) func zerosWithoutAbsoluteTolerance(_ count: Int, _ n: Int) throws {
+    let equation = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in
+      concatenate([-p[0] * y[0..<1], 0.0 * y[1..<n]])
+    }
+    let options = SolverOptions(relativeTolerance: 1e-8, absoluteTolerance: 0)
+    let start = Tensor([1] + [Double](repeating: 0, count: n - 1))
+    let found = try equation.trajectory(
+      from: start, parameters: [1.0], times: [1.0], options: options)
+    #expect(abs(found.states[0] - exp(-1)) < 1e-7 && found.states[1] == 0)
+    let batch = try vmap { (y: Tensor) in
+      try equation.solve(from: y, parameters: [1.0], endTime: 1, options: options)
+    }(stack([Tensor](repeating: start, count: count)))
+    #expect(abs(batch[count - 1][0].scalar - exp(-1)) < 1e-7)
+    // A component that leaves zero.
+    let oscillator = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in stack([y[1], -p[0] * y[0]]) }
+    let turned = try oscillator.trajectory(from: [0, 1], parameters: [1.0], times: [1.0], options: options)
+    #expect(abs(turned.states[0] - sin(1)) < 1e-6 && turned.statistics[0].acceptedSteps < 1000)
   }
 
   @Test(arguments: [1, 20]) func tooManySteps(_ count: Int) throws {

@@ -75,4 +75,21 @@ import Testing
     #expect(error?.reason == .nonFinite)
     #expect(error?.description.contains("the matrix is singular") == true, "\(error as Any)")
   }
+
+  // One trajectory's matrix becomes singular: it is named, and the others are solved as if it were not there.
+  @Test func singularMatrixOfOne() throws {
+    let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, p: Tensor) in
+      solve(.dense(stack([stack([1.0 - t * p[0], 0.0 * t]), stack([0.0 * t, Tensor(1.0)])])), sin(y) + 1.0)
+    }
+    let options = SolverOptions(method: .rungeKutta4, fixedStep: 0.25)
+    let rows = Tensor((0..<20).map { $0 == 5 ? 1.0 : 0.01 * Double($0) }, shape: [20, 1])
+    let solution = { (p: Tensor) in
+      try equation.solve(from: [0.0, 0.0], parameters: p, endTime: 1.5, options: options)
+    }
+    let error = #expect(throws: TensorError.self) { try vmap(solution)(rows) }
+    let text = error?.description ?? ""
+    #expect(text.contains("trajectory 5") && text.contains("the matrix is singular"), "\(text)")
+    let others = try vmap(solution)(rows.rolled(by: -6, axis: 0)[0..<19])
+    #expect(try abs(others[0][0] - solution(rows[6])[0]).scalar < 1e-12)
+  }
 }

@@ -127,10 +127,12 @@ final class ResidentParts<L: Lane> {
   }
 
   /// Runs once. Outputs may lie where inputs do.
+  /// - Returns: why an operation refused what some of several lanes have, whose results are no numbers then.
   func run(
     _ inputs: UnsafeMutablePointer<UnsafePointer<L>>,
     _ results: UnsafeMutablePointer<UnsafeMutablePointer<L>>
-  ) throws(TensorError) {
+  ) throws(TensorError) -> TensorError? {
+    var refusal: TensorError?
     for step in steps {
       switch step {
       case .scalars(let own, _, let moving):
@@ -151,10 +153,17 @@ final class ResidentParts<L: Lane> {
             isBatched.append(true)
           }
         }
-        let found =
-          L.self == Double.self
-          ? try compiled.run(arguments)
-          : try compiled.run(arguments, isBatched: isBatched, size: L.laneCount * width)
+        var found: [DenseArray]
+        if L.self == Double.self {
+          found = try compiled.run(arguments)
+        } else {
+          do throws(TensorError) {
+            found = try compiled.run(arguments, isBatched: isBatched, size: L.laneCount * width)
+          } catch {
+            refusal = refusal ?? error
+            found = try runEach(compiled, arguments, isBatched, targets.map(\.type), error)
+          }
+        }
         for (target, result) in zip(targets, found) where target.input == nil && !target.isConstant {
           if let memory = target.memory { result.write(lanes: memory, width: width) }
           arrays[target.array!] = result
@@ -178,6 +187,35 @@ final class ResidentParts<L: Lane> {
         arrays[output.array!]!.write(lanes: results[k], width: width)
       }
     }
+    return refusal
+  }
+
+  /// Runs lane by lane what was refused for all of them together.
+  /// - Throws: the error, if this is not about numbers.
+  private func runEach(
+    _ compiled: CompiledProgram, _ arguments: [DenseArray], _ isBatched: [Bool], _ types: [TensorType],
+    _ error: TensorError
+  ) throws(TensorError) -> [DenseArray] {
+    let lanes = L.laneCount * width
+    guard types.allSatisfy({ $0.elementType == .float64 }),
+      zip(arguments, isBatched).allSatisfy({ !$1 || $0.elementType == .float64 })
+    else { throw error }
+    let results = types.map { DenseArray(uninitialized: .float64, [lanes] + $0.shape) }
+    for lane in 0..<lanes {
+      let own = zip(arguments, isBatched).map { argument, isBatched in
+        isBatched ? DenseArray(argument, lane: lane) : argument
+      }
+      let found = try? compiled.run(own)
+      for (k, type) in types.enumerated() {
+        let target = results[k].pointer(Double.self) + lane * type.count
+        if let values = found?[k].values(Double.self) {
+          for (e, value) in values.enumerated() { target[e] = value }
+        } else {
+          target.update(repeating: .nan, count: type.count)
+        }
+      }
+    }
+    return results
   }
 }
 
@@ -200,6 +238,15 @@ extension DenseArray {
     let target = pointer(Double.self)
     let numbers = UnsafeRawPointer(source).assumingMemoryBound(to: Double.self)
     for e in 0..<type.count { target[e] = numbers[e &* lanes] }
+  }
+  /// The numbers of one lane of an array with the lanes as axis 0.
+  fileprivate init(_ array: DenseArray, lane: Int) {
+    let shape = Array(array.shape.dropFirst())
+    self.init(uninitialized: .float64, shape)
+    let count = shape.reduce(1, *)
+    let source = array.contiguous()
+    pointer(Double.self).update(from: source.pointer(Double.self) + lane * count, count: count)
+    withExtendedLifetime(source) {}
   }
   /// Writes the numbers of an array with the lanes as axis 0 where the lanes are.
   func write<L: Lane>(lanes target: UnsafeMutablePointer<L>, width: Int) {

@@ -246,7 +246,10 @@ package final class ResidentProgram<L: Lane> {
   /// A program that is not expanded works in parts, some of them on arrays, which have the lanes as their axis 0.
   fileprivate func runParts() {
     do throws(TensorError) {
-      guard TensorContext.current.checksFinite else { return try parts!.run(inputs, outputs) }
+      guard TensorContext.current.checksFinite else {
+        if let refusal = try parts!.run(inputs, outputs), failure == nil { failure = refusal }
+        return
+      }
       // Operation by operation.
       let arguments = source.inputTypes.indices.map {
         DenseArray(lanes: inputs[$0], width: width, source.inputTypes[$0])

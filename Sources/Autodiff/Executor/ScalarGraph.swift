@@ -84,17 +84,13 @@ struct ScalarGraph {
     case .add:
       if x == 0 { return b }
       if y == 0 { return a }
-      switch (negated(a), negated(b)) {
-      case (let p?, let q?): return unary(.negate, binary(.add, p, q))
-      case (nil, let q?): return binary(.subtract, a, q)
-      case (let p?, nil): return binary(.subtract, b, p)
-      case (nil, nil): break
-      }
+      // −(p + q) for −p − q would turn the sign of a zero.
+      if let q = negated(b) { return binary(.subtract, a, q) }
+      if let p = negated(a) { return binary(.subtract, b, p) }
     case .subtract:
       if y == 0 { return a }
       if x == 0 { return unary(.negate, b) }
       if let q = negated(b) { return binary(.add, a, q) }
-      if let p = negated(a) { return unary(.negate, binary(.add, p, b)) }
     case .multiply:
       if x == 0 || y == 0 { return constant(0) }
       if x == 1 { return b }

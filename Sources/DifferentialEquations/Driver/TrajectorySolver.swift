@@ -262,8 +262,10 @@ final class TrajectorySolver {
     func norm(_ value: (Int) -> Double) -> Double {
       var sum = 0.0
       for c in 0..<n {
-        let ratio = value(c) / (tolerances[c] + options.relativeTolerance * state[c].magnitude)
-        sum += ratio * ratio
+        let scale = tolerances[c] + options.relativeTolerance * state[c].magnitude
+        // A component that is zero says nothing where there is no absolute tolerance.
+        if scale == 0 { continue }
+        sum += (value(c) / scale) * (value(c) / scale)
       }
       return (sum / Double(max(n, 1))).squareRoot()
     }

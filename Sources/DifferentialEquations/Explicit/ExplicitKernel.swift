@@ -297,6 +297,8 @@ final class ExplicitKernel<L: Lane> {
     @inline(__always) func added(to sum: L, _ i: Int) -> L { L.multiplyAdd(array[i], scalar: weight, sum) }
   }
 
+  static var leastTolerance: Double { 1e-290 }
+
   /// The root mean square of the error estimate's components, each in units of its tolerance.
   @specialized(where L == Double)
   @specialized(where L == SIMD8<Double>)
@@ -326,7 +328,8 @@ final class ExplicitKernel<L: Lane> {
       while c < stateCount {
         let i = c &* width &+ w
         let magnitude = L.maximum(state[i].magnitude, end[i].magnitude)
-        let scale = magnitude * relativeTolerance + tolerances[c]
+        // A tolerance below the least, of a component that is nearly zero, has no use.
+        let scale = L.maximum(magnitude * relativeTolerance + tolerances[c], L(Self.leastTolerance))
         let ratio = scratch[i] / scale
         sum = L.multiplyAdd(ratio, ratio, sum)
         c = c &+ 1
@@ -345,7 +348,7 @@ final class ExplicitKernel<L: Lane> {
       if !result[i][lane: lane].isFinite { return c }
       let scale =
         max(Double(state[i][lane: lane].magnitude), Double(result[i][lane: lane].magnitude))
-        * relativeTolerance + tolerances[c]
+        * relativeTolerance + max(tolerances[c], Self.leastTolerance)
       let ratio = Double(scratch[i][lane: lane].magnitude) / scale
       if !ratio.isFinite { return c }
       if ratio > worst { (worst, place) = (ratio, c) }

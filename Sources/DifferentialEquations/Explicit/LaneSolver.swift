@@ -328,7 +328,7 @@ final class LaneSolver {
         let isOver = isAccepted .& (kernel.time[w] .== arena.end[w])
         var isLost =
           isActive
-          .& ((arena.size[w] .< kernel.time[w].magnitude * TrajectorySolver.leastStep)
+          .& (.!(kernel.time[w].magnitude * TrajectorySolver.leastStep .< arena.size[w])
             .| (maximumSteps .<= arena.attempts[w]))
         if !isAdaptive { isLost = isLost .| (isActive .& .!isAccepted) }
         if (isOver .| isLost).anyTrue {
@@ -447,7 +447,9 @@ final class LaneSolver {
     var sum = L(0.0)
     for c in 0..<n {
       let i = c * width + w
-      let ratio = values[i] / (kernel.state[i].magnitude * options.relativeTolerance + tolerances[c])
+      let scale = kernel.state[i].magnitude * options.relativeTolerance + tolerances[c]
+      // A component that is zero says nothing where there is no absolute tolerance.
+      let ratio = (values[i] / scale).replacing(with: L(0.0), where: scale .== L(0.0))
       sum = L.multiplyAdd(ratio, ratio, sum)
     }
     return (sum / Double(n)).squareRoot

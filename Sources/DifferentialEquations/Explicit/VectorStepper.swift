@@ -174,8 +174,8 @@ final class VectorStepper: ExplicitStepper {
     if !hasEstimate { return areFinite(UnsafePointer(result), count: n) ? 0 : .nan }
     let larger = Vector.maximum(start.magnitude, end.magnitude)
     let scale = Vector.multiplyAdd(larger, scalar: relativeTolerance, tolerances)
-    // Known before the newest rate is. A tolerance below this, of a component that is nearly zero, has no use.
-    let inverse = Vector(rootShare) / Vector.maximum(scale, Vector(1e-290))
+    // Known before the newest rate is.
+    let inverse = Vector(rootShare) / Vector.maximum(scale, Vector(ExplicitKernel<Double>.leastTolerance))
     @inline(__always) func norm(_ row: UnsafePointer<Double>) -> Double {
       let error = Vector.multiplyAdd(newest, scalar: step * row[count &- 1], older(row, count) * h)
       let ratio = (error * inverse).replacing(with: Vector(0.0), where: isUnused)

@@ -126,7 +126,7 @@ struct EquationKernel: Hashable {
 
   /// Whether solvers of one trajectory are kept: where making them takes a good part of the time.
   var keepsSolvers: Bool {
-    n > 0 && !equation.hasEvents && gradient != .forwardSensitivity
+    n > 0 && n <= 1024 && !equation.hasEvents && gradient != .forwardSensitivity
       && options.method.explicitTableau != nil
   }
   /// Solves one trajectory with such a solver.

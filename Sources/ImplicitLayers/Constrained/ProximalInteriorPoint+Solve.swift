@@ -170,8 +170,9 @@ extension ProximalInteriorPoint {
       let ratio = (affine / L.maximum(mu, L(1e-300))).clamped(L(0.0), one)
       // Products that fall to nothing before residuals do would freeze the active set.
       var goal = L.maximum(ratio * ratio * ratio * mu, L.maximum(barrier, L(1e-13)))
-      if isDelicate.anyTrue {
-        // Likewise those that are nearer to their limit, the gap's, than residuals are to theirs.
+      if isDelicate.anyTrue, 2 * iteration < options.maximumIterations {
+        // Likewise those that are nearer to their limit, the gap's, than residuals are to theirs; but where residuals do not fall for long,
+        // nothing is gained by that.
         let excess = L.maximum(found.primal / primalLimit, found.dual / dualLimit)
         let least = 0.1 * excess * found.gapLimit(options) * objectiveScale / divisor
         let held = mu.replacing(with: least, where: least .< mu)

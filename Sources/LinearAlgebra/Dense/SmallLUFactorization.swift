@@ -52,7 +52,7 @@ package enum SmallLUFactorization {
       parts.order[i] = Int32(truncatingIfNeeded: i)
       i = i &+ 1
     }
-    var (least, most) = (Double.infinity, 0.0)
+    var (least, most, inverses) = (Double.infinity, 0.0, 0.0)
     var k = 0
     while k < n {
       var best = u[k &* stride &+ k].magnitude
@@ -75,6 +75,7 @@ package enum SmallLUFactorization {
       }
       let inverse = 1 / u[k &* stride &+ k]
       parts.inverses[k] = inverse
+      inverses += inverse.magnitude
       // Whole vectors: what they change left of the diagonal is not used.
       let first = (k &+ 1) & ~7
       let pivotRow = UnsafeMutableRawPointer(u + k &* stride).assumingMemoryBound(to: Group.self)
@@ -93,8 +94,8 @@ package enum SmallLUFactorization {
       }
       k = k &+ 1
     }
-    // NaN compares false, also as what follows a pivot of zero.
-    return n == 0 || least > 0 && least >= 1e-8 * most && most < .infinity
+    // Pivots of zero, subnormal ones and those that are no numbers have no finite inverses.
+    return n == 0 || least >= 1e-8 * most && most < .infinity && inverses.isFinite
   }
 
   @inline(__always)
