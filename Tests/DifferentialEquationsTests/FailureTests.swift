@@ -77,6 +77,21 @@ private struct Explosion: VectorField {
     #expect(batch.statistics[3].rejectedSteps < 1000 && batch.endTimes[4] == 0.5)
   }
 
+  // Derivatives that are not finite are named by the component that they are of.
+  @Test(arguments: [SolverMethod.tsitouras5, .kvaerno3]) func componentOfSensitivities(_ method: SolverMethod)
+    throws
+  {
+    let equation = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in
+      stack([-p[0] * y[0], 1.0 / y[1], y[2]])
+    }
+    let error = #expect(throws: TensorError.self) {
+      try equation.solve(
+        from: [1.0, 0.0, 1.0], parameters: [1.0], endTime: 1, options: SolverOptions(method: method),
+        gradient: .forwardSensitivity)
+    }
+    #expect(error?.description.contains("component 1") == true, "\(error as Any)")
+  }
+
   // Without an absolute tolerance what is zero has no error.
   @Test(arguments: [1, 5], [2, 9]) func zerosWithoutAbsoluteTolerance(_ count: Int, _ n: Int) throws {
     let equation = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in

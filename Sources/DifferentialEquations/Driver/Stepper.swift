@@ -60,6 +60,8 @@ class Stepper {
   }
   /// The component that is to blame for a large error.
   func worstComponent() -> Int { 0 }
+  /// The component that a number of the state belongs to.
+  func component(at place: Int) -> Int { place }
   /// The step's end becomes the next one's start.
   func accept() {}
   /// To be called before outputs are read between the ends of a step.

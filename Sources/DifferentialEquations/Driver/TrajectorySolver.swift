@@ -120,9 +120,10 @@ final class TrajectorySolver {
         message: stepper.functions.failure().map { "\($0)" } ?? message)
       return outcome
     }
-    if let component = (0..<n).first(where: { !state[$0].isFinite || !stepper.startRate[$0].isFinite }) {
+    if let place = (0..<n).first(where: { !state[$0].isFinite || !stepper.startRate[$0].isFinite }) {
       return fail(
-        .nonFiniteRate, component, state[component].isFinite ? "" : "the initial state is not finite")
+        .nonFiniteRate, stepper.component(at: place),
+        state[place].isFinite ? "" : "the initial state is not finite")
     }
     var size =
       options.fixedStep ?? firstStep ?? options.initialStep
@@ -242,8 +243,8 @@ final class TrajectorySolver {
       }
       if happened != nil {
         stepper.begin()
-        if let component = (0..<n).first(where: { !stepper.startRate[$0].isFinite }) {
-          return fail(.nonFiniteRate, component)
+        if let place = (0..<n).first(where: { !stepper.startRate[$0].isFinite }) {
+          return fail(.nonFiniteRate, stepper.component(at: place))
         }
         if isAdaptive { size = initialStep(direction, limit: (end - time).magnitude) }
         tracker!.restart(happened!, time, state)

@@ -77,6 +77,7 @@ final class ExplicitSensitivityStepper: Stepper {
     let ofState = kernel.errorNorm[layout.groupCount][0]
     return ((sum.sum() / Double(layout.directionCount) + ofState * ofState) / 2).squareRoot()
   }
+  override func component(at place: Int) -> Int { layout.component(at: place) }
   override func worstComponent() -> Int {
     // That of the group and lane with the largest error.
     var worst = (error: -1.0, group: 0, lane: 0)

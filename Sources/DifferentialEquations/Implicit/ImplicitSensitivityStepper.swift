@@ -232,6 +232,7 @@ final class ImplicitSensitivityStepper: Stepper {
     }
   }
 
+  override func component(at place: Int) -> Int { layout.component(at: place) }
   override func worstComponent() -> Int { base.worstComponent() }
   override func accept() {
     base.accept()

@@ -33,6 +33,11 @@ struct SensitivityLayout {
   func place(component: Int) -> Int {
     isStateInLanes ? place(group: groupCount, component: component) : component
   }
+  /// The component that the number at a place belongs to.
+  func component(at place: Int) -> Int {
+    if isStateInLanes { return place / Self.laneCount / width }
+    return place < head ? min(place, stateCount - 1) : (place - head) / Self.laneCount % stateCount
+  }
   private func direction(group: Int, lane: Int) -> Int {
     let direction = group * Self.laneCount + lane
     return direction < directionCount ? direction : 0
