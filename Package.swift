@@ -104,7 +104,7 @@ let package = Package(
       name: "DampedOscillator", dependencies: ["Autodiff", "ImplicitLayers", "Learning", "TextFigures"],
       path: "Examples/DampedOscillator", swiftSettings: settings),
     .executableTarget(
-      name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers", "Learning"],
+      name: "DeepEquilibrium", dependencies: ["Autodiff", "ImplicitLayers", "Learning", "TextFigures"],
       path: "Examples/DeepEquilibrium", swiftSettings: settings),
     .executableTarget(
       name: "LearnConjugateGradients",

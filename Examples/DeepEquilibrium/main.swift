@@ -7,6 +7,7 @@ import Autodiff
 import Foundation
 import ImplicitLayers
 import Learning
+import TextFigures
 
 struct Weights: TensorTree {
   var recurrent: Tensor
@@ -15,7 +16,8 @@ struct Weights: TensorTree {
   var output: Tensor
 }
 
-let isQuick = CommandLine.arguments.contains("--quick")
+let program = ExampleProgram(drawsFigure: false)
+let isQuick = program.isQuick
 let (width, count, steps) = (16, 80, isQuick ? 150 : 1500)
 
 func matrix(_ rows: Int, _ columns: Int, _ size: Double, seed: Int) -> Tensor {
@@ -55,13 +57,6 @@ var weights = Weights(
   input: matrix(width, 2, 2, seed: 2),
   bias: matrix(1, width, 1, seed: 3)[0], output: matrix(1, width, 0.3, seed: 4)[0])
 
-/// Ends the program where it has not found what it should.
-func require(_ condition: Bool, _ failure: String) {
-  if condition { return }
-  print("error: \(failure)")
-  exit(1)
-}
-
 // The gradient once against central differences, along one direction.
 let direction = matrix(width, width, 1, seed: 5)
 func moved(_ weights: Weights, _ t: Double, _ direction: Tensor) throws -> Double {
@@ -72,7 +67,7 @@ func moved(_ weights: Weights, _ t: Double, _ direction: Tensor) throws -> Doubl
 let exact = try (grad(loss)(weights).recurrent * direction).sum().scalar
 let difference = try (moved(weights, 1e-4, direction) - moved(weights, -1e-4, direction)) / 2e-4
 print("directional derivative: implicit \(exact), by differences \(difference)")
-require(abs(exact - difference) <= 1e-5 * abs(difference), "the gradient is not that of differences")
+program.require(abs(exact - difference) <= 1e-5 * abs(difference), "the gradient is not that of differences")
 
 let adam = Adam(learningRate: 0.02)
 let gradient = jit(valueAndGrad(loss))
@@ -85,5 +80,5 @@ for step in 1...steps {
 for (name, data) in [("seen", (points: points, labels: labels)), ("not seen", spirals(shiftedBy: 0.5))] {
   let right = zip(try scores(weights, data.points).values, data.labels.values).filter { $0 * $1 > 0 }.count
   print("points \(name): \(right) of \(count) right")
-  require(10 * right >= 9 * count, "fewer than nine of ten points are right")
+  program.require(10 * right >= 9 * count, "fewer than nine of ten points are right")
 }

@@ -7,9 +7,10 @@ public enum GradientMethod: String, Sendable, Hashable, CaseIterable {
   /// The exact derivative of the steps taken, backwards through them; with ``SolverOptions/checkpoints`` in bounded memory.
   case discreteAdjoint
   /// Derivatives with respect to the initial state and all parameters are solved together with the state, with the error of all under
-  /// control: for few parameters. Runge–Kutta methods take eight derivatives at a time, which costs about one and a half to two solutions
-  /// for up to eight of them (with implicit methods for up to 16 components), and about one solution for each further one; with explicit
-  /// methods a third of that where the matrices ∂f/∂y and ∂f/∂p are cheap (small systems, or sparse matrices).
+  /// control: for few parameters. Implicit Runge–Kutta methods take eight derivatives at a time (of up to 16 components), with one and a half to
+  /// two solutions for the first eight and about one for each further one. Explicit ones multiply all derivatives with the matrices ∂f/∂y and
+  /// ∂f/∂p, computed once: five of the Lorenz system take about five of its very short solutions, 35 of a larger system nine to twelve; where
+  /// the matrices take more work than the derivatives, eight of these at a time again.
   case forwardSensitivity
   /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution. Besides the states the
   /// record holds the rates of the stages of Runge–Kutta methods, as far as 256 MiB go for each trajectory. Steps are no longer than those of the
