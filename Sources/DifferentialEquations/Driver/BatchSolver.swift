@@ -9,8 +9,12 @@ struct BatchSolver: Sendable {
   let equation: any Equation
   let options: SolverOptions
   let tolerances: [Double]
+  /// Where solvers of single trajectories wait; nil: they are made for each batch.
+  private let pool: SolverPool?
 
-  init(_ equation: any Equation, _ options: SolverOptions) throws(DifferentialEquationError) {
+  init(_ equation: any Equation, _ options: SolverOptions, pool: SolverPool? = nil)
+    throws(DifferentialEquationError)
+  {
     if options.method.rosenbrockTableau != nil && !equation.isTraced {
       throw DifferentialEquationError(
         .argument,
@@ -20,6 +24,7 @@ struct BatchSolver: Sendable {
     }
     self.equation = equation
     self.options = options
+    self.pool = SolverPool.suits(equation, options) ? pool : nil
     tolerances = try options.tolerances(equation.stateCount)
   }
 
@@ -33,6 +38,12 @@ struct BatchSolver: Sendable {
   func stepper() -> Stepper {
     options.method.stepper(equation.singleFunctions(), options, tolerances: tolerances)
   }
+  func singleSolver() -> SingleSolver { SingleSolver(stepper(), options, tolerances: tolerances) }
+  /// Lends a solver of single trajectories to one thread.
+  private func withSingleSolver(_ body: (SingleSolver) -> Void) {
+    guard let pool else { return body(singleSolver()) }
+    pool.withSolver(options, made: singleSolver, body)
+  }
 
   /// What takes many steps of a trajectory back at once, if that is worth it.
   private func parallelAdjoint() -> ParallelAdjoint? {
@@ -40,7 +51,7 @@ struct BatchSolver: Sendable {
       let width = ParallelAdjoint.width(stateCount: equation.stateCount),
       let functions = equation.stepFunctions(width: width)
     else { return nil }
-    return ParallelAdjoint(tableau, functions, tolerances: tolerances, makeStepper: stepper)
+    return ParallelAdjoint(tableau, functions, tolerances: tolerances)
   }
 
   /// Divides rows among threads.
@@ -98,15 +109,16 @@ struct BatchSolver: Sendable {
       let shared = Shared(value: (outputs, outcomes.baseAddress!, records))
       forEach(chunks.count) { index in
         let (outputs, outcomes, records) = shared.value
-        let solver = TrajectorySolver(stepper(), options, tolerances: tolerances)
-        for row in chunks[index] {
-          solver.stepper.functions.bind(problem.parameters(of: row))
-          outcomes[row] = solver.solve(
-            from: problem.startTimes[row], problem.initialStates + row * problem.stateCount,
-            outputTimes: problem.outputTimes(of: row),
-            outputs: outputs + row * problem.outputCount * problem.stateCount,
-            record: records?[row], events: equation.eventFunctions(parameters: problem.parameters(of: row)))
-          if rows > 1 { outcomes[row].failure?.trajectory = row }
+        withSingleSolver { solver in
+          for row in chunks[index] {
+            solver.stepper.functions.bind(problem.parameters(of: row))
+            outcomes[row] = solver.forward.solve(
+              from: problem.startTimes[row], problem.initialStates + row * problem.stateCount,
+              outputTimes: problem.outputTimes(of: row),
+              outputs: outputs + row * problem.outputCount * problem.stateCount,
+              record: records?[row], events: equation.eventFunctions(parameters: problem.parameters(of: row)))
+            if rows > 1 { outcomes[row].failure?.trajectory = row }
+          }
         }
       }
     }
@@ -151,29 +163,41 @@ struct BatchSolver: Sendable {
         }
         return
       }
-      // Each is made when it is first needed.
-      lazy var adjoint = TrajectoryAdjoint(stepper())
-      lazy var parallel = parallelAdjoint()
-      for row in chunk {
-        let outputTimes = problem.outputTimes(of: row)
-        let own = cotangents + row * problem.outputCount * problem.stateCount
-        let values = problem.parameters(of: row)
-        let target = parameters + row * problem.parameterCount
-        target.update(repeating: 0, count: problem.parameterCount)
-        if ParallelAdjoint.suits(records[row], outputCount: problem.outputCount), let parallel {
-          let isDone = parallel.reverse(
-            records[row], outputTimes: outputTimes, cotangents: own, parameters: values,
-            into: states + row * problem.stateCount, parameters: target)
-          if isDone { continue }
+      withSingleSolver { solver in
+        for row in chunk {
+          let target = parameters + row * problem.parameterCount
           target.update(repeating: 0, count: problem.parameterCount)
+          reverse(
+            problem, row, records[row], with: solver,
+            cotangents: cotangents + row * problem.outputCount * problem.stateCount,
+            into: states + row * problem.stateCount, parameters: target)
         }
-        adjoint.stepper.functions.bind(values)
-        adjoint.reverse(
-          records[row], outputTimes: outputTimes, cotangents: own,
-          events: equation.eventFunctions(parameters: values), into: states + row * problem.stateCount,
-          parameters: target)
       }
     }
+  }
+
+  /// One trajectory.
+  /// - Parameter target: zeros, added to.
+  private func reverse(
+    _ problem: BatchProblem, _ row: Int, _ record: StepRecord, with solver: SingleSolver,
+    cotangents: UnsafePointer<Double>, into state: UnsafeMutablePointer<Double>,
+    parameters target: UnsafeMutablePointer<Double>
+  ) {
+    let (outputTimes, values) = (problem.outputTimes(of: row), problem.parameters(of: row))
+    solver.stepper.functions.bind(values)
+    if ParallelAdjoint.suits(record, outputCount: problem.outputCount) {
+      if solver.parallelAdjoint == nil { solver.parallelAdjoint = parallelAdjoint() }
+      if let parallel = solver.parallelAdjoint {
+        let isDone = parallel.reverse(
+          record, outputTimes: outputTimes, cotangents: cotangents, parameters: values,
+          with: solver.stepper, into: state, parameters: target)
+        if isDone { return }
+        target.update(repeating: 0, count: problem.parameterCount)
+      }
+    }
+    solver.adjoint.reverse(
+      record, outputTimes: outputTimes, cotangents: cotangents,
+      events: equation.eventFunctions(parameters: values), into: state, parameters: target)
   }
 
   /// Takes recorded steps once more, with the equation of tangents.

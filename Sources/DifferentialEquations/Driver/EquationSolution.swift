@@ -117,7 +117,7 @@ extension Equation {
   /// Solves a batch of trajectories.
   func solution(
     _ data: EquationData, _ options: SolverOptions, keepsRecord: Bool, keepsStages: Bool = false,
-    allowsFailures: Bool
+    allowsFailures: Bool, pool: SolverPool? = nil
   ) throws(DifferentialEquationError) -> EquationSolution {
     func refuse(_ message: String) -> DifferentialEquationError { .init(.argument, message: message) }
     let rows = data.rows
@@ -134,7 +134,7 @@ extension Equation {
     for row in 0..<rows {
       try requireMonotone(Array(data.outputTimes[row * m..<(row + 1) * m]), from: data.startTimes[row])
     }
-    let solver = try BatchSolver(self, options)
+    let solver = try BatchSolver(self, options, pool: pool)
     if options.method.isImplicit && !isTraced { try requireDenseMatrices(size: stateCount) }
     var states = [Double](repeating: .nan, count: rows * m * stateCount)
     let (outcomes, steps) = states.withUnsafeMutableBufferPointer { states in
@@ -176,7 +176,7 @@ extension NativeEquation {
         initialStates: initialStates, parameters: parameters,
         startTimes: [Double](repeating: startTime, count: rows),
         outputTimes: Array(repeatElement(times, count: rows).joined()), rows: rows, blocks: blocks),
-      options, keepsRecord: keepsRecord, allowsFailures: allowsFailures)
+      options, keepsRecord: keepsRecord, allowsFailures: allowsFailures, pool: solvers)
   }
 }
 

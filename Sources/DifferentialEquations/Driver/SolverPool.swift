@@ -1,37 +1,42 @@
 import Synchronization
 
-/// Solvers of one trajectory that wait for the next solution: making one takes as long as a few dozen steps of a small system.
+/// Solvers of single trajectories that wait for the next solution: making one takes as long as a few dozen steps of a small system.
 ///
-/// It belongs to a call of programs that solve the equation; the equation knows nothing of it.
+/// It belongs to what solves one equation. Solvers must not refer to their pool: they would keep it alive.
 final class SolverPool: Sendable {
-  private let equation: TracedEquation
-  private let options: SolverOptions
   private let waiting = Mutex<[Waiting]>([])
 
   /// A solver that nobody uses.
   private struct Waiting: @unchecked Sendable {
-    let solver: TrajectorySolver
+    let solver: SingleSolver
+  }
+  /// So many wait at most: one for each thread, and some for options that change from solution to solution.
+  private static let limit = threadCount + 8
+  /// Solvers of larger systems take too much memory to wait, and are made in little of their time.
+  private static let largestState = 1024
+
+  /// Whether making solvers takes a good part of the time.
+  static func suits(_ equation: some Equation, _ options: SolverOptions) -> Bool {
+    equation.stateCount <= largestState && !equation.hasEvents && options.method.explicitTableau != nil
   }
 
-  init(_ equation: TracedEquation, _ options: SolverOptions) {
-    self.equation = equation
-    self.options = options
-  }
-
-  /// Lends a solver: one that waits, or a new one.
-  /// - Throws: what is wrong with options or equation.
-  func withSolver<Result>(_ body: (TrajectorySolver) -> Result) throws -> Result {
-    let solver = try waiting.withLock({ $0.popLast() })?.solver ?? made()
-    defer {
-      let done = Waiting(solver: solver)
-      waiting.withLock { if $0.count < threadCount { $0.append(done) } }
+  /// Lends a solver with exactly these options: one that waits, or a new one.
+  func withSolver<Result, Failure>(
+    _ options: SolverOptions, made: () throws(Failure) -> SingleSolver, _ body: (SingleSolver) -> Result
+  ) throws(Failure) -> Result {
+    let found = waiting.withLock { waiting in
+      waiting.lastIndex { $0.solver.options == options }.map { waiting.remove(at: $0) }
     }
+    let solver = if let found { found.solver } else { try made() }
+    defer { keep(Waiting(solver: solver)) }
     return body(solver)
   }
-
-  private func made() throws -> TrajectorySolver {
-    try equation.prepare(pullback: false, for: options.method)
-    let batch = try BatchSolver(equation, options)
-    return TrajectorySolver(batch.stepper(), options, tolerances: batch.tolerances)
+  private func keep(_ done: Waiting) {
+    // The one that waited longest goes, outside of the lock.
+    _ = waiting.withLock { waiting in
+      let oldest = waiting.count < Self.limit ? nil : waiting.removeFirst()
+      waiting.append(done)
+      return oldest
+    }
   }
 }

@@ -121,6 +121,8 @@ public struct NativeEquation: Sendable {
   public let parameterCount: Int
   let single: Functions<Double>
   let group: Functions<SIMD8<Double>>
+  /// For solutions of one trajectory; copies of the equation share them.
+  let solvers = SolverPool()
 
   /// The equation of a vector field.
   @inlinable

@@ -7,9 +7,6 @@ import Lanes
 final class ParallelAdjoint {
   typealias L = SIMD8<Double>
   private let kernel: ExplicitKernel<L>
-  /// For steps with outputs between their ends, made when there are some.
-  private let makeStepper: () -> Stepper
-  private lazy var stepper = makeStepper()
   private let n: Int
   private let p: Int
   private let width: Int
@@ -42,15 +39,9 @@ final class ParallelAdjoint {
   /// Trajectories with fewer steps are taken back one step after the other.
   private static let leastSteps = 16
 
-  /// - Parameters:
-  ///   - functions: of so many groups as ``width(stateCount:)`` says.
-  ///   - makeStepper: makes one of the same method.
-  init(
-    _ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, tolerances: [Double],
-    makeStepper: @escaping () -> Stepper
-  ) {
+  /// - Parameter functions: of so many groups as ``width(stateCount:)`` says.
+  init(_ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, tolerances: [Double]) {
     kernel = ExplicitKernel(tableau, functions, relativeTolerance: 0, absoluteTolerances: tolerances)
-    self.makeStepper = makeStepper
     let (n, p, width) = (functions.stateCount, functions.parameterCount, functions.width)
     (self.n, self.p, self.width) = (n, p, width)
     let steps = 8 * (width / n)
@@ -83,10 +74,12 @@ final class ParallelAdjoint {
   }
 
   /// As ``TrajectoryAdjoint``, of a trajectory that ``suits(_:outputCount:)``.
+  /// - Parameter stepper: one of the same method, with the parameters bound, for steps with outputs between their ends.
   /// - Returns: false if that has to do it, as derivatives are not finite.
   func reverse(
     _ record: StepRecord, outputTimes: UnsafeBufferPointer<Double>, cotangents rows: UnsafePointer<Double>,
-    parameters values: UnsafePointer<Double>, into cotangent: UnsafeMutablePointer<Double>,
+    parameters values: UnsafePointer<Double>, with stepper: Stepper,
+    into cotangent: UnsafeMutablePointer<Double>,
     parameters parameterCotangent: UnsafeMutablePointer<Double>
   ) -> Bool {
     let steps = record.stepCount
@@ -111,8 +104,8 @@ final class ParallelAdjoint {
           output -= 1
         }
         if output >= 0 && (outputTimes[output] - time) * direction > 0 {
-          stepper.functions.bind(values)
-          reverse(record, step, outputTimes, rows, direction, &output, cotangent, parameterCotangent)
+          reverse(
+            record, step, outputTimes, rows, direction, &output, with: stepper, cotangent, parameterCotangent)
         } else {
           let place = (step &- start) / 8 &* n &* 8 &+ (step &- start) % 8
           var c = 0
@@ -191,7 +184,7 @@ final class ParallelAdjoint {
   /// One step with outputs between its ends.
   private func reverse(
     _ record: StepRecord, _ step: Int, _ outputTimes: UnsafeBufferPointer<Double>,
-    _ rows: UnsafePointer<Double>, _ direction: Double, _ output: inout Int,
+    _ rows: UnsafePointer<Double>, _ direction: Double, _ output: inout Int, with stepper: Stepper,
     _ cotangent: UnsafeMutablePointer<Double>, _ parameterCotangent: UnsafeMutablePointer<Double>
   ) {
     stepper.restore(record, row: step)

@@ -31,7 +31,7 @@ struct EquationKernel: Hashable {
   /// The solution ends at an event, before the time of output; where it ends is a second result.
   var endsAtEvent = false
   /// For solutions of one trajectory.
-  private let solvers: SolverPool
+  private let solvers = SolverPool()
   var name: String { "solveEquation" }
 
   init(equation: TracedEquation, options: SolverOptions, gradient: GradientMethod, timeCount: Int) {
@@ -39,7 +39,6 @@ struct EquationKernel: Hashable {
     self.options = options
     self.gradient = gradient
     self.timeCount = timeCount
-    solvers = SolverPool(equation, options)
   }
 
   var n: Int { equation.stateCount }
@@ -127,8 +126,7 @@ struct EquationKernel: Hashable {
 
   /// Whether solvers of one trajectory are kept: where making them takes a good part of the time.
   var keepsSolvers: Bool {
-    n > 0 && n <= 1024 && !equation.hasEvents && gradient != .forwardSensitivity
-      && options.method.explicitTableau != nil
+    n > 0 && gradient != .forwardSensitivity && SolverPool.suits(equation, options)
   }
   /// Solves one trajectory with such a solver.
   func solve(
@@ -137,9 +135,13 @@ struct EquationKernel: Hashable {
     let (start, times) = (problem.startTimes[0], problem.outputTimes(of: 0))
     do {
       try requireMonotone(times, from: start)
-      let outcome = try solvers.withSolver { solver in
+      let made = {
+        try equation.prepare(pullback: false, for: options.method)
+        return try BatchSolver(equation, options).singleSolver()
+      }
+      let outcome = try solvers.withSolver(options, made: made) { solver in
         solver.stepper.functions.bind(problem.parameters)
-        return solver.solve(
+        return solver.forward.solve(
           from: start, problem.initialStates, outputTimes: times, outputs: outputs, record: record)
       }
       if let failure = outcome.failure { throw failure }
@@ -340,7 +342,7 @@ struct EquationKernel: Hashable {
         throw tensorError(error)
       }
       let solver: BatchSolver
-      do { solver = try BatchSolver(equation, options) } catch { throw tensorError(error) }
+      do { solver = try BatchSolver(equation, options, pool: solvers) } catch { throw tensorError(error) }
       return try reverse(solver, tape.data, tape.steps, values)
     case .continuousAdjoint, .backsolve:
       do {
