@@ -49,9 +49,9 @@ import Testing
     try tangents.prepare(pullback: false, for: .dormandPrince8)
     let both = [SensitivityRates(source, layout).functions, SensitivityRates.functions(tangents, layout)]
     var random = SeededRandom(seed: UInt64(count))
-    let memory = LaneMemory(count: 4 * n * layout.width)
-    let (state, parameters) = (memory.base, memory.base + n * layout.width)
-    let results = [2, 3].map { memory.base + $0 * n * layout.width }
+    let memory = LaneMemory(3 * n * layout.width + p + layout.width)
+    let (state, parameters) = (memory.take(n * layout.width), memory.take(p))
+    let results = [0, 1].map { _ in memory.take(n * layout.width) }
     let numbers = layout.initial(random.uniform(-1, 1, count: n))
     for (k, _) in numbers.enumerated() {
       // Derivatives are random; lanes that are left over and all lanes of the state agree.
@@ -62,11 +62,11 @@ import Testing
     for (k, value) in random.uniform(0.5, 2, count: p).enumerated() {
       parameters[k] = SIMD8(repeating: value)
     }
-    let times = LaneMemory(count: layout.width)
-    times.base.update(repeating: SIMD8(repeating: 0.3), count: layout.width)
+    let times = memory.take(layout.width)
+    times.update(repeating: SIMD8(repeating: 0.3), count: layout.width)
     for (functions, result) in zip(both, results) {
       functions.bind(parameters)
-      functions.rate(times.base, state, result)
+      functions.rate(times, state, result)
     }
     for c in 0..<n {
       for g in 0..<layout.width {
@@ -78,6 +78,7 @@ import Testing
         }
       }
     }
+    withExtendedLifetime(memory) {}
   }
 
   // A matrix without zeros takes more work than the derivatives themselves.

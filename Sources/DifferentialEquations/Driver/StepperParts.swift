@@ -1,26 +1,3 @@
-import Lanes
-
-/// Zeros, handed out in pieces; the first begins on a cache line, as lanes do.
-final class StepMemory {
-  private let base: UnsafeMutablePointer<Double>
-  private let count: Int
-  private var used = 0
-
-  init(_ count: Int) {
-    self.count = count
-    base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 8, alignment: 64)
-      .bindMemory(to: Double.self, capacity: max(count, 1))
-    base.initialize(repeating: 0, count: max(count, 1))
-  }
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
-
-  func take(_ size: Int) -> UnsafeMutablePointer<Double> {
-    precondition(used + size <= count)
-    defer { used += size }
-    return base + used
-  }
-}
-
 /// Errors in units of the tolerances.
 struct ErrorScale {
   let relativeTolerance: Double

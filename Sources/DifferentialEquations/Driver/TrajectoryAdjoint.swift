@@ -3,15 +3,15 @@
 final class TrajectoryAdjoint {
   let stepper: Stepper
   private let n: Int
-  private let memory: UnsafeMutablePointer<Double>
-  private var outputCotangent: UnsafeMutablePointer<Double> { memory }
+  private let memory: StepMemory
+  private let outputCotangent: UnsafeMutablePointer<Double>
 
   init(_ stepper: Stepper) {
     self.stepper = stepper
     n = stepper.stateCount
-    memory = .allocate(capacity: max(n, 1))
+    memory = StepMemory(n)
+    outputCotangent = memory.take(n)
   }
-  deinit { memory.deallocate() }
 
   /// - Parameters:
   ///   - cotangents: a row for each output time that was reached.

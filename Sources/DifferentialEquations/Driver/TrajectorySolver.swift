@@ -5,7 +5,10 @@ final class TrajectorySolver {
   let stepper: Stepper
   let options: SolverOptions
   private let tolerances: [Double]
-  private let scratch: Scratch
+  private let memory: StepMemory
+  /// A state and its rate.
+  private let scratch: UnsafeMutablePointer<Double>
+  private let scratchRate: UnsafeMutablePointer<Double>
 
   /// What a solution came to.
   struct Outcome {
@@ -26,28 +29,13 @@ final class TrajectorySolver {
     self.stepper = stepper
     self.options = options
     self.tolerances = tolerances
-    scratch = Scratch(stepper.stateCount)
+    let n = stepper.stateCount
+    memory = StepMemory(2 * n)
+    (scratch, scratchRate) = (memory.take(n), memory.take(n))
   }
 
   /// Steps smaller than this part of time are lost in its rounding.
   static let leastStep = 1e-15
-
-  /// Owned memory.
-  private final class Scratch {
-    let a: UnsafeMutablePointer<Double>
-    let b: UnsafeMutablePointer<Double>
-    let rate: UnsafeMutablePointer<Double>
-    init(_ count: Int) {
-      a = .allocate(capacity: max(count, 1))
-      b = .allocate(capacity: max(count, 1))
-      rate = .allocate(capacity: max(count, 1))
-    }
-    deinit {
-      a.deallocate()
-      b.deallocate()
-      rate.deallocate()
-    }
-  }
 
   /// - Parameters:
   ///   - outputTimes: monotone, from the initial time on; the last is the end.
@@ -230,8 +218,8 @@ final class TrajectorySolver {
           outcome.endedByEvent = true
           return outcome
         }
-        events!.jump(event, time, state, scratch.a)
-        state.update(from: scratch.a, count: n)
+        events!.jump(event, time, state, scratch)
+        state.update(from: scratch, count: n)
         record?.noteJump(event: event)
       }
       record?.append(time, state, order: order)
@@ -272,10 +260,10 @@ final class TrajectorySolver {
     }
     let (d0, d1) = (norm { state[$0] }, norm { rate[$0] })
     let first = min(d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1, limit)
-    for c in 0..<n { scratch.a[c] = state[c] + first * direction * rate[c] }
+    for c in 0..<n { scratch[c] = state[c] + first * direction * rate[c] }
     var time = stepper.time.pointee + first * direction
-    stepper.functions.rate(&time, scratch.a, scratch.rate)
-    let d2 = norm { scratch.rate[$0] - rate[$0] } / first
+    stepper.functions.rate(&time, scratch, scratchRate)
+    let d2 = norm { scratchRate[$0] - rate[$0] } / first
     let largest = max(d1, d2)
     let second =
       largest <= 1e-15

@@ -51,14 +51,9 @@ final class ExplicitKernel<L: Lane> {
   private let degree: Int
   /// What functions for whole steps see.
   let arrays: StepArrays<L>
-  private let arena: Memory
+  private let arena: Arena
 
   private typealias Term = StageTerm<L.Scalar>
-  /// Owns the arrays.
-  private final class Memory {
-    let arena: Arena
-    init(_ arena: consuming Arena) { self.arena = arena }
-  }
 
   /// - Parameters:
   ///   - absoluteTolerances: one for each component.
@@ -141,7 +136,7 @@ final class ExplicitKernel<L: Lane> {
     for (j, row) in tableau.interpolation.enumerated() {
       for (q, value) in row.enumerated() { interpolation[j * degree + q] = value }
     }
-    self.arena = Memory(arena)
+    self.arena = arena
   }
 
   /// The first stage: the rate at the step's start.

@@ -10,8 +10,10 @@ final class ExplicitSensitivityStepper: Stepper {
   private let kernel: ExplicitKernel<Group>
   private let layout: SensitivityLayout
   private let hasEstimate: Bool
-  private let timeCell = UnsafeMutablePointer<Double>.allocate(capacity: 2)
-  private let lanes: LaneMemory
+  /// Time and step; lanes that all have the same number.
+  private let timeCell: UnsafeMutablePointer<Double>
+  private let lanes: UnsafeMutablePointer<Group>
+  private let memory: LaneMemory
 
   /// - Parameters:
   ///   - functions: of state and derivatives as the layout has them.
@@ -25,26 +27,27 @@ final class ExplicitSensitivityStepper: Stepper {
     kernel = ExplicitKernel(
       tableau, functions, relativeTolerance: relativeTolerance, absoluteTolerances: tolerances)
     let (p, width) = (layout.parameterCount, layout.width)
-    let lanes = LaneMemory(count: max(p, width))
+    let memory = LaneMemory(1 + width + p)
+    self.memory = memory
+    timeCell = UnsafeMutableRawPointer(memory.take(1)).assumingMemoryBound(to: Double.self)
+    let (lanes, parameters) = (memory.take(width), memory.take(p))
     self.lanes = lanes
-    let parameters = LaneMemory(count: p)
     super.init(
       RateFunctions<Double>(
         stateCount: layout.count, parameterCount: p, width: 1,
         bind: { values in
-          for k in 0..<p { parameters.base[k] = Group(repeating: values[k]) }
-          functions.bind(parameters.base)
+          for k in 0..<p { parameters[k] = Group(repeating: values[k]) }
+          functions.bind(parameters)
         },
         rate: { time, state, result in
-          lanes.base.update(repeating: Group(repeating: time.pointee), count: width)
+          lanes.update(repeating: Group(repeating: time.pointee), count: width)
           functions.rate(
-            lanes.base, UnsafeRawPointer(state).assumingMemoryBound(to: Group.self),
+            lanes, UnsafeRawPointer(state).assumingMemoryBound(to: Group.self),
             UnsafeMutableRawPointer(result).assumingMemoryBound(to: Group.self))
         },
         pullback: { _, _, _, _, _ in preconditionFailure("sensitivities are not differentiated") },
         failure: functions.failure))
   }
-  deinit { timeCell.deallocate() }
 
   override var errorExponent: Int {
     hasEstimate ? min(kernel.tableau.order, kernel.tableau.embeddedOrder) + 1 : 0
@@ -96,8 +99,8 @@ final class ExplicitSensitivityStepper: Stepper {
   }
   override func prepareOutputs() { kernel.advanceExtraStages() }
   override func output(at place: Double, into target: UnsafeMutablePointer<Double>) {
-    lanes.base.update(repeating: Group(repeating: place), count: layout.width)
-    kernel.setWeights(at: lanes.base)
+    lanes.update(repeating: Group(repeating: place), count: layout.width)
+    kernel.setWeights(at: lanes)
     kernel.interpolate(into: UnsafeMutableRawPointer(target).assumingMemoryBound(to: Group.self))
   }
 }

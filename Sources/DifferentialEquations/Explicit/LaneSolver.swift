@@ -41,20 +41,20 @@ final class LaneSolver {
     let count: UnsafeMutablePointer<Int>
     /// The lane's recorded times.
     let times: UnsafeMutablePointer<UnsafeMutablePointer<Double>>
+    private let arena: Arena
     /// Lanes at work, and the next trajectory that waits for one.
     @exclusivity(unchecked) var active = 0
     @exclusivity(unchecked) var waiting = 0
     init(_ lanes: Int) {
-      row = .allocate(capacity: lanes)
-      output = .allocate(capacity: lanes)
-      count = .allocate(capacity: lanes)
-      times = .allocate(capacity: lanes)
-    }
-    deinit {
-      row.deallocate()
-      output.deallocate()
-      count.deallocate()
-      times.deallocate()
+      var measure = ArenaMeasure()
+      for _ in 0..<3 { measure.take(Int.self, lanes) }
+      measure.take(UnsafeMutablePointer<Double>.self, lanes)
+      var arena = Arena(byteCount: measure.byteCount)
+      row = arena.take(Int.self, lanes)
+      output = arena.take(Int.self, lanes)
+      count = arena.take(Int.self, lanes)
+      times = arena.take(UnsafeMutablePointer<Double>.self, lanes)
+      self.arena = arena
     }
   }
   var parameters: UnsafeMutablePointer<L> { arena.parameters }
@@ -76,7 +76,7 @@ final class LaneSolver {
 
   /// One thread's arrays.
   final class LaneArena {
-    let memory: UnsafeMutablePointer<L>
+    private let memory: LaneMemory
     let parameters: UnsafeMutablePointer<L>
     let scratch: UnsafeMutablePointer<L>
     let rate: UnsafeMutablePointer<L>
@@ -100,15 +100,9 @@ final class LaneSolver {
     let isActive: UnsafeMutablePointer<L>
 
     init(_ n: Int, _ p: Int, _ width: Int) {
-      let total = (3 * n + 2 * p + 12) * width
-      memory = UnsafeMutableRawPointer.allocate(byteCount: max(total, 1) * 64, alignment: 64).bindMemory(
-        to: L.self, capacity: max(total, 1))
-      memory.initialize(repeating: L(0.0), count: max(total, 1))
-      var next = memory
-      func take(_ count: Int) -> UnsafeMutablePointer<L> {
-        defer { next += count * width }
-        return next
-      }
+      let memory = LaneMemory((3 * n + 2 * p + 12) * width)
+      self.memory = memory
+      func take(_ count: Int) -> UnsafeMutablePointer<L> { memory.take(count * width) }
       parameters = take(p)
       parameterCotangent = take(p)
       scratch = take(n)
@@ -127,7 +121,6 @@ final class LaneSolver {
       accepted = take(1)
       isActive = take(1)
     }
-    deinit { UnsafeMutableRawPointer(memory).deallocate() }
   }
 
   /// A lane's number in an array of lane groups, and of component `c`.

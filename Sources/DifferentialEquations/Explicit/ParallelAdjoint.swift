@@ -24,13 +24,7 @@ final class ParallelAdjoint {
   private let states: UnsafeMutablePointer<Double>
   private let group: UnsafeMutablePointer<L>
   private let before: UnsafeMutablePointer<Double>
-  private let memory: Memory
-
-  /// Owns the arrays.
-  private final class Memory {
-    let arena: Arena
-    init(_ arena: consuming Arena) { self.arena = arena }
-  }
+  private let arena: Arena
 
   /// Steps are worth this if lanes do more steps than groups there are.
   private static let largestState = 5
@@ -64,7 +58,7 @@ final class ParallelAdjoint {
     states = arena.take(Double.self, steps * n)
     group = arena.take(L.self, n)
     before = arena.take(Double.self, n)
-    memory = Memory(arena)
+    self.arena = arena
   }
 
   /// Whether many steps of a trajectory can be taken at once, and are worth it.

@@ -160,8 +160,9 @@ extension SensitivityRates {
     let groups = (0..<layout.groupCount).map { _ in
       tangents.groupFunctions(trajectories: SensitivityLayout.laneCount)
     }
-    let memory = LaneMemory(count: 4 * n + layout.groupCount * 2 * p)
-    let (state, rate, parameters) = (memory.base, memory.base + 2 * n, memory.base + 4 * n)
+    let memory = LaneMemory(4 * n + layout.groupCount * 2 * p)
+    let (state, rate) = (memory.take(2 * n), memory.take(2 * n))
+    let parameters = memory.take(layout.groupCount * 2 * p)
     return RateFunctions<Group>(
       stateCount: n, parameterCount: p, width: width,
       bind: { [memory] values in
@@ -191,16 +192,4 @@ extension SensitivityRates {
       pullback: { _, _, _, _, _ in preconditionFailure("sensitivities are not differentiated") },
       failure: { groups.lazy.compactMap { $0.failure() }.first })
   }
-}
-
-/// Owns lane groups.
-final class LaneMemory {
-  let base: UnsafeMutablePointer<SIMD8<Double>>
-  init(count: Int) {
-    base = UnsafeMutableRawPointer.allocate(
-      byteCount: max(count, 1) * MemoryLayout<SIMD8<Double>>.stride, alignment: 64
-    ).bindMemory(to: SIMD8<Double>.self, capacity: max(count, 1))
-    base.initialize(repeating: SIMD8<Double>(), count: max(count, 1))
-  }
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
 }

@@ -24,12 +24,7 @@ final class VectorStepper: ExplicitStepper {
   private let stageState: UnsafeMutablePointer<Vector>
   /// The right-hand side for all stages but the first.
   @exclusivity(unchecked) private var placed: PlacedProgram?
-  private let memory: Memory
-
-  private final class Memory {
-    let arena: Arena
-    init(_ arena: consuming Arena) { self.arena = arena }
-  }
+  private let arena: Arena
 
   /// Whether the state fits a vector, and each stage uses the rate of the one before it.
   static func suits(_ tableau: RungeKuttaTableau, stateCount: Int) -> Bool {
@@ -64,7 +59,7 @@ final class VectorStepper: ExplicitStepper {
     startState = arena.take(Vector.self, 1)
     stageState = arena.take(Vector.self, 1)
     weights = arena.take(Double.self, rows.count * count)
-    memory = Memory(arena)
+    self.arena = arena
     for (row, values) in rows.enumerated() {
       for (k, value) in values.prefix(count).enumerated() { weights[row * count + k] = value }
     }

@@ -36,20 +36,11 @@ final class ImplicitSensitivityStepper: Stepper {
     let residual: UnsafeMutablePointer<Group>
     let sum: UnsafeMutablePointer<Group>
     let directions: UnsafeMutablePointer<Group>
+    private let memory: LaneMemory
     init(rates: Int, residual: Int, sum: Int, directions: Int) {
-      func array(_ count: Int) -> UnsafeMutablePointer<Group> {
-        let pointer = UnsafeMutablePointer<Group>.allocate(capacity: max(count, 1))
-        pointer.initialize(repeating: Group(), count: max(count, 1))
-        return pointer
-      }
-      (self.rates, self.residual) = (array(rates), array(residual))
-      (self.sum, self.directions) = (array(sum), array(directions))
-    }
-    deinit {
-      rates.deallocate()
-      residual.deallocate()
-      sum.deallocate()
-      directions.deallocate()
+      memory = LaneMemory(rates + residual + sum + directions)
+      (self.rates, self.residual) = (memory.take(rates), memory.take(residual))
+      (self.sum, self.directions) = (memory.take(sum), memory.take(directions))
     }
   }
 

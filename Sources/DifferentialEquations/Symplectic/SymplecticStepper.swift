@@ -13,6 +13,7 @@ final class SymplecticStepper: Stepper {
   private let substeps: [Substep]
   private let isPosition: [Bool]
   private let n: Int
+  private let memory: StepMemory
   private let base: UnsafeMutablePointer<Double>
   /// The states before each part, and at the end.
   private var stages: UnsafeMutablePointer<Double> { base + 2 + 6 * n }
@@ -57,11 +58,10 @@ final class SymplecticStepper: Stepper {
     let phase = functions.phaseCount
     isPosition = (0..<functions.stateCount).map { $0 % phase < phase / 2 }
     let count = 2 + functions.stateCount * (7 + substeps.count)
-    base = .allocate(capacity: count)
-    base.initialize(repeating: 0, count: count)
+    memory = StepMemory(count)
+    base = memory.take(count)
     super.init(functions)
   }
-  deinit { base.deallocate() }
 
   override var time: UnsafeMutablePointer<Double> { base }
   override var step: UnsafeMutablePointer<Double> { base + 1 }
