@@ -92,6 +92,43 @@ private struct Explosion: VectorField {
     #expect(error?.description.contains("component 1") == true, "\(error as Any)")
   }
 
+  // Also where state and derivatives are solved as one system: with events, of several steps, of many components, of symplectic methods. At
+  // zero a root has a value, but no derivative.
+  @Test(arguments: [SolverMethod.tsitouras5, .backwardDifferentiation, .kvaerno3, .leapfrog])
+  func componentOfJointSensitivities(_ method: SolverMethod) throws {
+    let n = method == .kvaerno3 ? 17 : 4
+    let events = [
+      EquationEvent<Tensor, Tensor>(.falling, of: { _, y, _ in y[0] + 1.0 }, jump: { _, y, _ in y })
+    ]
+    let equation = OrdinaryDifferentialEquation(events: method == .tsitouras5 ? events : []) {
+      (_, y: Tensor, p: Tensor) in
+      concatenate([-p[0] * y[0..<1], sqrt(p[1..<2]), y[2..<n]])
+    }
+    var options = SolverOptions(method: method)
+    if method.isSymplectic { options.fixedStep = 0.1 }
+    let (start, parameters) = (Tensor.ones([n]), Tensor([1, 0]))
+    let value = try equation.solve(from: start, parameters: parameters, endTime: 1, options: options)
+    #expect(abs(value[1].scalar - 1) < 1e-9)
+    let error = #expect(throws: TensorError.self) {
+      try equation.solve(
+        from: start, parameters: parameters, endTime: 1, options: options, gradient: .forwardSensitivity)
+    }
+    #expect(error?.description.contains("component 1:") == true, "\(error as Any)")
+  }
+
+  // Tangents follow the state that they are of.
+  @Test func componentOfTangents() throws {
+    let equation = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in
+      stack([-p[0] * y[0], sqrt(y[1]), y[2]])
+    }
+    let error = #expect(throws: TensorError.self) {
+      try jvp(
+        { (y: Tensor) in try equation.solve(from: y, parameters: [1.0], endTime: 1) },
+        at: Tensor([1, 0, 1]), along: Tensor([0, 1, 0]))
+    }
+    #expect(error?.description.contains("component 1:") == true, "\(error as Any)")
+  }
+
   // Without an absolute tolerance what is zero has no error.
   @Test(arguments: [1, 5], [2, 9]) func zerosWithoutAbsoluteTolerance(_ count: Int, _ n: Int) throws {
     let equation = OrdinaryDifferentialEquation { (_, y: Tensor, p: Tensor) in

@@ -20,7 +20,7 @@ public struct DifferentialEquationError: Error, Sendable, Hashable, CustomString
   /// The steps tried so far.
   public let step: Int
   /// The component of the state that is to blame (with the largest error, or not finite); nil if there is no such.
-  public let component: Int?
+  public internal(set) var component: Int?
   /// Which trajectory of a batch.
   public internal(set) var trajectory: Int?
   /// More about the cause.

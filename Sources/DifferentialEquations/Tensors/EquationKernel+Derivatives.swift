@@ -50,7 +50,7 @@ extension EquationKernel {
           } catch { failure = error }
         }
       }
-      if let failure { throw failure }
+      if let failure { throw namingComponent(failure) }
       try requireFinite(outputs, ifSo: states + parameters, "the tangents of the solution")
       return (outputs, steps, data, solver)
     } catch { throw tensorError(error) }

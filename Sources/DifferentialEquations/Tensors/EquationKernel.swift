@@ -157,7 +157,13 @@ struct EquationKernel: Hashable {
       return try equation.solution(
         data, options ?? self.options, keepsRecord: keepsRecord, keepsStages: keepsStages,
         allowsFailures: false)
-    } catch { throw tensorError(error) }
+    } catch { throw tensorError(namingComponent(error)) }
+  }
+  /// What went wrong with a state that derivatives of it follow: the component that is to blame, or that has these derivatives.
+  func namingComponent(_ error: any Error) -> any Error {
+    guard var error = error as? DifferentialEquationError else { return error }
+    error.component = error.component.map { $0 % n }
+    return error
   }
   func tensorError(_ error: any Error) -> TensorError {
     switch error {
