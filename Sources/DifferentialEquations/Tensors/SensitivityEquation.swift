@@ -45,6 +45,11 @@ struct SensitivityEquation: Sendable {
       relativeTolerance: options.relativeTolerance, tolerances: tolerances)
   }
 
+  /// For one thread.
+  @Sendable private func solver() -> TrajectorySolver {
+    TrajectorySolver(stepper(), options, tolerances: layout.tolerances(tolerances))
+  }
+
   /// - Returns: `[rows][times][n]`, and `[rows][times][n + p][n]`.
   func solve(_ data: EquationData) throws(DifferentialEquationError) -> (
     states: [Double], derivatives: [Double]
@@ -62,11 +67,12 @@ struct SensitivityEquation: Sendable {
           failures.withUnsafeMutableBufferPointer { failures in
             let shared = Shared(
               value: (states.baseAddress!, derivatives.baseAddress!, failures.baseAddress!))
-            parallelFor(count: data.rows, threads: threadCount, makeContext: { 0 }) { _, row in
+            parallelFor(count: data.rows, threads: threadCount, makeContext: solver) { solver, row in
               let (states, derivatives, failures) = shared.value
               let place = row * m * n
               failures[row] = solve(
-                problem, row, states: states + place, derivatives: derivatives + place * layout.columnCount)
+                problem, row, with: solver, states: states + place,
+                derivatives: derivatives + place * layout.columnCount)
               if data.rows > 1 { failures[row]?.trajectory = row }
             }
           }
@@ -78,14 +84,12 @@ struct SensitivityEquation: Sendable {
   }
 
   private func solve(
-    _ problem: BatchProblem, _ row: Int, states: UnsafeMutablePointer<Double>,
-    derivatives: UnsafeMutablePointer<Double>
+    _ problem: BatchProblem, _ row: Int, with solver: TrajectorySolver,
+    states: UnsafeMutablePointer<Double>, derivatives: UnsafeMutablePointer<Double>
   ) -> DifferentialEquationError? {
     let n = equation.stateCount
-    let stepper = stepper()
-    stepper.functions.bind(problem.parameters(of: row))
+    solver.stepper.functions.bind(problem.parameters(of: row))
     var numbers = [Double](repeating: 0, count: problem.outputCount * layout.count)
-    let solver = TrajectorySolver(stepper, options, tolerances: layout.tolerances(tolerances))
     let outcome = solver.solve(
       from: problem.startTimes[row], layout.initial(problem.initialStates + row * n),
       outputTimes: problem.outputTimes(of: row), outputs: &numbers)
