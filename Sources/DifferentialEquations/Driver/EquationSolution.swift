@@ -156,6 +156,7 @@ extension Equation {
 extension NativeEquation {
   /// Solves the equation for one or several trajectories.
   ///
+  /// Explicit methods keep some solvers of single trajectories, with their memory, for the next call with the same options.
   /// - Parameters:
   ///   - initialStates: `stateCount` numbers for each trajectory.
   ///   - parameters: `parameterCount` numbers that all share, or so many for each trajectory.

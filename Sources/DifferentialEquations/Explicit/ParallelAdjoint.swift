@@ -31,7 +31,7 @@ final class ParallelAdjoint {
   /// Lane groups for a state of so many components; nil: it has too many.
   static func width(stateCount n: Int) -> Int? { n > largestState ? nil : n * min(4, 9 / n) }
   /// Trajectories with fewer steps are taken back one step after the other.
-  private static let leastSteps = 16
+  private static let leastSteps = 10
 
   /// - Parameter functions: of so many groups as ``width(stateCount:)`` says.
   init(_ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, tolerances: [Double]) {
