@@ -1,9 +1,9 @@
 /// A recorded solution between its steps, by the method's continuous extension: of Runge–Kutta methods as a polynomial that is found
 /// once for each step, from the rates of its stages, which the record has or which are computed again.
 final class InterpolatedTrajectory {
-  private let record: StepRecord
+  private var record: StepRecord
   private let n: Int
-  private let isForward: Bool
+  private var isForward = true
   private let stepper: Stepper
   /// The step that the stepper has restored.
   private var stepperRow = -1
@@ -30,11 +30,9 @@ final class InterpolatedTrajectory {
   ///   - stepCount: steps whose polynomials are kept.
   ///   - stepper: of the method that made the record, with the parameters bound; for this use alone.
   init(_ record: StepRecord, stepCount: Int, _ stepper: Stepper) {
-    precondition(record.stride == 1)
     self.record = record
     self.stepper = stepper
     n = record.stateCount
-    isForward = record.timeCount < 2 || record.times[1] > record.times[0]
     degree = stepper.outputDegree
     let size = stepper.outputDegree * record.stateCount
     let memory = StepMemory(stepCount * size)
@@ -42,6 +40,18 @@ final class InterpolatedTrajectory {
     slots = (0..<stepCount).map { _ in Slot(memory.take(size)) }
     current = slots[0]
     rows = 0..<record.stepCount
+    follow(record)
+  }
+
+  /// Begins with another solution, of the parameters that are bound now.
+  func follow(_ record: StepRecord) {
+    precondition(record.stride == 1)
+    self.record = record
+    isForward = record.timeCount < 2 || record.times[1] > record.times[0]
+    stepperRow = -1
+    for slot in slots { slot.row = -1 }
+    rows = 0..<record.stepCount
+    row = 0
   }
 
   /// Says which steps are asked for from now on.

@@ -29,7 +29,7 @@ final class ExplicitAdjointStepper: Stepper {
 
     init(
       _ trajectory: InterpolatedTrajectory, _ plain: ResidentSource, _ full: ResidentSource,
-      parameters: UnsafePointer<Double>, stateCount: Int, parameterCount: Int, _ tableau: RungeKuttaTableau
+      stateCount: Int, parameterCount: Int, _ tableau: RungeKuttaTableau
     ) {
       self.trajectory = trajectory
       self.parameterCount = parameterCount
@@ -46,14 +46,18 @@ final class ExplicitAdjointStepper: Stepper {
           source, width: 1, isFixed: [false, false, true, false], inPlace: source.outputTypes.map { _ in nil }
         )
         program.inputs[1] = UnsafePointer(state)
-        program.inputs[2] = parameters
-        program.load()
         return program
       }
       self.plain = program(plain)
       self.full = program(full)
     }
 
+    func bind(_ parameters: UnsafePointer<Double>) {
+      for program in [plain, full] {
+        program.inputs[2] = parameters
+        program.load()
+      }
+    }
     func run(
       _ time: UnsafePointer<Double>, _ cotangent: UnsafePointer<Double>,
       _ result: UnsafeMutablePointer<Double>
@@ -81,23 +85,21 @@ final class ExplicitAdjointStepper: Stepper {
 
   /// - Parameters:
   ///   - equation: that was solved, with its adjoint's programs prepared.
-  ///   - parameters: that stay where they are.
   ///   - integrals: to which the integrals of (∂f/∂p)ᵀ λ are added.
   init(
     _ tableau: RungeKuttaTableau, _ equation: TracedEquation, _ trajectory: InterpolatedTrajectory,
-    parameters: UnsafePointer<Double>, relativeTolerance: Double, absoluteTolerances: [Double],
-    integrals: UnsafeMutablePointer<Double>
+    relativeTolerance: Double, absoluteTolerances: [Double], integrals: UnsafeMutablePointer<Double>
   ) {
     guard let plain = try? equation.adjoint.rateSource(equation, integrals: false),
       let full = try? equation.adjoint.rateSource(equation, integrals: true)
     else { preconditionFailure("the adjoint equation was not prepared") }
     let rates = Rates(
-      trajectory, plain, full, parameters: parameters, stateCount: equation.stateCount,
+      trajectory, plain, full, stateCount: equation.stateCount,
       parameterCount: equation.parameterCount, tableau)
     self.rates = rates
     self.integrals = integrals
     let functions = RateFunctions<Double>(
-      stateCount: equation.stateCount, parameterCount: 0, width: 1, bind: { _ in },
+      stateCount: equation.stateCount, parameterCount: 0, width: 1, bind: { rates.bind($0) },
       rate: { rates.run($0, $1, $2) },
       pullback: { _, _, _, _, _ in preconditionFailure("the adjoint equation is not differentiated") },
       failure: { rates.full.failure ?? rates.plain.failure })

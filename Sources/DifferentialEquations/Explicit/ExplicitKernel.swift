@@ -312,6 +312,11 @@ final class ExplicitKernel<L: Lane> {
       w = w &+ 1
     }
   }
+  /// The error estimates of the last step tried; of methods with one, the first.
+  func setErrors(_ first: UnsafeMutablePointer<L>, _ second: UnsafeMutablePointer<L>) {
+    combine(errorTerms, of: rates, onto: nil, into: first)
+    if !secondErrorTerms.isEmpty { combine(secondErrorTerms, of: rates, onto: nil, into: second) }
+  }
   @inline(__always)
   private func norm(into target: UnsafeMutablePointer<L>) {
     let end = result

@@ -67,7 +67,7 @@ final class ImplicitAdjointStepper: Stepper {
     let (entries, none) = (entries, take(forward.parameterCount))
     super.init(
       RateFunctions<Double>(
-        stateCount: n, parameterCount: 0, width: 1, bind: { _ in },
+        stateCount: n, parameterCount: 0, width: 1, bind: forward.bind,
         rate: { [n] time, cotangent, result in
           trajectory.state(at: time.pointee, into: entries)
           forward.pullback(time, entries, cotangent, result, none)

@@ -12,6 +12,7 @@ final class AdjointPrograms: Sendable {
     var derivatives: ResidentSource?
     /// Nil inside: there is none.
     var sensitivities: ResidentSource??
+    var maps: ResidentSource??
   }
 
   /// Time, state, parameters and cotangent λ to −(∂f/∂y)ᵀ λ and, with the integrals, −(∂f/∂p)ᵀ λ.
@@ -79,6 +80,31 @@ final class AdjointPrograms: Sendable {
     }
     let result = source
     made.withLock { $0.sensitivities = .some(result) }
+    return result
+  }
+
+  /// Time, state and parameters to those entries of ∂f/∂y and ∂f/∂p, in rows of both, that are not constant; nil where ``AdjointMaps`` of these
+  /// would take more work than the equation itself, step by step.
+  func mapSource(_ equation: TracedEquation) throws -> ResidentSource? {
+    if let known = made.withLock({ $0.maps }) { return known }
+    let (rate, n, p) = (equation.rate, equation.stateCount, equation.parameterCount)
+    var source: ResidentSource?
+    if n > 0, n <= AdjointMaps.largestState, n * (n + p) <= Self.largestExpansion / 8,
+      let own = try rateSource(equation, integrals: true).instructionCount
+    {
+      let staged = try withTensorErrors {
+        try stage(
+          { (a: [Tensor]) throws -> [Tensor] in
+            let function = { (x: Tensor) in try rate([a[0], x[0..<n], x[n..<n + p]])[0] }
+            return [try jacobian(function, mode: .forward)(concatenate([a[1], a[2]])).flattened]
+          }, [Tensor.zeros([])] + [n, p].map { Tensor.zeros([$0]) })
+      }
+      source = try ResidentSource(staged.program, limit: Self.largestExpansion, withoutConstantsOf: 0)
+      // Lanes do eight steps in the time of one.
+      if let found = source, found.instructionCount! > 6 * own + 200 { source = nil }
+    }
+    let result = source
+    made.withLock { $0.maps = .some(result) }
     return result
   }
 

@@ -79,11 +79,8 @@ extension EquationKernel {
     case .continuousAdjoint, .backsolve:
       do {
         try requireApproximateJacobians()
-        try equation.prepare(pullback: true, for: options.method)
-        let (initial, parameters) = try AdjointEquation(
-          equation, options, keepsState: gradient == .continuousAdjoint
-        )
-        .solve(tape.data, tape.steps?.records ?? [], states: states.values(Double.self), cotangents: values)
+        let (initial, parameters) = try adjoint.solve(
+          tape.data, tape.steps?.records ?? [], states: states.values(Double.self), cotangents: values)
         try requireFinite(initial + parameters, ifSo: values, "the gradient of the solution")
         return [
           DenseArray(initial, shape: [tape.data.rows, n]),

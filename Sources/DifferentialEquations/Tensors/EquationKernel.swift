@@ -32,6 +32,8 @@ struct EquationKernel: Hashable {
   var endsAtEvent = false
   /// For solutions of one trajectory.
   let solvers = SolverPool()
+  /// For gradients by adjoint equations.
+  let adjoint: AdjointEquation
   var name: String { "solveEquation" }
 
   init(equation: TracedEquation, options: SolverOptions, gradient: GradientMethod, timeCount: Int) {
@@ -39,6 +41,7 @@ struct EquationKernel: Hashable {
     self.options = options
     self.gradient = gradient
     self.timeCount = timeCount
+    adjoint = AdjointEquation(equation, options, keepsState: gradient == .continuousAdjoint)
   }
 
   var n: Int { equation.stateCount }
@@ -104,7 +107,7 @@ struct EquationKernel: Hashable {
     var recording = options
     if gradient == .continuousAdjoint { recording.checkpoints = nil }
     let keepsRecord = keepsTape && gradient != .backsolve
-    let keepsStages = gradient == .continuousAdjoint
+    let keepsStages = keepsRecord && adjoint.usesStages
     if rows == 1 && keepsSolvers {
       let record =
         keepsRecord

@@ -1,0 +1,548 @@
+import Autodiff
+import Lanes
+
+/// Steps of the adjoint equation λ' = −(∂f/∂y)ᵀ λ along a recorded solution, many at once.
+///
+/// The equation is linear, so that a step of an explicit method from the end of a step of the solution to its start, or between outputs
+/// within it, is a matrix Φ, and its error estimate is E λ. These take no more than the states in that step: lanes take steps, with the columns of the
+/// stages' matrices Λ as components. One step after the other is left only λ ← Φ λ, and a look at E λ. What the steps add to the parameters'
+/// cotangents, Σ h b (∂f/∂p)ᵀ Λ λ over the stages, is in lanes again.
+final class AdjointMaps {
+  typealias L = SIMD8<Double>
+  /// Lane groups, which products have in registers.
+  static let width = 4
+  /// Steps at a time.
+  static let stepCount = 8 * width
+  /// Matrices of larger states take more than the equation itself, step by step.
+  static let largestState = 8
+  /// Trajectories with fewer steps are taken back one step after the other.
+  static let leastSteps = 16
+
+  /// A step of the adjoint equation, within one of the solution.
+  struct Step {
+    /// The step of the solution.
+    var row: Int
+    /// Places in it (0 its start, 1 its end): the step goes from the later to the earlier one.
+    var from: Double
+    var to: Double
+    /// The time at which it ends, and whether λ changes there.
+    var end: Double
+    var isLast = false
+  }
+
+  private let n: Int
+  private let p: Int
+  /// Steps of the solution once more, and those of Λ.
+  private let forward: ExplicitKernel<L>
+  private let backward: ExplicitKernel<L>
+  private let derivatives: Derivatives
+  private let parameters: UnsafeMutablePointer<L>
+  private let hasEstimate: Bool
+  private let hasSecondEstimate: Bool
+  private let errorExponent: Double
+  /// The continuous extension of the solution: its terms by powers of the place, and h Σ B_jq k_j, `[power][component]`.
+  private let outputTerms: [[StageTerm<Double>]]
+  private let coefficients: UnsafeMutablePointer<L>
+  /// Where steps begin, and how far they go.
+  private let places: UnsafeMutablePointer<L>
+  private let lengths: UnsafeMutablePointer<L>
+  /// The matrices E of both estimates.
+  private let errors: UnsafeMutablePointer<L>
+  private let secondErrors: UnsafeMutablePointer<L>
+  /// λ at the beginning of the steps that were taken, and 1 for these.
+  private let cotangents: UnsafeMutablePointer<L>
+  private let isTaken: UnsafeMutablePointer<L>
+  /// Λ λ of a stage, and what comes to the parameters from all steps of a lane: from this block, and from those before.
+  private let stageCotangent: UnsafeMutablePointer<L>
+  private let blockSums: UnsafeMutablePointer<L>
+  private let sums: UnsafeMutablePointer<L>
+  private let result: UnsafeMutablePointer<Double>
+  private let memory: Memory
+
+  /// Owns the arrays.
+  private final class Memory {
+    let arena: Arena
+    init(_ arena: consuming Arena) { self.arena = arena }
+  }
+
+  /// - Parameters:
+  ///   - functions: the right-hand side, of ``width`` groups.
+  ///   - source: time, state and parameters to what is not constant in rows of ∂f/∂y and ∂f/∂p.
+  init(_ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, _ source: ResidentSource) {
+    let (n, p, width) = (functions.stateCount, functions.parameterCount, Self.width)
+    (self.n, self.p) = (n, p)
+    forward = ExplicitKernel(
+      tableau, functions, relativeTolerance: 0, absoluteTolerances: [Double](repeating: 1, count: n))
+    let derivatives = Derivatives(source, tableau, stateCount: n, parameterCount: p, width: width)
+    self.derivatives = derivatives
+    backward = ExplicitKernel(
+      tableau,
+      RateFunctions<L>(
+        stateCount: n * n, parameterCount: 0, width: width, bind: { _ in },
+        rate: { derivatives.multiply($1, into: $2) },
+        pullback: { _, _, _, _, _ in preconditionFailure("the adjoint equation is not differentiated") }),
+      relativeTolerance: 0, absoluteTolerances: [Double](repeating: 1, count: n * n))
+    hasEstimate = !tableau.error.isEmpty
+    hasSecondEstimate = !tableau.secondError.isEmpty
+    errorExponent = Double(min(tableau.order, tableau.embeddedOrder) + 1)
+    outputTerms = tableau.interpolation[0].indices.map { power in
+      tableau.interpolation.enumerated().compactMap { stage, row in
+        row[power] == 0 ? nil : StageTerm(offset: stage * n * width, weight: row[power])
+      }
+    }
+    let sizes = [
+      p * width, outputTerms.count * n * width, width, width, n * n * width, n * n * width, n * width, width,
+      n * width, p, p,
+    ]
+    var measure = ArenaMeasure()
+    for size in sizes { measure.take(L.self, size) }
+    measure.take(Double.self, n)
+    var arena = Arena(byteCount: measure.byteCount)
+    var arrays = sizes.map { arena.take(L.self, $0) }
+    result = arena.take(Double.self, n)
+    memory = Memory(arena)
+    parameters = arrays.removeFirst()
+    coefficients = arrays.removeFirst()
+    places = arrays.removeFirst()
+    lengths = arrays.removeFirst()
+    errors = arrays.removeFirst()
+    secondErrors = arrays.removeFirst()
+    cotangents = arrays.removeFirst()
+    isTaken = arrays.removeFirst()
+    stageCotangent = arrays.removeFirst()
+    blockSums = arrays.removeFirst()
+    sums = arrays.removeFirst()
+  }
+
+  /// The steps of a solution backwards, divided where outputs are.
+  static func plan(
+    _ record: StepRecord, outputTimes times: UnsafeBufferPointer<Double>, into steps: inout [Step]
+  ) {
+    let direction = record.times[record.stepCount] > record.times[0] ? 1.0 : -1.0
+    steps.reserveCapacity(record.stepCount + times.count)
+    var output = times.count - 1
+    var jump = record.jumps.count - 1
+    for row in (0..<record.stepCount).reversed() {
+      let (start, end) = (record.times[row], record.times[row + 1])
+      var from = 1.0
+      while output >= 0 && (times[output] - end) * direction >= 0 { output -= 1 }
+      while output >= 0 && (times[output] - start) * direction > 0 {
+        let time = times[output]
+        let place = (time - start) / (end - start)
+        steps.append(Step(row: row, from: from, to: place, end: time, isLast: true))
+        from = place
+        while output >= 0 && times[output] == time { output -= 1 }
+      }
+      while jump >= 0 && record.jumps[jump].row > row { jump -= 1 }
+      let isLast =
+        row == 0 || output >= 0 && times[output] == start || jump >= 0 && record.jumps[jump].row == row
+      steps.append(Step(row: row, from: from, to: 0, end: start, isLast: isLast))
+    }
+  }
+  /// Whether many steps of a trajectory can be taken at once, and are worth it.
+  static func suits(_ record: StepRecord) -> Bool { record.stride == 1 && record.stepCount >= leastSteps }
+
+  /// Begins with a trajectory of these parameters.
+  func bind(_ values: UnsafePointer<Double>) {
+    for q in 0..<p { for w in 0..<Self.width { parameters[q * Self.width + w] = L(values[q]) } }
+    forward.functions.bind(parameters)
+    derivatives.bind(parameters)
+    sums.update(repeating: L(0.0), count: p)
+    isTaken.update(repeating: L(0.0), count: Self.width)
+  }
+
+  /// Makes the matrices of at most ``stepCount`` steps.
+  func prepare(_ record: StepRecord, _ steps: UnsafeBufferPointer<Step>) {
+    let width = Self.width
+    let states = UnsafeMutableRawPointer(forward.state).assumingMemoryBound(to: Double.self)
+    func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
+      UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
+    }
+    let (times, sizes) = (numbers(forward.time), numbers(forward.step))
+    let (places, lengths) = (numbers(places), numbers(lengths))
+    var k = 0
+    while k < Self.stepCount {
+      // What is missing are copies of the last step.
+      let step = steps[min(k, steps.count &- 1)]
+      times[k] = record.times[step.row]
+      sizes[k] = record.times[step.row &+ 1] - record.times[step.row]
+      places[k] = step.from
+      lengths[k] = step.from - step.to
+      let state = record.states + step.row &* n
+      var c = 0
+      while c < n {
+        states[c &* Self.stepCount &+ k] = state[c]
+        c = c &+ 1
+      }
+      k = k &+ 1
+    }
+    forward.begin()
+    forward.advance()
+    forward.advanceExtraStages()
+    setCoefficients()
+    derivatives.run(
+      forward, coefficients: coefficients, degree: outputTerms.count, places: self.places,
+      lengths: self.lengths)
+    var w = 0
+    while w < width {
+      // Time runs backwards, so that λ grows with +(∂f/∂y)ᵀ λ.
+      backward.step[w] = forward.step[w] * self.lengths[w]
+      isTaken[w] = L(0.0)
+      w = w &+ 1
+    }
+    for c in 0..<n {
+      for column in 0..<n {
+        for w in 0..<width { backward.state[(c &* n &+ column) &* width &+ w] = L(c == column ? 1 : 0) }
+      }
+    }
+    derivatives.stage = 0
+    backward.begin()
+    derivatives.stage = 1
+    backward.advance()
+    if hasEstimate { backward.setErrors(errors, secondErrors) }
+  }
+
+  /// h Σ B_jq k_j of the continuous extensions.
+  private func setCoefficients() {
+    let size = n &* Self.width
+    var q = 0
+    while q < outputTerms.count {
+      let terms = outputTerms[q]
+      let target = coefficients + q &* size
+      var i = 0
+      while i < size {
+        var sum = (L(0.0), L(0.0), L(0.0), L(0.0))
+        var j = 0
+        while j < terms.count {
+          let rate = forward.rates + (terms[j].offset &+ i)
+          let weight = terms[j].weight
+          sum.0 = L.multiplyAdd(rate[0], scalar: weight, sum.0)
+          sum.1 = L.multiplyAdd(rate[1], scalar: weight, sum.1)
+          sum.2 = L.multiplyAdd(rate[2], scalar: weight, sum.2)
+          sum.3 = L.multiplyAdd(rate[3], scalar: weight, sum.3)
+          j = j &+ 1
+        }
+        target[i] = sum.0 * forward.step[0]
+        target[i &+ 1] = sum.1 * forward.step[1]
+        target[i &+ 2] = sum.2 * forward.step[2]
+        target[i &+ 3] = sum.3 * forward.step[3]
+        i = i &+ 4
+      }
+      q = q &+ 1
+    }
+  }
+
+  /// Takes λ through prepared steps from `first` on, until after one after which λ changes, or before one whose error is too large.
+  /// - Returns: the first step that was not taken; if that is `first`, its error in units of the tolerance.
+  func advance(
+    _ cotangent: UnsafeMutablePointer<Double>, _ steps: UnsafeBufferPointer<Step>, from first: Int,
+    relativeTolerance: Double, absoluteTolerance: Double
+  ) -> (step: Int, error: Double) {
+    let (n, result, count) = (n, result, Self.stepCount)
+    func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
+      UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
+    }
+    let (maps, estimates) = (numbers(backward.result), numbers(errors))
+    let (before, isTaken) = (numbers(cotangents), numbers(isTaken))
+    let least = max(absoluteTolerance, ExplicitKernel<Double>.leastTolerance)
+    let share = 1 / Double(n)
+    var step = first
+    while step < steps.count {
+      var squares = 0.0
+      var secondSquares = 0.0
+      var c = 0
+      while c < n {
+        let row = maps + (c &* n &* count &+ step)
+        let estimate = estimates + (c &* n &* count &+ step)
+        var (sum, error) = (0.0, 0.0)
+        var k = 0
+        while k < n {
+          sum = Double.multiplyAdd(row[k &* count], cotangent[k], sum)
+          error = Double.multiplyAdd(estimate[k &* count], cotangent[k], error)
+          k = k &+ 1
+        }
+        result[c] = sum
+        let scale = Double.multiplyAdd(max(cotangent[c].magnitude, sum.magnitude), relativeTolerance, least)
+        let ratio = error / scale
+        squares = Double.multiplyAdd(ratio, ratio, squares)
+        if hasSecondEstimate {
+          let second = numbers(secondErrors) + (c &* n &* count &+ step)
+          error = 0
+          k = 0
+          while k < n {
+            error = Double.multiplyAdd(second[k &* count], cotangent[k], error)
+            k = k &+ 1
+          }
+          secondSquares = Double.multiplyAdd(error / scale, error / scale, secondSquares)
+        }
+        c = c &+ 1
+      }
+      let mean = squares * share
+      // As in the kernel.
+      let isSmall =
+        hasSecondEstimate ? mean * mean <= mean + 0.01 * secondSquares * share : mean <= 1
+      guard hasEstimate ? isSmall : areFinite(result, count: n) else {
+        let error =
+          hasSecondEstimate && mean > 0
+          ? mean / (mean + 0.01 * secondSquares * share).squareRoot() : mean.squareRoot()
+        return (step, hasEstimate ? error : .nan)
+      }
+      c = 0
+      while c < n {
+        before[c &* count &+ step] = cotangent[c]
+        cotangent[c] = result[c]
+        c = c &+ 1
+      }
+      isTaken[step] = 1
+      step = step &+ 1
+      if steps[step &- 1].isLast { break }
+    }
+    return (step, 0)
+  }
+  /// The part of a step's length that is worth a try after it was refused.
+  func factor(_ error: Double, _ control: StepControl) -> Double {
+    guard error.isFinite else { return control.smallestFactor }
+    let best = control.safety * Double.roughPower(error, -1 / errorExponent)
+    return max(control.smallestFactor, min(0.95, best))
+  }
+
+  /// Adds what the prepared steps that were taken do to the parameters' cotangents.
+  func addIntegrals() {
+    let width = Self.width
+    let b = backward.tableau.b
+    var w = 0
+    while w < width {
+      let isTaken = isTaken[w] .== L(1.0)
+      if isTaken.anyTrue {
+        blockSums.update(repeating: L(0.0), count: p)
+        var stage = 0
+        while stage < backward.stageCount {
+          if b[stage] != 0 {
+            setStageCotangent(stage, w)
+            derivatives.addParameterProducts(stage, w, weight: b[stage], stageCotangent, to: blockSums)
+          }
+          stage = stage &+ 1
+        }
+        var q = 0
+        while q < p {
+          let sum = blockSums[q] * backward.step[w]
+          sums[q] = sums[q] + sum.replacing(with: L(0.0), where: .!isTaken)
+          q = q &+ 1
+        }
+      }
+      w = w &+ 1
+    }
+  }
+  /// Λ λ of a stage, of one lane group.
+  private func setStageCotangent(_ stage: Int, _ w: Int) {
+    let width = Self.width
+    var c = 0
+    while c < n {
+      if stage == 0 {
+        stageCotangent[c] = cotangents[c &* width &+ w]
+      } else {
+        let row = backward.stageStates + (stage &* backward.size &+ c &* n &* width &+ w)
+        var sum = L(0.0)
+        var k = 0
+        while k < n {
+          sum = L.multiplyAdd(row[k &* width], cotangents[k &* width &+ w], sum)
+          k = k &+ 1
+        }
+        stageCotangent[c] = sum
+      }
+      c = c &+ 1
+    }
+  }
+  /// The sums over all steps taken since ``bind(_:)``.
+  func addSums(to integrals: UnsafeMutablePointer<Double>) {
+    for q in 0..<p { for lane in 0..<8 { integrals[q] += sums[q][lane] } }
+  }
+}
+
+extension AdjointMaps {
+  /// ∂f/∂y and ∂f/∂p at the stages of the steps.
+  fileprivate final class Derivatives {
+    private let n: Int
+    private let p: Int
+    private let width: Int
+    private let program: ResidentProgram<L>
+    /// Different times of stages, and which one a stage has.
+    private let fractions: [Double]
+    private let nodeOfStage: [Int]
+    /// `[node][entry]`: the entries that are computed, then constants.
+    private let values: UnsafeMutablePointer<L>
+    private let entryCount: Int
+    /// Entries of ∂f/∂y by their columns, and those of ∂f/∂p.
+    private let entries: UnsafeMutableBufferPointer<Entry>
+    private let columns: UnsafeMutableBufferPointer<Range<Int>>
+    private let parameterEntries: Range<Int>
+    private let state: UnsafeMutablePointer<L>
+    private let time: UnsafeMutablePointer<L>
+    private let place: UnsafeMutablePointer<L>
+    private let memory: Memory
+    /// The stage that is next to be multiplied with.
+    var stage = 0
+
+    /// An entry that is not zero: where its value lies in a node, its row, and of ∂f/∂p its column.
+    private struct Entry {
+      var value: Int
+      var row: Int
+      var column: Int
+    }
+
+    init(
+      _ source: ResidentSource, _ tableau: RungeKuttaTableau, stateCount n: Int, parameterCount p: Int,
+      width: Int
+    ) {
+      (self.n, self.p, self.width) = (n, p, width)
+      var fractions: [Double] = []
+      nodeOfStage = tableau.c.prefix(tableau.stageCount).map { c in
+        if let known = fractions.firstIndex(of: c) { return known }
+        fractions.append(c)
+        return fractions.count - 1
+      }
+      self.fractions = fractions
+      let computedCount = source.constants.filter { $0 == nil }.count
+      var constants: [Double] = []
+      var list: [Entry] = []
+      var computed = 0
+      for row in 0..<n {
+        for column in 0..<n + p {
+          switch source.constants[row * (n + p) + column] {
+          case nil:
+            list.append(Entry(value: computed * width, row: row, column: column))
+            computed += 1
+          case 0: break
+          case let constant?:
+            list.append(Entry(value: (computedCount + constants.count) * width, row: row, column: column))
+            constants.append(constant)
+          }
+        }
+      }
+      entryCount = max(computedCount + constants.count, 1)
+      var ordered: [Entry] = []
+      columns = .allocate(capacity: n)
+      for column in 0..<n {
+        let first = ordered.count
+        ordered += list.filter { $0.column == column }
+        columns.initializeElement(at: column, to: first..<ordered.count)
+      }
+      let stateEntryCount = ordered.count
+      for var entry in list where entry.column >= n {
+        entry.column -= n
+        ordered.append(entry)
+      }
+      parameterEntries = stateEntryCount..<ordered.count
+      entries = .allocate(capacity: max(ordered.count, 1))
+      _ = entries.initialize(from: ordered)
+      let sizes = [fractions.count * entryCount * width, n * width, width, width]
+      var measure = ArenaMeasure()
+      for size in sizes { measure.take(L.self, size) }
+      var arena = Arena(byteCount: measure.byteCount)
+      values = arena.take(L.self, sizes[0])
+      state = arena.take(L.self, sizes[1])
+      time = arena.take(L.self, sizes[2])
+      place = arena.take(L.self, sizes[3])
+      memory = Memory(arena)
+      for node in fractions.indices {
+        for (k, constant) in constants.enumerated() {
+          let start = (node * entryCount + computedCount + k) * width
+          for w in 0..<width { values[start + w] = L(constant) }
+        }
+      }
+      program = ResidentProgram(source, width: width, isFixed: [false, false, true], inPlace: [nil])
+      program.inputs[0] = UnsafePointer(time)
+      program.inputs[1] = UnsafePointer(state)
+    }
+    deinit {
+      entries.deallocate()
+      columns.deallocate()
+    }
+
+    func bind(_ parameters: UnsafePointer<L>) {
+      program.inputs[2] = parameters
+      program.load()
+    }
+
+    /// Computes the entries at all stages of steps that go from `places` back by `lengths`.
+    func run(
+      _ kernel: ExplicitKernel<L>, coefficients: UnsafePointer<L>, degree: Int, places: UnsafePointer<L>,
+      lengths: UnsafePointer<L>
+    ) {
+      let (n, width) = (n, width)
+      let size = n &* width
+      for (node, fraction) in fractions.enumerated() {
+        var w = 0
+        while w < width {
+          place[w] = places[w] - lengths[w] * fraction
+          time[w] = L.multiplyAdd(kernel.step[w], place[w], kernel.time[w])
+          w = w &+ 1
+        }
+        var i = 0
+        while i < size {
+          w = 0
+          while w < width {
+            var sum = coefficients[(degree &- 1) &* size &+ i]
+            var q = degree &- 2
+            while q >= 0 {
+              sum = L.multiplyAdd(sum, place[w], coefficients[q &* size &+ i])
+              q = q &- 1
+            }
+            state[i] = L.multiplyAdd(sum, place[w], kernel.state[i])
+            i = i &+ 1
+            w = w &+ 1
+          }
+        }
+        program.outputs[0] = values + node &* entryCount &* width
+        program.runGroups()
+      }
+    }
+
+    /// (∂f/∂y)ᵀ times a matrix of the next stage, row-major; four lane groups of an element in registers.
+    func multiply(_ matrix: UnsafePointer<L>, into target: UnsafeMutablePointer<L>) {
+      let (n, entries) = (n, entries)
+      let node = values + nodeOfStage[stage] &* entryCount &* width
+      stage = stage &+ 1
+      let rowSize = n &* 4
+      var q = 0
+      while q < n {
+        let column = columns[q]
+        let row = target + q &* rowSize
+        var i = 0
+        while i < rowSize {
+          var (a, b, c, d) = (L(0.0), L(0.0), L(0.0), L(0.0))
+          var e = column.lowerBound
+          while e < column.upperBound {
+            let factor = node + entries[e].value
+            let source = matrix + (entries[e].row &* rowSize &+ i)
+            a = L.multiplyAdd(factor[0], source[0], a)
+            b = L.multiplyAdd(factor[1], source[1], b)
+            c = L.multiplyAdd(factor[2], source[2], c)
+            d = L.multiplyAdd(factor[3], source[3], d)
+            e = e &+ 1
+          }
+          row[i] = a
+          row[i &+ 1] = b
+          row[i &+ 2] = c
+          row[i &+ 3] = d
+          i = i &+ 4
+        }
+        q = q &+ 1
+      }
+    }
+
+    /// Adds `weight` (∂f/∂p)ᵀ times a vector, of one lane group.
+    func addParameterProducts(
+      _ stage: Int, _ w: Int, weight: Double, _ vector: UnsafePointer<L>, to sums: UnsafeMutablePointer<L>
+    ) {
+      let node = values + (nodeOfStage[stage] &* entryCount &* width &+ w)
+      var e = parameterEntries.lowerBound
+      while e < parameterEntries.upperBound {
+        let entry = entries[e]
+        sums[entry.column] = L.multiplyAdd(
+          node[entry.value], L.multiply(vector[entry.row], scalar: weight), sums[entry.column])
+        e = e &+ 1
+      }
+    }
+  }
+}
