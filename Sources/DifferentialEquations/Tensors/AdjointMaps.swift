@@ -27,7 +27,26 @@ final class AdjointMaps {
     var to: Double
     /// The time at which it ends, and whether λ changes there.
     var end: Double
-    var isLast = false
+    var isLast: Bool
+    /// Whether it is a whole one, or the last part.
+    var endsStep = true
+    /// Into how many parts it has to be divided, as far as is known.
+    var division = 1
+
+    /// Appends its parts, of equal length.
+    func divide(into count: Int, of record: StepRecord, _ parts: inout [Step]) {
+      let (start, size) = (record.times[row], record.times[row + 1] - record.times[row])
+      var part = self
+      (part.isLast, part.endsStep) = (false, false)
+      for k in 1..<count {
+        part.to = from + (to - from) * (Double(k) / Double(count))
+        part.end = Double.multiplyAdd(size, part.to, start)
+        parts.append(part)
+        part.from = part.to
+      }
+      (part.to, part.end, part.isLast, part.endsStep) = (to, end, isLast, true)
+      parts.append(part)
+    }
   }
 
   private let n: Int
@@ -56,7 +75,10 @@ final class AdjointMaps {
   private let stageCotangent: UnsafeMutablePointer<L>
   private let blockSums: UnsafeMutablePointer<L>
   private let sums: UnsafeMutablePointer<L>
+  /// The end of a step, a cotangent ahead, and the squares of errors.
   private let result: UnsafeMutablePointer<Double>
+  private let prediction: UnsafeMutablePointer<Double>
+  private let squares: UnsafeMutablePointer<Double>
   private let memory: Memory
 
   /// Owns the arrays.
@@ -96,10 +118,12 @@ final class AdjointMaps {
     ]
     var measure = ArenaMeasure()
     for size in sizes { measure.take(L.self, size) }
-    measure.take(Double.self, n)
+    for size in [n, n, Self.stepCount] { measure.take(Double.self, size) }
     var arena = Arena(byteCount: measure.byteCount)
     var arrays = sizes.map { arena.take(L.self, $0) }
     result = arena.take(Double.self, n)
+    prediction = arena.take(Double.self, n)
+    squares = arena.take(Double.self, Self.stepCount)
     memory = Memory(arena)
     parameters = arrays.removeFirst()
     coefficients = arrays.removeFirst()
@@ -155,9 +179,6 @@ final class AdjointMaps {
   func prepare(_ record: StepRecord, _ steps: UnsafeBufferPointer<Step>) {
     let width = Self.width
     let states = UnsafeMutableRawPointer(forward.state).assumingMemoryBound(to: Double.self)
-    func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-      UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
-    }
     let (times, sizes) = (numbers(forward.time), numbers(forward.step))
     let (places, lengths) = (numbers(places), numbers(lengths))
     var k = 0
@@ -232,62 +253,28 @@ final class AdjointMaps {
     }
   }
 
-  /// Takes λ through prepared steps from `first` on, until after one after which λ changes, or before one whose error is too large.
-  /// - Returns: the first step that was not taken; if that is `first`, its error in units of the tolerance.
+  /// Takes λ through prepared steps from `first` on, until after one after which λ changes, or before one whose error is too large: those of the
+  /// steps that follow are then what they would be if it were not.
+  /// - Returns: the first step that was not taken, and the largest error of those that were.
   func advance(
     _ cotangent: UnsafeMutablePointer<Double>, _ steps: UnsafeBufferPointer<Step>, from first: Int,
     relativeTolerance: Double, absoluteTolerance: Double
-  ) -> (step: Int, error: Double) {
+  ) -> (end: Int, error: Double, isRefused: Bool) {
     let (n, result, count) = (n, result, Self.stepCount)
-    func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-      UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
-    }
-    let (maps, estimates) = (numbers(backward.result), numbers(errors))
-    let (before, isTaken) = (numbers(cotangents), numbers(isTaken))
+    let before = numbers(cotangents)
+    let isTaken = numbers(isTaken)
     let least = max(absoluteTolerance, ExplicitKernel<Double>.leastTolerance)
-    let share = 1 / Double(n)
     var step = first
+    var largest = 0.0
     while step < steps.count {
-      var squares = 0.0
-      var secondSquares = 0.0
+      let square = map(cotangent, step, relativeTolerance, least)
+      squares[step] = square
+      guard square <= 1 else {
+        predict(cotangent, step, steps.count, relativeTolerance, least)
+        return (step, largest.squareRoot(), true)
+      }
+      largest = max(largest, square)
       var c = 0
-      while c < n {
-        let row = maps + (c &* n &* count &+ step)
-        let estimate = estimates + (c &* n &* count &+ step)
-        var (sum, error) = (0.0, 0.0)
-        var k = 0
-        while k < n {
-          sum = Double.multiplyAdd(row[k &* count], cotangent[k], sum)
-          error = Double.multiplyAdd(estimate[k &* count], cotangent[k], error)
-          k = k &+ 1
-        }
-        result[c] = sum
-        let scale = Double.multiplyAdd(max(cotangent[c].magnitude, sum.magnitude), relativeTolerance, least)
-        let ratio = error / scale
-        squares = Double.multiplyAdd(ratio, ratio, squares)
-        if hasSecondEstimate {
-          let second = numbers(secondErrors) + (c &* n &* count &+ step)
-          error = 0
-          k = 0
-          while k < n {
-            error = Double.multiplyAdd(second[k &* count], cotangent[k], error)
-            k = k &+ 1
-          }
-          secondSquares = Double.multiplyAdd(error / scale, error / scale, secondSquares)
-        }
-        c = c &+ 1
-      }
-      let mean = squares * share
-      // As in the kernel.
-      let isSmall =
-        hasSecondEstimate ? mean * mean <= mean + 0.01 * secondSquares * share : mean <= 1
-      guard hasEstimate ? isSmall : areFinite(result, count: n) else {
-        let error =
-          hasSecondEstimate && mean > 0
-          ? mean / (mean + 0.01 * secondSquares * share).squareRoot() : mean.squareRoot()
-        return (step, hasEstimate ? error : .nan)
-      }
-      c = 0
       while c < n {
         before[c &* count &+ step] = cotangent[c]
         cotangent[c] = result[c]
@@ -297,13 +284,77 @@ final class AdjointMaps {
       step = step &+ 1
       if steps[step &- 1].isLast { break }
     }
-    return (step, 0)
+    return (step, largest.squareRoot(), false)
   }
-  /// The part of a step's length that is worth a try after it was refused.
-  func factor(_ error: Double, _ control: StepControl) -> Double {
-    guard error.isFinite else { return control.smallestFactor }
-    let best = control.safety * Double.roughPower(error, -1 / errorExponent)
-    return max(control.smallestFactor, min(0.95, best))
+  /// The errors of steps after a refused one.
+  private func predict(
+    _ cotangent: UnsafePointer<Double>, _ refused: Int, _ end: Int, _ relativeTolerance: Double,
+    _ least: Double
+  ) {
+    prediction.update(from: cotangent, count: n)
+    for step in refused..<end {
+      squares[step] = map(prediction, step, relativeTolerance, least)
+      prediction.update(from: result, count: n)
+    }
+  }
+  /// Sets the result of a step.
+  /// - Returns: the square of its error in units of the tolerance; NaN if it is not finite.
+  @inline(__always)
+  private func map(
+    _ cotangent: UnsafePointer<Double>, _ step: Int, _ relativeTolerance: Double, _ least: Double
+  ) -> Double {
+    let (n, count) = (n, Self.stepCount)
+    let (maps, estimates) = (numbers(backward.result) + step, numbers(errors) + step)
+    var (squares, secondSquares) = (0.0, 0.0)
+    var c = 0
+    while c < n {
+      let row = c &* n &* count
+      var (sum, error) = (0.0, 0.0)
+      var k = 0
+      while k < n {
+        sum = Double.multiplyAdd(maps[row &+ k &* count], cotangent[k], sum)
+        error = Double.multiplyAdd(estimates[row &+ k &* count], cotangent[k], error)
+        k = k &+ 1
+      }
+      result[c] = sum
+      let scale = Double.multiplyAdd(max(cotangent[c].magnitude, sum.magnitude), relativeTolerance, least)
+      let ratio = error / scale
+      squares = Double.multiplyAdd(ratio, ratio, squares)
+      if hasSecondEstimate {
+        let second = numbers(secondErrors) + (row &+ step)
+        error = 0
+        k = 0
+        while k < n {
+          error = Double.multiplyAdd(second[k &* count], cotangent[k], error)
+          k = k &+ 1
+        }
+        secondSquares = Double.multiplyAdd(error / scale, error / scale, secondSquares)
+      }
+      c = c &+ 1
+    }
+    if !hasEstimate { return areFinite(UnsafePointer(result), count: n) ? 0 : .nan }
+    let share = 1 / Double(n)
+    let mean = squares * share
+    if !hasSecondEstimate || mean == 0 { return mean }
+    // As in the kernel.
+    return mean * mean / (mean + 0.01 * secondSquares * share)
+  }
+  @inline(__always)
+  private func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
+  }
+
+  /// The error of a prepared step in units of the tolerance, once it was tried.
+  func error(of step: Int) -> Double { squares[step].squareRoot() }
+  /// Into how many parts steps are to be divided that had such an error in so many.
+  func division(_ count: Int, error: Double) -> Int {
+    guard error.isFinite else { return .max }
+    let parts = Double(count) * Double.roughPower(max(error, 1e-20) / 0.6, 1 / errorExponent)
+    return parts < 1e6 ? Int(parts.rounded(.up)) : .max
+  }
+  /// What part of an error is left in so many parts instead of fewer.
+  func reduction(_ count: Int, _ fewer: Int) -> Double {
+    Double.roughPower(Double(fewer) / Double(count), errorExponent)
   }
 
   /// Adds what the prepared steps that were taken do to the parameters' cotangents.

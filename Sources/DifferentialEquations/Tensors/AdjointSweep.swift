@@ -25,21 +25,29 @@ final class AdjointSweep {
   private let integrals: UnsafeMutablePointer<Double>
 
   // The trajectory.
-  private var record: StepRecord?
-  private var events: EventFunctions?
-  private var parameters: UnsafePointer<Double>
-  private var startTime = 0.0
+  @exclusivity(unchecked) private var record: StepRecord?
+  @exclusivity(unchecked) private var events: EventFunctions?
+  @exclusivity(unchecked) private var parameters: UnsafePointer<Double>
+  @exclusivity(unchecked) private var startTime = 0.0
   /// Whether solver and recorded solution are those of this trajectory.
-  private var isBound = false
+  @exclusivity(unchecked) private var isBound = false
   /// Where the sweep stands, the next event, the steps that are left, and the size of the next step.
-  private var time = 0.0
-  private var jump = -1
-  private var rowsEnd = 0
-  private var size: Double?
-  /// Steps of the maps: all, those that are prepared, and the next one.
-  private var steps: [AdjointMaps.Step] = []
-  private var prepared = 0..<0
-  private var next = 0
+  @exclusivity(unchecked) private var time = 0.0
+  @exclusivity(unchecked) private var jump = -1
+  @exclusivity(unchecked) private var rowsEnd = 0
+  @exclusivity(unchecked) private var size: Double?
+  /// Steps of the maps: those of the solution backwards, and the next of these.
+  @exclusivity(unchecked) private var steps: [AdjointMaps.Step] = []
+  @exclusivity(unchecked) private var nextStep = 0
+  /// The parts of steps that are prepared, and the next of these.
+  @exclusivity(unchecked) private var parts: [AdjointMaps.Step] = []
+  @exclusivity(unchecked) private var nextPart = 0
+  /// Into how many parts steps are divided before anything is known of them. Of the steps since that was decided: how many there were, how many had
+  /// to be divided further, and the largest error of the others.
+  @exclusivity(unchecked) private var division = 1
+  @exclusivity(unchecked) private var stepsTaken = 0
+  @exclusivity(unchecked) private var stepsRefused = 0
+  @exclusivity(unchecked) private var largestError = 0.0
 
   /// - Parameters:
   ///   - equation: with its adjoint's programs prepared.
@@ -117,8 +125,9 @@ final class AdjointSweep {
       let last = record.stepCount
       size = (record.times[last] - record.times[max(last - 2, 0)]).magnitude / Double(min(last, 2))
     }
-    (next, prepared) = (0, 0..<0)
+    (nextStep, nextPart, division, stepsTaken, stepsRefused, largestError) = (0, 0, 1, 0, 0, 0)
     steps.removeAll(keepingCapacity: true)
+    parts.removeAll(keepingCapacity: true)
     guard let maps, let record, AdjointMaps.suits(record), record.times[record.stepCount] == time,
       record.times[0] == startTime
     else { return }
@@ -138,6 +147,8 @@ final class AdjointSweep {
   /// of the steps of the solution, since steps are no longer than these, which have resolved what there is in time. Where integrals have
   /// a say in the choice of steps, their errors may be so many times the tolerances.
   private static let toleranceFactor = 10.0
+  /// Steps that have to be divided into more parts than this are solved by themselves.
+  private static let largestDivision = 8
 
   /// Solves back to a time, through the events on the way and at it. At the time of an event outputs are those before it.
   private func move(to end: Double) -> DifferentialEquationError? {
@@ -157,37 +168,87 @@ final class AdjointSweep {
 
   private func solve(to end: Double, rows: Range<Int>) -> DifferentialEquationError? {
     while time != end {
-      var target = end
-      if let maps, next < steps.count {
-        let (taken, refused) = advance(maps)
-        if taken { continue }
-        size = (time - steps[next].end).magnitude * maps.factor(refused, options.control)
-        target = steps[next].end
-        next += 1
+      if let maps, nextStep < steps.count {
+        if advance(maps) { continue }
+        // By steps of the sweep's own to where the refused one would have ended.
+        let target = steps[nextStep].end
+        nextStep += 1
+        if let failure = step(to: target, rows) { return failure }
+      } else if let failure = step(to: end, rows) {
+        return failure
       }
-      if let failure = step(to: target, rows) { return failure }
     }
     return nil
   }
-  /// Takes steps of the maps.
-  /// - Returns: whether there were some; if not, the error of the next one.
-  private func advance(_ maps: AdjointMaps) -> (taken: Bool, error: Double) {
+
+  /// Takes steps of the maps. Those whose errors are too large are divided.
+  /// - Returns: whether there were some; if not, dividing the next one is of no use.
+  private func advance(_ maps: AdjointMaps) -> Bool {
     let (relative, absolute) = tolerances
-    return steps.withUnsafeBufferPointer { steps in
-      if !prepared.contains(next) {
-        maps.addIntegrals()
-        prepared = next..<min(next + AdjointMaps.stepCount, steps.count)
-        maps.prepare(record!, UnsafeBufferPointer(rebasing: steps[prepared]))
+    while true {
+      if nextPart == parts.count { prepareParts(maps) }
+      let (end, error, isRefused) = parts.withUnsafeBufferPointer {
+        maps.advance(lambda, $0, from: nextPart, relativeTolerance: relative, absoluteTolerance: absolute)
       }
-      let first = prepared.lowerBound
-      let (end, error) = maps.advance(
-        lambda, UnsafeBufferPointer(rebasing: steps[prepared]), from: next - first,
-        relativeTolerance: relative, absoluteTolerance: absolute)
-      if first + end == next { return (false, error) }
-      next = first + end
-      time = steps[next - 1].end
-      return (true, 0)
+      if end > nextPart { time = parts[end - 1].end }
+      while nextPart < end {
+        if parts[nextPart].endsStep {
+          nextStep += 1
+          stepsTaken += 1
+        }
+        nextPart += 1
+      }
+      largestError = max(largestError, error)
+      if !isRefused { return true }
+      guard divideSteps(maps) else {
+        size = (time - steps[nextStep].end).magnitude / Double(2 * Self.largestDivision)
+        parts.removeSubrange(nextPart...)
+        return false
+      }
     }
+  }
+  /// Says into how many parts the prepared steps from the next one on are to be divided by what is known of their errors, and prepares them
+  /// again.
+  /// - Returns: false if the next one had to be divided into too many.
+  private func divideSteps(_ maps: AdjointMaps) -> Bool {
+    steps[nextStep].from = parts[nextPart].from
+    var step = nextStep
+    var (count, error) = (0, 0.0)
+    for k in nextPart..<parts.count {
+      count += 1
+      error = max(error, maps.error(of: k))
+      if !parts[k].endsStep { continue }
+      if !(error <= 1) {
+        let needed = maps.division(count, error: error)
+        if step == nextStep && needed > Self.largestDivision { return false }
+        steps[step].division = max(min(needed, Self.largestDivision), min(count + 1, Self.largestDivision))
+        stepsRefused += 1
+      }
+      step += 1
+      (count, error) = (0, 0)
+    }
+    parts.removeSubrange(nextPart...)
+    prepareParts(maps)
+    return true
+  }
+  private func prepareParts(_ maps: AdjointMaps) {
+    maps.addIntegrals()
+    if stepsTaken > 0 {
+      if stepsRefused * 3 > stepsTaken {
+        division = min(division + 1, Self.largestDivision)
+      } else if division > 1 && largestError < maps.reduction(division, division - 1) {
+        division -= 1
+      }
+      (stepsTaken, stepsRefused, largestError) = (0, 0, 0)
+    }
+    parts.removeAll(keepingCapacity: true)
+    nextPart = 0
+    for k in nextStep..<steps.count {
+      let count = max(steps[k].division, division)
+      if parts.count + count > AdjointMaps.stepCount { break }
+      steps[k].divide(into: count, of: record!, &parts)
+    }
+    parts.withUnsafeBufferPointer { maps.prepare(record!, $0) }
   }
 
   /// Solves in steps of the sweep's own.
