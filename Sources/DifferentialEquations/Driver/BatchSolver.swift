@@ -54,6 +54,15 @@ struct BatchSolver: Sendable {
     return ParallelAdjoint(tableau, functions, tolerances: tolerances)
   }
 
+  /// The same of a traced system.
+  private func stepMaps() -> StepMaps? {
+    guard let tableau = options.method.explicitTableau, !equation.hasEvents,
+      let source = equation.stepSource,
+      let functions = equation.stepFunctions(width: StepDerivatives.width)
+    else { return nil }
+    return StepMaps(tableau, functions, source)
+  }
+
   /// Divides rows among threads.
   private func chunks(_ rows: Int, usesLanes: Bool) -> [Range<Int>] {
     let count = usesLanes ? max(1, min(threadCount, rows / 16)) : min(rows, threadCount * 4)
@@ -185,6 +194,16 @@ struct BatchSolver: Sendable {
   ) {
     let (outputTimes, values) = (problem.outputTimes(of: row), problem.parameters(of: row))
     solver.stepper.functions.bind(values)
+    if StepMaps.suits(record) {
+      if solver.stepMaps == nil { solver.stepMaps = stepMaps() }
+      if let maps = solver.stepMaps {
+        let isDone = maps.reverse(
+          record, outputTimes: outputTimes, cotangents: cotangents, parameters: values, into: state,
+          parameters: target)
+        if isDone { return }
+        target.update(repeating: 0, count: problem.parameterCount)
+      }
+    }
     if ParallelAdjoint.suits(record, outputCount: problem.outputCount) {
       if solver.parallelAdjoint == nil { solver.parallelAdjoint = parallelAdjoint() }
       if let parallel = solver.parallelAdjoint {

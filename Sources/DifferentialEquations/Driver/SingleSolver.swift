@@ -7,6 +7,7 @@ final class SingleSolver {
   private(set) lazy var forward = TrajectorySolver(stepper, options, tolerances: tolerances)
   private(set) lazy var adjoint = TrajectoryAdjoint(stepper)
   /// What takes many steps back at once, where that was made.
+  var stepMaps: StepMaps?
   var parallelAdjoint: ParallelAdjoint?
 
   init(_ stepper: Stepper, _ options: SolverOptions, tolerances: [Double]) {

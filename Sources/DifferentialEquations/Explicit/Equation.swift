@@ -1,3 +1,4 @@
+import Autodiff
 import Lanes
 
 /// A differential equation that threads can make their functions of.
@@ -13,6 +14,8 @@ protocol Equation: Sendable {
   func groupFunctions(trajectories: Int) -> RateFunctions<SIMD8<Double>>
   /// Functions for so many lane groups at once; nil where lanes are not faster than one number after the other.
   func stepFunctions(width: Int) -> RateFunctions<SIMD8<Double>>?
+  /// Time, state and parameters to what is not constant in rows of ∂f/∂y and ∂f/∂p; nil where ``StepDerivatives`` are not worth it.
+  var stepSource: ResidentSource? { get }
   /// Whether there are events: then trajectories are solved one by one.
   var hasEvents: Bool { get }
   /// One thread's events of a trajectory with these parameters.
@@ -20,6 +23,7 @@ protocol Equation: Sendable {
 }
 
 extension Equation {
+  var stepSource: ResidentSource? { nil }
   var hasEvents: Bool { false }
   /// Lane groups at once for so many trajectories: several share the work of finding what is to be done, as long as the stages nearly
   /// stay in the first-level cache.

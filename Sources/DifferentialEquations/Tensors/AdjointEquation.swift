@@ -30,7 +30,7 @@ final class AdjointEquation: Sendable {
   /// Whether it is worth it to record the rates of stages: those of maps are made again, many at once.
   var usesStages: Bool {
     keepsState
-      && (options.method.explicitTableau == nil || (try? equation.adjoint.mapSource(equation)) == nil)
+      && (options.method.explicitTableau == nil || equation.stepSource == nil)
   }
 
   /// - Parameters:
@@ -92,7 +92,6 @@ final class AdjointEquation: Sendable {
     if !options.method.isImplicit {
       if keepsState {
         for integrals in [false, true] { _ = try equation.adjoint.rateSource(equation, integrals: integrals) }
-        _ = try equation.adjoint.mapSource(equation)
       } else {
         try equation.adjoint.jointEquation(equation).prepare(pullback: false, for: options.method)
       }
@@ -119,9 +118,8 @@ final class AdjointEquation: Sendable {
     }
   }
   private func maps() -> AdjointMaps? {
-    guard keepsState, let tableau = options.method.explicitTableau,
-      let source = try? equation.adjoint.mapSource(equation),
-      let functions = equation.stepFunctions(width: AdjointMaps.width)
+    guard keepsState, let tableau = options.method.explicitTableau, let source = equation.stepSource,
+      let functions = equation.stepFunctions(width: StepDerivatives.width)
     else { return nil }
     return AdjointMaps(tableau, functions, source)
   }

@@ -9,12 +9,9 @@ import Lanes
 /// cotangents, Σ h b (∂f/∂p)ᵀ Λ λ over the stages, is in lanes again.
 final class AdjointMaps {
   typealias L = SIMD8<Double>
-  /// Lane groups, which products have in registers.
-  static let width = 4
+  private static let width = StepDerivatives.width
   /// Steps at a time.
   static let stepCount = 8 * width
-  /// Matrices of larger states take more than the equation itself, step by step.
-  static let largestState = 8
   /// Trajectories with fewer steps are taken back one step after the other.
   static let leastSteps = 16
 
@@ -54,7 +51,12 @@ final class AdjointMaps {
   /// Steps of the solution once more, and those of Λ.
   private let forward: ExplicitKernel<L>
   private let backward: ExplicitKernel<L>
-  private let derivatives: Derivatives
+  /// At the different times of stages, and which one a stage has.
+  private let derivatives: StepDerivatives
+  private let fractions: [Double]
+  private let nodes: UnsafeMutablePointer<Int>
+  /// The stage whose products are next.
+  private let stage: UnsafeMutablePointer<Int>
   private let parameters: UnsafeMutablePointer<L>
   private let hasEstimate: Bool
   private let hasSecondEstimate: Bool
@@ -65,6 +67,10 @@ final class AdjointMaps {
   /// Where steps begin, and how far they go.
   private let places: UnsafeMutablePointer<L>
   private let lengths: UnsafeMutablePointer<L>
+  /// A place, time and state of a node.
+  private let place: UnsafeMutablePointer<L>
+  private let time: UnsafeMutablePointer<L>
+  private let state: UnsafeMutablePointer<L>
   /// The matrices E of both estimates.
   private let errors: UnsafeMutablePointer<L>
   private let secondErrors: UnsafeMutablePointer<L>
@@ -79,31 +85,25 @@ final class AdjointMaps {
   private let result: UnsafeMutablePointer<Double>
   private let prediction: UnsafeMutablePointer<Double>
   private let squares: UnsafeMutablePointer<Double>
-  private let memory: Memory
-
-  /// Owns the arrays.
-  private final class Memory {
-    let arena: Arena
-    init(_ arena: consuming Arena) { self.arena = arena }
-  }
+  private let arena: Arena
 
   /// - Parameters:
-  ///   - functions: the right-hand side, of ``width`` groups.
+  ///   - functions: the right-hand side, of as many groups as derivatives have.
   ///   - source: time, state and parameters to what is not constant in rows of ∂f/∂y and ∂f/∂p.
   init(_ tableau: RungeKuttaTableau, _ functions: RateFunctions<L>, _ source: ResidentSource) {
     let (n, p, width) = (functions.stateCount, functions.parameterCount, Self.width)
     (self.n, self.p) = (n, p)
     forward = ExplicitKernel(
       tableau, functions, relativeTolerance: 0, absoluteTolerances: [Double](repeating: 1, count: n))
-    let derivatives = Derivatives(source, tableau, stateCount: n, parameterCount: p, width: width)
+    var fractions: [Double] = []
+    let places = tableau.c.prefix(tableau.stageCount).map { c in
+      if let known = fractions.firstIndex(of: c) { return known }
+      fractions.append(c)
+      return fractions.count - 1
+    }
+    self.fractions = fractions
+    let derivatives = StepDerivatives(source, stateCount: n, parameterCount: p, nodeCount: fractions.count)
     self.derivatives = derivatives
-    backward = ExplicitKernel(
-      tableau,
-      RateFunctions<L>(
-        stateCount: n * n, parameterCount: 0, width: width, bind: { _ in },
-        rate: { derivatives.multiply($1, into: $2) },
-        pullback: { _, _, _, _, _ in preconditionFailure("the adjoint equation is not differentiated") }),
-      relativeTolerance: 0, absoluteTolerances: [Double](repeating: 1, count: n * n))
     hasEstimate = !tableau.error.isEmpty
     hasSecondEstimate = !tableau.secondError.isEmpty
     errorExponent = Double(min(tableau.order, tableau.embeddedOrder) + 1)
@@ -113,22 +113,30 @@ final class AdjointMaps {
       }
     }
     let sizes = [
-      p * width, outputTerms.count * n * width, width, width, n * n * width, n * n * width, n * width, width,
-      n * width, p, p,
+      p * width, outputTerms.count * n * width, width, width, width, width, n * width, n * n * width,
+      n * n * width, n * width, width, n, p, p,
     ]
     var measure = ArenaMeasure()
     for size in sizes { measure.take(L.self, size) }
     for size in [n, n, Self.stepCount] { measure.take(Double.self, size) }
+    for size in [places.count, 1] { measure.take(Int.self, size) }
     var arena = Arena(byteCount: measure.byteCount)
     var arrays = sizes.map { arena.take(L.self, $0) }
     result = arena.take(Double.self, n)
     prediction = arena.take(Double.self, n)
     squares = arena.take(Double.self, Self.stepCount)
-    memory = Memory(arena)
+    let nodes = arena.take(Int.self, places.count)
+    nodes.update(from: places, count: places.count)
+    let stage = arena.take(Int.self, 1)
+    (self.nodes, self.stage) = (nodes, stage)
+    self.arena = arena
     parameters = arrays.removeFirst()
     coefficients = arrays.removeFirst()
-    places = arrays.removeFirst()
+    self.places = arrays.removeFirst()
     lengths = arrays.removeFirst()
+    place = arrays.removeFirst()
+    time = arrays.removeFirst()
+    state = arrays.removeFirst()
     errors = arrays.removeFirst()
     secondErrors = arrays.removeFirst()
     cotangents = arrays.removeFirst()
@@ -136,6 +144,16 @@ final class AdjointMaps {
     stageCotangent = arrays.removeFirst()
     blockSums = arrays.removeFirst()
     sums = arrays.removeFirst()
+    backward = ExplicitKernel(
+      tableau,
+      RateFunctions<L>(
+        stateCount: n * n, parameterCount: 0, width: width, bind: { _ in },
+        rate: {
+          derivatives.multiply(node: nodes[stage.pointee], $1, into: $2)
+          stage.pointee &+= 1
+        },
+        pullback: { _, _, _, _, _ in preconditionFailure("the adjoint equation is not differentiated") }),
+      relativeTolerance: 0, absoluteTolerances: [Double](repeating: 1, count: n * n))
   }
 
   /// The steps of a solution backwards, divided where outputs are.
@@ -201,9 +219,7 @@ final class AdjointMaps {
     forward.advance()
     forward.advanceExtraStages()
     setCoefficients()
-    derivatives.run(
-      forward, coefficients: coefficients, degree: outputTerms.count, places: self.places,
-      lengths: self.lengths)
+    differentiate()
     var w = 0
     while w < width {
       // Time runs backwards, so that λ grows with +(∂f/∂y)ᵀ λ.
@@ -211,18 +227,43 @@ final class AdjointMaps {
       isTaken[w] = L(0.0)
       w = w &+ 1
     }
-    for c in 0..<n {
-      for column in 0..<n {
-        for w in 0..<width { backward.state[(c &* n &+ column) &* width &+ w] = L(c == column ? 1 : 0) }
-      }
-    }
-    derivatives.stage = 0
+    derivatives.setIdentity(backward.state)
+    stage.pointee = 0
     backward.begin()
-    derivatives.stage = 1
     backward.advance()
     if hasEstimate { backward.setErrors(errors, secondErrors) }
   }
 
+  /// Computes the derivatives at the times of stages.
+  private func differentiate() {
+    let (n, width) = (n, Self.width)
+    let size = n &* width
+    let degree = outputTerms.count
+    for (node, fraction) in fractions.enumerated() {
+      var w = 0
+      while w < width {
+        place[w] = places[w] - lengths[w] * fraction
+        time[w] = L.multiplyAdd(forward.step[w], place[w], forward.time[w])
+        w = w &+ 1
+      }
+      var i = 0
+      while i < size {
+        w = 0
+        while w < width {
+          var sum = coefficients[(degree &- 1) &* size &+ i]
+          var q = degree &- 2
+          while q >= 0 {
+            sum = L.multiplyAdd(sum, place[w], coefficients[q &* size &+ i])
+            q = q &- 1
+          }
+          state[i] = L.multiplyAdd(sum, place[w], forward.state[i])
+          i = i &+ 1
+          w = w &+ 1
+        }
+      }
+      derivatives.run(node: node, time, state)
+    }
+  }
   /// h Σ B_jq k_j of the continuous extensions.
   private func setCoefficients() {
     let size = n &* Self.width
@@ -370,7 +411,8 @@ final class AdjointMaps {
         while stage < backward.stageCount {
           if b[stage] != 0 {
             setStageCotangent(stage, w)
-            derivatives.addParameterProducts(stage, w, weight: b[stage], stageCotangent, to: blockSums)
+            derivatives.addParameterProducts(
+              node: nodes[stage], group: w, weight: b[stage], stageCotangent, to: blockSums)
           }
           stage = stage &+ 1
         }
@@ -407,193 +449,5 @@ final class AdjointMaps {
   /// The sums over all steps taken since ``bind(_:)``.
   func addSums(to integrals: UnsafeMutablePointer<Double>) {
     for q in 0..<p { for lane in 0..<8 { integrals[q] += sums[q][lane] } }
-  }
-}
-
-extension AdjointMaps {
-  /// ∂f/∂y and ∂f/∂p at the stages of the steps.
-  fileprivate final class Derivatives {
-    private let n: Int
-    private let p: Int
-    private let width: Int
-    private let program: ResidentProgram<L>
-    /// Different times of stages, and which one a stage has.
-    private let fractions: [Double]
-    private let nodeOfStage: [Int]
-    /// `[node][entry]`: the entries that are computed, then constants.
-    private let values: UnsafeMutablePointer<L>
-    private let entryCount: Int
-    /// Entries of ∂f/∂y by their columns, and those of ∂f/∂p.
-    private let entries: UnsafeMutableBufferPointer<Entry>
-    private let columns: UnsafeMutableBufferPointer<Range<Int>>
-    private let parameterEntries: Range<Int>
-    private let state: UnsafeMutablePointer<L>
-    private let time: UnsafeMutablePointer<L>
-    private let place: UnsafeMutablePointer<L>
-    private let memory: Memory
-    /// The stage that is next to be multiplied with.
-    var stage = 0
-
-    /// An entry that is not zero: where its value lies in a node, its row, and of ∂f/∂p its column.
-    private struct Entry {
-      var value: Int
-      var row: Int
-      var column: Int
-    }
-
-    init(
-      _ source: ResidentSource, _ tableau: RungeKuttaTableau, stateCount n: Int, parameterCount p: Int,
-      width: Int
-    ) {
-      (self.n, self.p, self.width) = (n, p, width)
-      var fractions: [Double] = []
-      nodeOfStage = tableau.c.prefix(tableau.stageCount).map { c in
-        if let known = fractions.firstIndex(of: c) { return known }
-        fractions.append(c)
-        return fractions.count - 1
-      }
-      self.fractions = fractions
-      let computedCount = source.constants.filter { $0 == nil }.count
-      var constants: [Double] = []
-      var list: [Entry] = []
-      var computed = 0
-      for row in 0..<n {
-        for column in 0..<n + p {
-          switch source.constants[row * (n + p) + column] {
-          case nil:
-            list.append(Entry(value: computed * width, row: row, column: column))
-            computed += 1
-          case 0: break
-          case let constant?:
-            list.append(Entry(value: (computedCount + constants.count) * width, row: row, column: column))
-            constants.append(constant)
-          }
-        }
-      }
-      entryCount = max(computedCount + constants.count, 1)
-      var ordered: [Entry] = []
-      columns = .allocate(capacity: n)
-      for column in 0..<n {
-        let first = ordered.count
-        ordered += list.filter { $0.column == column }
-        columns.initializeElement(at: column, to: first..<ordered.count)
-      }
-      let stateEntryCount = ordered.count
-      for var entry in list where entry.column >= n {
-        entry.column -= n
-        ordered.append(entry)
-      }
-      parameterEntries = stateEntryCount..<ordered.count
-      entries = .allocate(capacity: max(ordered.count, 1))
-      _ = entries.initialize(from: ordered)
-      let sizes = [fractions.count * entryCount * width, n * width, width, width]
-      var measure = ArenaMeasure()
-      for size in sizes { measure.take(L.self, size) }
-      var arena = Arena(byteCount: measure.byteCount)
-      values = arena.take(L.self, sizes[0])
-      state = arena.take(L.self, sizes[1])
-      time = arena.take(L.self, sizes[2])
-      place = arena.take(L.self, sizes[3])
-      memory = Memory(arena)
-      for node in fractions.indices {
-        for (k, constant) in constants.enumerated() {
-          let start = (node * entryCount + computedCount + k) * width
-          for w in 0..<width { values[start + w] = L(constant) }
-        }
-      }
-      program = ResidentProgram(source, width: width, isFixed: [false, false, true], inPlace: [nil])
-      program.inputs[0] = UnsafePointer(time)
-      program.inputs[1] = UnsafePointer(state)
-    }
-    deinit {
-      entries.deallocate()
-      columns.deallocate()
-    }
-
-    func bind(_ parameters: UnsafePointer<L>) {
-      program.inputs[2] = parameters
-      program.load()
-    }
-
-    /// Computes the entries at all stages of steps that go from `places` back by `lengths`.
-    func run(
-      _ kernel: ExplicitKernel<L>, coefficients: UnsafePointer<L>, degree: Int, places: UnsafePointer<L>,
-      lengths: UnsafePointer<L>
-    ) {
-      let (n, width) = (n, width)
-      let size = n &* width
-      for (node, fraction) in fractions.enumerated() {
-        var w = 0
-        while w < width {
-          place[w] = places[w] - lengths[w] * fraction
-          time[w] = L.multiplyAdd(kernel.step[w], place[w], kernel.time[w])
-          w = w &+ 1
-        }
-        var i = 0
-        while i < size {
-          w = 0
-          while w < width {
-            var sum = coefficients[(degree &- 1) &* size &+ i]
-            var q = degree &- 2
-            while q >= 0 {
-              sum = L.multiplyAdd(sum, place[w], coefficients[q &* size &+ i])
-              q = q &- 1
-            }
-            state[i] = L.multiplyAdd(sum, place[w], kernel.state[i])
-            i = i &+ 1
-            w = w &+ 1
-          }
-        }
-        program.outputs[0] = values + node &* entryCount &* width
-        program.runGroups()
-      }
-    }
-
-    /// (∂f/∂y)ᵀ times a matrix of the next stage, row-major; four lane groups of an element in registers.
-    func multiply(_ matrix: UnsafePointer<L>, into target: UnsafeMutablePointer<L>) {
-      let (n, entries) = (n, entries)
-      let node = values + nodeOfStage[stage] &* entryCount &* width
-      stage = stage &+ 1
-      let rowSize = n &* 4
-      var q = 0
-      while q < n {
-        let column = columns[q]
-        let row = target + q &* rowSize
-        var i = 0
-        while i < rowSize {
-          var (a, b, c, d) = (L(0.0), L(0.0), L(0.0), L(0.0))
-          var e = column.lowerBound
-          while e < column.upperBound {
-            let factor = node + entries[e].value
-            let source = matrix + (entries[e].row &* rowSize &+ i)
-            a = L.multiplyAdd(factor[0], source[0], a)
-            b = L.multiplyAdd(factor[1], source[1], b)
-            c = L.multiplyAdd(factor[2], source[2], c)
-            d = L.multiplyAdd(factor[3], source[3], d)
-            e = e &+ 1
-          }
-          row[i] = a
-          row[i &+ 1] = b
-          row[i &+ 2] = c
-          row[i &+ 3] = d
-          i = i &+ 4
-        }
-        q = q &+ 1
-      }
-    }
-
-    /// Adds `weight` (∂f/∂p)ᵀ times a vector, of one lane group.
-    func addParameterProducts(
-      _ stage: Int, _ w: Int, weight: Double, _ vector: UnsafePointer<L>, to sums: UnsafeMutablePointer<L>
-    ) {
-      let node = values + (nodeOfStage[stage] &* entryCount &* width &+ w)
-      var e = parameterEntries.lowerBound
-      while e < parameterEntries.upperBound {
-        let entry = entries[e]
-        sums[entry.column] = L.multiplyAdd(
-          node[entry.value], L.multiply(vector[entry.row], scalar: weight), sums[entry.column])
-        e = e &+ 1
-      }
-    }
   }
 }

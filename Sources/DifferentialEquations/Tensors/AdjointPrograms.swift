@@ -12,7 +12,7 @@ final class AdjointPrograms: Sendable {
     var derivatives: ResidentSource?
     /// Nil inside: there is none.
     var sensitivities: ResidentSource??
-    var maps: ResidentSource??
+    var step: ResidentSource??
   }
 
   /// Time, state, parameters and cotangent λ to −(∂f/∂y)ᵀ λ and, with the integrals, −(∂f/∂p)ᵀ λ.
@@ -83,29 +83,31 @@ final class AdjointPrograms: Sendable {
     return result
   }
 
-  /// Time, state and parameters to those entries of ∂f/∂y and ∂f/∂p, in rows of both, that are not constant; nil where ``AdjointMaps`` of these
-  /// would take more work than the equation itself, step by step.
-  func mapSource(_ equation: TracedEquation) throws -> ResidentSource? {
-    if let known = made.withLock({ $0.maps }) { return known }
+  /// Time, state and parameters to those entries of ∂f/∂y and ∂f/∂p, in rows of both, that are not constant; nil where ``StepDerivatives`` would
+  /// take more work than the equation itself, step by step.
+  func stepSource(_ equation: TracedEquation) -> ResidentSource? {
+    if let known = made.withLock({ $0.step }) { return known }
+    let source = try? newStepSource(equation)
+    made.withLock { $0.step = .some(source) }
+    return source
+  }
+  private func newStepSource(_ equation: TracedEquation) throws -> ResidentSource? {
     let (rate, n, p) = (equation.rate, equation.stateCount, equation.parameterCount)
-    var source: ResidentSource?
-    if n > 0, n <= AdjointMaps.largestState, n * (n + p) <= Self.largestExpansion / 8,
-      let own = try rateSource(equation, integrals: true).instructionCount
-    {
-      let staged = try withTensorErrors {
-        try stage(
-          { (a: [Tensor]) throws -> [Tensor] in
-            let function = { (x: Tensor) in try rate([a[0], x[0..<n], x[n..<n + p]])[0] }
-            return [try jacobian(function, mode: .forward)(concatenate([a[1], a[2]])).flattened]
-          }, [Tensor.zeros([])] + [n, p].map { Tensor.zeros([$0]) })
-      }
-      source = try ResidentSource(staged.program, limit: Self.largestExpansion, withoutConstantsOf: 0)
-      // Lanes do eight steps in the time of one.
-      if let found = source, found.instructionCount! > 6 * own + 200 { source = nil }
+    guard n > 0, n <= StepDerivatives.largestState, n * (n + p) <= Self.largestExpansion / 8,
+      let own = try equation.pullbackSource().instructionCount, try equation.rateSource().isScalar
+    else { return nil }
+    let staged = try withTensorErrors {
+      try stage(
+        { (a: [Tensor]) throws -> [Tensor] in
+          let function = { (x: Tensor) in try rate([a[0], x[0..<n], x[n..<n + p]])[0] }
+          return [try jacobian(function, mode: .reverse)(concatenate([a[1], a[2]])).flattened]
+        }, [Tensor.zeros([])] + [n, p].map { Tensor.zeros([$0]) })
     }
-    let result = source
-    made.withLock { $0.maps = .some(result) }
-    return result
+    guard let source = try ResidentSource(staged.program, limit: Self.largestExpansion, withoutConstantsOf: 0)
+    else { return nil }
+    let entries = source.constants.filter { $0 == nil }.count
+    // Lanes do eight steps in the time of one.
+    return entries <= StepDerivatives.mostEntries && source.instructionCount! <= 6 * own + 200 ? source : nil
   }
 
   /// The equation of the state, its cotangent λ and the parameters' cotangents q: `(y, λ, q)' = (f, −(∂f/∂y)ᵀ λ, −(∂f/∂p)ᵀ λ)`.

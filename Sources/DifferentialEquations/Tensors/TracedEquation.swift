@@ -216,6 +216,7 @@ final class TracedEquation: Equation {
   var jacobianBlocks: JacobianBlocks? {
     leading.map { JacobianBlocks(size: $0.stateCount, copies: stateCount / $0.stateCount) }
   }
+  var stepSource: ResidentSource? { adjoint.stepSource(self) }
   var hasEvents: Bool { events != nil }
   func eventFunctions(parameters: UnsafePointer<Double>) -> EventFunctions? {
     events?.functions(parameters: parameters)
