@@ -18,12 +18,12 @@ private func chain(_ n: Int) -> OrdinaryDifferentialEquation<Tensor, Tensor> {
   }
 }
 
-/// Small states are one vector.
+/// Small states are one vector, or a pair of them.
 @Suite struct VectorStepperTests {
   static let methods = SolverMethod.allCases.filter { $0.explicitTableau != nil }
 
   // Each step is that of the kernel, to the last bit but for the norm's sum.
-  @Test(arguments: methods, 1...8) func stepsAreTheKernels(_ method: SolverMethod, _ n: Int) throws {
+  @Test(arguments: methods, 1...16) func stepsAreTheKernels(_ method: SolverMethod, _ n: Int) throws {
     let p = Tensor([1.5, 0.25])
     let y = Tensor((0..<n).map { 0.3 + 0.2 * Double($0) })
     let traced = try #require(try equation(of: chain(n), y, p))
@@ -31,9 +31,8 @@ private func chain(_ n: Int) -> OrdinaryDifferentialEquation<Tensor, Tensor> {
     let tableau = try #require(method.explicitTableau)
     let tolerances = (0..<n).map { 1e-7 * Double($0 + 1) }
     func stepper(_ functions: RateFunctions<Double>, isVector: Bool) -> ExplicitStepper {
-      isVector
-        ? VectorStepper(tableau, functions, relativeTolerance: 1e-5, absoluteTolerances: tolerances)
-        : ExplicitStepper(tableau, functions, relativeTolerance: 1e-5, absoluteTolerances: tolerances)
+      let kind = isVector ? Self.kind(n) : ExplicitStepper.self
+      return kind.init(tableau, functions, relativeTolerance: 1e-5, absoluteTolerances: tolerances)
     }
     // By code that is made for its places, and by calls.
     var called = traced.singleFunctions()
@@ -73,15 +72,78 @@ private func chain(_ n: Int) -> OrdinaryDifferentialEquation<Tensor, Tensor> {
     }
   }
 
-  @Test func largerStatesAreNot() {
-    for method in Self.methods {
-      #expect(method.explicitTableau.map { VectorStepper.suits($0, stateCount: 8) } == true)
-      #expect(method.explicitTableau.map { VectorStepper.suits($0, stateCount: 9) } == false)
+  private static func kind(_ n: Int) -> ExplicitStepper.Type {
+    n <= 8 ? EightStepper.self : n <= 16 ? SixteenStepper.self : ExplicitStepper.self
+  }
+
+  @Test(arguments: methods, [1, 8, 9, 16, 17]) func kindsFitStates(_ method: SolverMethod, _ n: Int) throws {
+    let traced = try #require(try equation(of: chain(n), Tensor.ones([n]), Tensor([1.0, 2.0])))
+    try traced.prepare(pullback: false, for: method)
+    let stepper = method.stepper(
+      traced.singleFunctions(), SolverOptions(method: method), tolerances: [Double](repeating: 1, count: n))
+    #expect(type(of: stepper) == Self.kind(n))
+  }
+
+  // Outputs within steps and events, steps accepted and refused.
+  @Test(arguments: methods, [8, 9, 12, 13, 16, 17]) func solutionsAreTheKernels(
+    _ method: SolverMethod, _ n: Int
+  ) throws {
+    // The last component jumps, and the first ones see it.
+    let problem = OrdinaryDifferentialEquation(
+      events: [
+        EquationEvent<Tensor, Tensor>(
+          .falling, of: { _, y, p in y[n - 1] - p[1] },
+          jump: { _, y, _ in concatenate([y[0..<n - 1], y[n - 1..<n] + 2.0]) })
+      ]
+    ) { (t, y: Tensor, p: Tensor) in
+      stack(
+        (0..<n).map { c in
+          let drive = c == n - 1 ? -exp(p[0] * sin(4.0 * t)) : (y[c + 1] - y[(c + n - 2) % n]) * p[0]
+          return drive - y[c] * y[(c + 1) % n] * 0.1
+        })
     }
+    let y = Tensor((0..<n).map { 1 + 0.2 * Double($0 % 5) })
+    let p = Tensor([1.5, 0.25])
+    let traced = try #require(try equation(of: problem, y, p))
+    try traced.prepare(pullback: false, for: method)
+    let tableau = try #require(method.explicitTableau)
+    var options = SolverOptions(method: method, relativeTolerance: 1e-6, absoluteTolerance: 1e-7)
+    if !method.hasErrorEstimate { options.fixedStep = 0.01 }
+    options.initialStep = 0.5
+    let tolerances = try options.tolerances(n)
+    let times = (1...40).map { 0.05 * Double($0) }
+    func solved(_ kind: ExplicitStepper.Type) throws -> (TrajectorySolver.Outcome, [Double]) {
+      let stepper = kind.init(
+        tableau, traced.singleFunctions(), relativeTolerance: options.relativeTolerance,
+        absoluteTolerances: tolerances)
+      let solver = TrajectorySolver(stepper, options, tolerances: tolerances)
+      var outputs = [Double](repeating: 0, count: times.count * n)
+      let parameters = [0] + p.values
+      let outcome = try parameters.withUnsafeBufferPointer { parameters in
+        let parameters = try #require(parameters.baseAddress)
+        stepper.functions.bind(parameters)
+        return times.withUnsafeBufferPointer {
+          solver.solve(
+            from: 0, y.values, outputTimes: $0, outputs: &outputs,
+            events: traced.eventFunctions(parameters: parameters))
+        }
+      }
+      return (outcome, outputs)
+    }
+    let (found, outputs) = try solved(Self.kind(n))
+    let (expected, numbers) = try solved(ExplicitStepper.self)
+    #expect(found.statistics == expected.statistics && found.statistics.acceptedSteps > 5)
+    #expect(!method.hasErrorEstimate || found.statistics.rejectedSteps > 0)
+    #expect(found.failure == nil && expected.failure == nil && found.outputCount == times.count)
+    let moments = (found.events.map(\.time), expected.events.map(\.time))
+    #expect(moments.0.count == moments.1.count && !moments.0.isEmpty)
+    #expect(zip(moments.0, moments.1).allSatisfy { abs($0 - $1) <= 1e-10 })
+    #expect(zip(outputs, numbers).allSatisfy { abs($0 - $1) <= 1e-10 * (1 + abs($1)) })
+    #expect(Set(outputs).count > times.count * n / 2)
   }
 
   // A component without a number in it must be noticed, however few there are.
-  @Test(arguments: 1...8) func anyComponentThatIsNoNumber(_ n: Int) throws {
+  @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16]) func anyComponentThatIsNoNumber(_ n: Int) throws {
     for bad in 0..<n {
       let equation = OrdinaryDifferentialEquation { (t: Tensor, y: Tensor, _: Tensor) in
         stack((0..<n).map { $0 == bad ? sqrt(0.5 - t) : -y[$0] })
@@ -89,7 +151,20 @@ private func chain(_ n: Int) -> OrdinaryDifferentialEquation<Tensor, Tensor> {
       let error = #expect(throws: TensorError.self) {
         try equation.solve(from: Tensor.ones([n]), parameters: Tensor(1.0), endTime: 1)
       }
-      #expect(error?.reason == .nonFinite && "\(error!)".contains("\(bad)"))
+      #expect(error?.reason == .nonFinite && "\(error!)".contains("component \(bad)"))
+    }
+  }
+
+  // The one whose error is largest, where steps become too small.
+  @Test(arguments: [8, 9, 12, 16]) func componentThatGrowsWithoutEnd(_ n: Int) throws {
+    for bad in [0, n / 2, n - 1] {
+      let equation = OrdinaryDifferentialEquation { (_, y: Tensor, _: Tensor) in
+        stack((0..<n).map { $0 == bad ? y[$0] * y[$0] : -y[$0] })
+      }
+      let error = #expect(throws: TensorError.self) {
+        try equation.solve(from: Tensor.ones([n]), parameters: Tensor(1.0), endTime: 2)
+      }
+      #expect(error?.reason == .notConverged && "\(error!)".contains("component \(bad)"))
     }
   }
 }

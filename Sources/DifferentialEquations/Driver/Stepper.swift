@@ -91,7 +91,7 @@ class ExplicitStepper: Stepper {
   private let hasEstimate: Bool
   private var place = UnsafeMutablePointer<Double>.allocate(capacity: 1)
 
-  init(
+  required init(
     _ tableau: RungeKuttaTableau, _ functions: RateFunctions<Double>, relativeTolerance: Double,
     absoluteTolerances: [Double]
   ) {

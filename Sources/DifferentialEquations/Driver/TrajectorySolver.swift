@@ -51,7 +51,12 @@ final class TrajectorySolver {
     onStep: ((Double, Double) -> Void)? = nil
   ) -> Outcome {
     // Between steps of a small system, calls of methods that are known at run time only would take a good part of the time.
-    if let stepper = stepper as? VectorStepper {
+    if let stepper = stepper as? EightStepper {
+      return solve(
+        with: stepper, from: startTime, initialState, outputTimes, outputs, record, events, firstStep,
+        stepLimit, onStep)
+    }
+    if let stepper = stepper as? SixteenStepper {
       return solve(
         with: stepper, from: startTime, initialState, outputTimes, outputs, record, events, firstStep,
         stepLimit, onStep)

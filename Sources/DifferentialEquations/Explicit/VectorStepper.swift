@@ -1,13 +1,15 @@
 import Autodiff
 import Lanes
 
-/// An explicit method for a state of a few components: states and rates are one vector each, as what counts is how soon the next stage can
-/// begin.
+/// For up to eight, and up to sixteen components.
+typealias EightStepper = VectorStepper<SIMD8<Double>>
+typealias SixteenStepper = VectorStepper<LanePair<SIMD8<Double>>>
+
+/// An explicit method for a state of a few components: states and rates are one vector each, of eight numbers or a pair of those, as what
+/// counts is how soon the next stage can begin.
 ///
 /// Numbers are those of the kernel. Its memory has the rates of all stages as well; of states only that at the step's start.
-final class VectorStepper: ExplicitStepper {
-  private typealias Vector = SIMD8<Double>
-
+final class VectorStepper<Vector: StateVector>: ExplicitStepper {
   private let hasEstimate: Bool
   private let hasSecondEstimate: Bool
   private let relativeTolerance: Double
@@ -32,16 +34,18 @@ final class VectorStepper: ExplicitStepper {
       && (1..<tableau.stageCount).allSatisfy { tableau.a[$0][$0 - 1] != 0 }
   }
 
-  override init(
+  @specialized(where Vector == SIMD8<Double>)
+  @specialized(where Vector == LanePair<SIMD8<Double>>)
+  required init(
     _ tableau: RungeKuttaTableau, _ functions: RateFunctions<Double>, relativeTolerance: Double,
     absoluteTolerances: [Double]
   ) {
     let count = tableau.stageCount
-    var tolerances = Vector(repeating: 1)
+    var tolerances = Vector(1)
     var isUnused = Vector.Mask(repeating: true)
     for (c, tolerance) in absoluteTolerances.enumerated() {
-      tolerances[c] = tolerance
-      isUnused[c] = false
+      tolerances[lane: c] = tolerance
+      isUnused[lane: c] = false
     }
     self.tolerances = tolerances
     self.isUnused = isUnused
@@ -71,20 +75,26 @@ final class VectorStepper: ExplicitStepper {
   }
 
   override var result: UnsafeMutablePointer<Double> { UnsafeMutablePointer(OpaquePointer(stageState)) }
+  @specialized(where Vector == SIMD8<Double>)
+  @specialized(where Vector == LanePair<SIMD8<Double>>)
   override func replay(all: Bool) {
     super.replay(all: all)
-    stageState.pointee = Vector.reading8(kernel.result)
+    stageState.pointee = Vector.reading(kernel.result, isShort: false)
   }
   override func worstComponent() -> Int {
     kernel.result.update(from: result, count: kernel.stateCount)
     return super.worstComponent()
   }
 
+  @specialized(where Vector == SIMD8<Double>)
+  @specialized(where Vector == LanePair<SIMD8<Double>>)
   override func begin() {
     kernel.begin()
-    stageRates[0] = Vector.reading8(kernel.rates)
-    startState.pointee = Vector.reading8(kernel.state)
+    stageRates[0] = Vector.reading(kernel.rates, isShort: false)
+    startState.pointee = Vector.reading(kernel.state, isShort: false)
   }
+  @specialized(where Vector == SIMD8<Double>)
+  @specialized(where Vector == LanePair<SIMD8<Double>>)
   override func accept() {
     let n = kernel.stateCount
     let last = kernel.stageCount &- 1
@@ -100,18 +110,20 @@ final class VectorStepper: ExplicitStepper {
   }
 
   override func attempt() -> Double { attempt(from: kernel.time.pointee, by: kernel.step.pointee) }
+  @specialized(where Vector == SIMD8<Double>)
+  @specialized(where Vector == LanePair<SIMD8<Double>>)
   override func attempt(from time: Double, by step: Double) -> Double {
     kernel.time.pointee = time
     kernel.step.pointee = step
-    return kernel.stateCount <= 4
-      ? attempt(from: time, by: step, isWide: false) : attempt(from: time, by: step, isWide: true)
+    return kernel.stateCount <= Vector.shortCount
+      ? attempt(from: time, by: step, isShort: true) : attempt(from: time, by: step, isShort: false)
   }
   @inline(__always)
-  private func attempt(from time: Double, by step: Double, isWide: Bool) -> Double {
+  private func attempt(from time: Double, by step: Double, isShort: Bool) -> Double {
     let n = kernel.stateCount
     let count = kernel.stageCount
     let start = startState.pointee
-    let h = Vector(repeating: step)
+    let h = Vector(step)
     var newest = stageRates[0]
     var end = start
     /// The sum over all stages before `stage` but the newest.
@@ -137,11 +149,7 @@ final class VectorStepper: ExplicitStepper {
       let row = weights + stage &* count
       let sum = Vector.multiplyAdd(older(row, stage), h, start)
       end = Vector.multiplyAdd(newest, scalar: step * row[stage &- 1], sum)
-      if isWide {
-        stageState.pointee = end
-      } else {
-        UnsafeMutableRawPointer(stageState).assumingMemoryBound(to: SIMD4<Double>.self).pointee = end.lowHalf
-      }
+      end.write(to: stageState, isShort: isShort)
       kernel.stageTime.pointee = Double.multiplyAdd(step, kernel.stageTimes[stage], time)
       let place = kernel.rates + stage &* n
       if let placed {
@@ -149,7 +157,7 @@ final class VectorStepper: ExplicitStepper {
       } else {
         functions.rate(kernel.stageTime, UnsafePointer(OpaquePointer(stageState)), place)
       }
-      newest = isWide ? Vector.reading8(place) : Vector.reading4(place)
+      newest = Vector.reading(place, isShort: isShort)
       stageRates[stage] = newest
     }
     if count == 7 {
@@ -175,7 +183,7 @@ final class VectorStepper: ExplicitStepper {
       let error = Vector.multiplyAdd(newest, scalar: step * row[count &- 1], older(row, count) * h)
       let ratio = (error * inverse).replacing(with: Vector(0.0), where: isUnused)
       let squares = ratio * ratio
-      return (isWide ? squares.sumOfLanes : squares.sumOfFour).squareRoot
+      return squares.sum(isShort: isShort).squareRoot
     }
     let first = norm(weights + count &* count)
     if !hasSecondEstimate { return first }
@@ -184,4 +192,10 @@ final class VectorStepper: ExplicitStepper {
     let (p, q) = (first * first, second * second)
     return p == 0 ? 0 : p / (p + 0.01 * q).squareRoot
   }
+}
+
+/// Owns the arrays.
+private final class VectorMemory {
+  let arena: Arena
+  init(_ arena: consuming Arena) { self.arena = arena }
 }

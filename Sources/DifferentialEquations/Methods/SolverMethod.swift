@@ -102,11 +102,15 @@ public enum SolverMethod: String, Sendable, Hashable, CaseIterable {
   func stepper(_ functions: RateFunctions<Double>, _ options: SolverOptions, tolerances: [Double]) -> Stepper
   {
     if let tableau = explicitTableau {
-      if VectorStepper.suits(tableau, stateCount: functions.stateCount) {
-        return VectorStepper(
-          tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
-      }
-      return ExplicitStepper(
+      let kind: ExplicitStepper.Type =
+        if EightStepper.suits(tableau, stateCount: functions.stateCount) {
+          EightStepper.self
+        } else if SixteenStepper.suits(tableau, stateCount: functions.stateCount) {
+          SixteenStepper.self
+        } else {
+          ExplicitStepper.self
+        }
+      return kind.init(
         tableau, functions, relativeTolerance: options.relativeTolerance, absoluteTolerances: tolerances)
     }
     if let tableau = implicitTableau {
