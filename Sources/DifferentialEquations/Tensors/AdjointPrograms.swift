@@ -119,7 +119,8 @@ final class AdjointPrograms: Sendable {
         { (a: [Tensor]) throws -> [Tensor] in
           let (value, pullback) = try vjp(
             { (x: [Tensor]) in try rate([a[0]] + x)[0] }, at: [a[1][0..<n], a[2]])
-          return [concatenate([value] + (try pullback(a[1][n..<2 * n])).map { -$0 })]
+          // One sign for each λ, not for each result.
+          return [concatenate([value] + (try pullback(-a[1][n..<2 * n])))]
         }, [Tensor.zeros([])] + [2 * n + p, p].map { Tensor.zeros([$0]) })
     }
     let joint = TracedEquation(staged.program)
