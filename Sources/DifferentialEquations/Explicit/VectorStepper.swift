@@ -193,9 +193,3 @@ final class VectorStepper<Vector: StateVector>: ExplicitStepper {
     return p == 0 ? 0 : p / (p + 0.01 * q).squareRoot
   }
 }
-
-/// Owns the arrays.
-private final class VectorMemory {
-  let arena: Arena
-  init(_ arena: consuming Arena) { self.arena = arena }
-}
