@@ -124,6 +124,7 @@ final class VectorStepper<Vector: StateVector>: ExplicitStepper {
     let count = kernel.stageCount
     let start = startState.pointee
     let h = Vector(step)
+    let placed = placed
     var newest = stageRates[0]
     var end = start
     /// The sum over all stages before `stage` but the newest.
@@ -145,7 +146,8 @@ final class VectorStepper<Vector: StateVector>: ExplicitStepper {
       }
       return sum
     }
-    @inline(__always) func evaluate(_ stage: Int) {
+    // What changes is passed: captured, it may end up in boxes.
+    @inline(__always) func evaluate(_ stage: Int, _ newest: inout Vector, _ end: inout Vector) {
       let row = weights + stage &* count
       let sum = Vector.multiplyAdd(older(row, stage), h, start)
       end = Vector.multiplyAdd(newest, scalar: step * row[stage &- 1], sum)
@@ -161,16 +163,16 @@ final class VectorStepper<Vector: StateVector>: ExplicitStepper {
       stageRates[stage] = newest
     }
     if count == 7 {
-      evaluate(1)
-      evaluate(2)
-      evaluate(3)
-      evaluate(4)
-      evaluate(5)
-      evaluate(6)
+      evaluate(1, &newest, &end)
+      evaluate(2, &newest, &end)
+      evaluate(3, &newest, &end)
+      evaluate(4, &newest, &end)
+      evaluate(5, &newest, &end)
+      evaluate(6, &newest, &end)
     } else {
       var stage = 1
       while stage < count {
-        evaluate(stage)
+        evaluate(stage, &newest, &end)
         stage = stage &+ 1
       }
     }
@@ -179,16 +181,16 @@ final class VectorStepper<Vector: StateVector>: ExplicitStepper {
     let scale = Vector.multiplyAdd(larger, scalar: relativeTolerance, tolerances)
     // Known before the newest rate is.
     let inverse = Vector(rootShare) / Vector.maximum(scale, Vector(ExplicitKernel<Double>.leastTolerance))
-    @inline(__always) func norm(_ row: UnsafePointer<Double>) -> Double {
+    @inline(__always) func norm(_ row: UnsafePointer<Double>, _ newest: Vector) -> Double {
       let error = Vector.multiplyAdd(newest, scalar: step * row[count &- 1], older(row, count) * h)
       let ratio = (error * inverse).replacing(with: Vector(0.0), where: isUnused)
       let squares = ratio * ratio
       return squares.sum(isShort: isShort).squareRoot
     }
-    let first = norm(weights + count &* count)
+    let first = norm(weights + count &* count, newest)
     if !hasSecondEstimate { return first }
     // As in the kernel.
-    let second = norm(weights + (count &+ 1) &* count)
+    let second = norm(weights + (count &+ 1) &* count, newest)
     let (p, q) = (first * first, second * second)
     return p == 0 ? 0 : p / (p + 0.01 * q).squareRoot
   }

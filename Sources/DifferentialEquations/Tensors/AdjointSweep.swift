@@ -16,7 +16,7 @@ final class AdjointSweep {
   private var solver: TrajectorySolver?
   private var trajectory: InterpolatedTrajectory?
   /// Steps that are taken many at once, where that is worth it.
-  private let maps: AdjointMaps?
+  private let steps: AdjointSteps?
   private let memory: StepMemory
   /// The state if it is solved for, λ, and the parameters' cotangents.
   private let z: UnsafeMutablePointer<Double>
@@ -29,6 +29,8 @@ final class AdjointSweep {
   @exclusivity(unchecked) private var events: EventFunctions?
   @exclusivity(unchecked) private var parameters: UnsafePointer<Double>
   @exclusivity(unchecked) private var startTime = 0.0
+  /// Whether steps along the record are taken many at once.
+  @exclusivity(unchecked) private var followsSteps = false
   /// Whether solver and recorded solution are those of this trajectory.
   @exclusivity(unchecked) private var isBound = false
   /// Where the sweep stands, the next event, the steps that are left, and the size of the next step.
@@ -36,18 +38,6 @@ final class AdjointSweep {
   @exclusivity(unchecked) private var jump = -1
   @exclusivity(unchecked) private var rowsEnd = 0
   @exclusivity(unchecked) private var size: Double?
-  /// Steps of the maps: those of the solution backwards, and the next of these.
-  @exclusivity(unchecked) private var steps: [AdjointMaps.Step] = []
-  @exclusivity(unchecked) private var nextStep = 0
-  /// The parts of steps that are prepared, and the next of these.
-  @exclusivity(unchecked) private var parts: [AdjointMaps.Step] = []
-  @exclusivity(unchecked) private var nextPart = 0
-  /// Into how many parts steps are divided before anything is known of them. Of the steps since that was decided: how many there were, how many had
-  /// to be divided further, and the largest error of the others.
-  @exclusivity(unchecked) private var division = 1
-  @exclusivity(unchecked) private var stepsTaken = 0
-  @exclusivity(unchecked) private var stepsRefused = 0
-  @exclusivity(unchecked) private var largestError = 0.0
 
   /// - Parameters:
   ///   - equation: with its adjoint's programs prepared.
@@ -60,7 +50,7 @@ final class AdjointSweep {
     self.options = options
     self.keepsState = keepsState
     self.stateTolerances = stateTolerances
-    self.maps = maps
+    steps = maps.map { AdjointSteps($0) }
     (n, p) = (equation.stateCount, equation.parameterCount)
     let offset = keepsState ? 0 : n
     let memory = StepMemory(2 * (offset + n + p) + p)
@@ -98,10 +88,7 @@ final class AdjointSweep {
       for c in 0..<n { lambda[c] += cotangents[k * n + c] / scale }
     }
     if let failure = move(to: startTime) { return failure }
-    if let maps, !steps.isEmpty {
-      maps.addIntegrals()
-      maps.addSums(to: integrals)
-    }
+    if followsSteps { steps!.addIntegrals(to: integrals) }
     return nil
   }
   /// The largest cotangent; one if there is none.
@@ -125,14 +112,13 @@ final class AdjointSweep {
       let last = record.stepCount
       size = (record.times[last] - record.times[max(last - 2, 0)]).magnitude / Double(min(last, 2))
     }
-    (nextStep, nextPart, division, stepsTaken, stepsRefused, largestError) = (0, 0, 1, 0, 0, 0)
-    steps.removeAll(keepingCapacity: true)
-    parts.removeAll(keepingCapacity: true)
-    guard let maps, let record, AdjointMaps.suits(record), record.times[record.stepCount] == time,
+    followsSteps = false
+    guard let steps, let record, AdjointMaps.suits(record), record.times[record.stepCount] == time,
       record.times[0] == startTime
     else { return }
-    maps.bind(parameters)
-    AdjointMaps.plan(record, outputTimes: times, into: &steps)
+    followsSteps = true
+    steps.begin(parameters, tolerances)
+    steps.follow(record) { AdjointMaps.plan(record, outputTimes: times, into: &$0) }
   }
   private var isMultistep: Bool { options.method == .backwardDifferentiation }
   /// The relative tolerance of λ, and the absolute one.
@@ -147,8 +133,6 @@ final class AdjointSweep {
   /// of the steps of the solution, since steps are no longer than these, which have resolved what there is in time. Where integrals have
   /// a say in the choice of steps, their errors may be so many times the tolerances.
   private static let toleranceFactor = 10.0
-  /// Steps that have to be divided into more parts than this are solved by themselves.
-  private static let largestDivision = 8
 
   /// Solves back to a time, through the events on the way and at it. At the time of an event outputs are those before it.
   private func move(to end: Double) -> DifferentialEquationError? {
@@ -168,87 +152,16 @@ final class AdjointSweep {
 
   private func solve(to end: Double, rows: Range<Int>) -> DifferentialEquationError? {
     while time != end {
-      if let maps, nextStep < steps.count {
-        if advance(maps) { continue }
-        // By steps of the sweep's own to where the refused one would have ended.
-        let target = steps[nextStep].end
-        nextStep += 1
-        if let failure = step(to: target, rows) { return failure }
-      } else if let failure = step(to: end, rows) {
-        return failure
+      var target = end
+      if followsSteps, let steps, !steps.isFinished {
+        let isTaken = steps.advance(lambda)
+        time = steps.time ?? time
+        if isTaken { continue }
+        (target, size) = steps.skip(from: time)
       }
+      if let failure = step(to: target, rows) { return failure }
     }
     return nil
-  }
-
-  /// Takes steps of the maps. Those whose errors are too large are divided.
-  /// - Returns: whether there were some; if not, dividing the next one is of no use.
-  private func advance(_ maps: AdjointMaps) -> Bool {
-    let (relative, absolute) = tolerances
-    while true {
-      if nextPart == parts.count { prepareParts(maps) }
-      let (end, error, isRefused) = parts.withUnsafeBufferPointer {
-        maps.advance(lambda, $0, from: nextPart, relativeTolerance: relative, absoluteTolerance: absolute)
-      }
-      if end > nextPart { time = parts[end - 1].end }
-      while nextPart < end {
-        if parts[nextPart].endsStep {
-          nextStep += 1
-          stepsTaken += 1
-        }
-        nextPart += 1
-      }
-      largestError = max(largestError, error)
-      if !isRefused { return true }
-      guard divideSteps(maps) else {
-        size = (time - steps[nextStep].end).magnitude / Double(2 * Self.largestDivision)
-        parts.removeSubrange(nextPart...)
-        return false
-      }
-    }
-  }
-  /// Says into how many parts the prepared steps from the next one on are to be divided by what is known of their errors, and prepares them
-  /// again.
-  /// - Returns: false if the next one had to be divided into too many.
-  private func divideSteps(_ maps: AdjointMaps) -> Bool {
-    steps[nextStep].from = parts[nextPart].from
-    var step = nextStep
-    var (count, error) = (0, 0.0)
-    for k in nextPart..<parts.count {
-      count += 1
-      error = max(error, maps.error(of: k))
-      if !parts[k].endsStep { continue }
-      if !(error <= 1) {
-        let needed = maps.division(count, error: error)
-        if step == nextStep && needed > Self.largestDivision { return false }
-        steps[step].division = max(min(needed, Self.largestDivision), min(count + 1, Self.largestDivision))
-        stepsRefused += 1
-      }
-      step += 1
-      (count, error) = (0, 0)
-    }
-    parts.removeSubrange(nextPart...)
-    prepareParts(maps)
-    return true
-  }
-  private func prepareParts(_ maps: AdjointMaps) {
-    maps.addIntegrals()
-    if stepsTaken > 0 {
-      if stepsRefused * 3 > stepsTaken {
-        division = min(division + 1, Self.largestDivision)
-      } else if division > 1 && largestError < maps.reduction(division, division - 1) {
-        division -= 1
-      }
-      (stepsTaken, stepsRefused, largestError) = (0, 0, 0)
-    }
-    parts.removeAll(keepingCapacity: true)
-    nextPart = 0
-    for k in nextStep..<steps.count {
-      let count = max(steps[k].division, division)
-      if parts.count + count > AdjointMaps.stepCount { break }
-      steps[k].divide(into: count, of: record!, &parts)
-    }
-    parts.withUnsafeBufferPointer { maps.prepare(record!, $0) }
   }
 
   /// Solves in steps of the sweep's own.
