@@ -36,7 +36,9 @@ import Testing
   }
 
   /// The matrices' gradient is that of one step after the other, which checkpoints ask for; and that of the adjoint equation agrees with it.
-  @Test(arguments: 1...9, [SolverMethod.bogackiShampine3, .tsitouras5, .dormandPrince5, .dormandPrince8])
+  @Test(
+    arguments: [1, 2, 3, 4, 5, 8, 12, 13],
+    [SolverMethod.bogackiShampine3, .tsitouras5, .dormandPrince5, .dormandPrince8])
   func sizes(_ n: Int, _ method: SolverMethod) throws {
     let (equation, start) = (Self.ring(n), Self.start(n))
     let parameters: Tensor = [1.3, 0.4, 0.0, 0.7]

@@ -7,7 +7,7 @@ final class StepDerivatives {
   /// Lane groups, which products have in registers.
   static let width = 4
   /// Matrices of larger states take more work than one state after the other.
-  static let largestState = 8
+  static let largestState = 12
   /// Entries whose values at the stages nearly stay in the second-level cache.
   static let mostEntries = 320
 
