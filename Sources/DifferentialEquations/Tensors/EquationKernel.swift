@@ -13,9 +13,9 @@ public enum GradientMethod: String, Sendable, Hashable, CaseIterable {
   /// the matrices take more work than the derivatives, eight of these at a time again.
   case forwardSensitivity
   /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution. Besides the states the
-  /// record holds the rates of the stages of Runge–Kutta methods, as far as 256 MiB go for each trajectory. Steps are no longer than those of the
-  /// solution: an effect of parameters that these have not seen, as of a forcing whose amplitude is zero, needs a
-  /// ``SolverOptions/maximumStep``.
+  /// record of a larger system holds the rates of the stages of Runge–Kutta methods, as far as 256 MiB go for each trajectory. Steps are no longer
+  /// than those of the solution: an effect of parameters that these have not seen, as of a forcing whose amplitude is zero, needs a
+  /// ``SolverOptions/maximumStep``. Small traced systems under explicit methods take many steps at once.
   case continuousAdjoint
   /// As ``continuousAdjoint``, with the state solved backwards along with it instead of being kept: memory does not grow with
   /// time, but what the equation damps forwards grows backwards, so that it is not for dissipative equations, nor for events.
