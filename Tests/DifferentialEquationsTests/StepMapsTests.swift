@@ -1,5 +1,5 @@
 import Autodiff
-import DifferentialEquations
+@testable import DifferentialEquations
 import Foundation
 import Testing
 
@@ -141,5 +141,91 @@ import Testing
     let found = try slope(equation, [1.0, 0.6], parameters, times, options, .continuousAdjoint)
     let expected = try slope(equation, [1.0, 0.6], parameters, times, options, .discreteAdjoint)
     #expect(isNear(found, expected, 1e-7), "\(found) \(expected)")
+  }
+
+  /// Outputs within rounding of the ends of steps, which lie at zero too, where times are finer than elsewhere.
+  @Test(arguments: [SolverMethod.tsitouras5, .dormandPrince8], [1.0, -1.0])
+  func outputsNextToEnds(_ method: SolverMethod, _ direction: Double) throws {
+    var options = SolverOptions(method: method)
+    options.fixedStep = 0.5
+    let decay = Equation { (t: Tensor, y: Tensor, p: Tensor) in -p[0] * y * y + 0.1 * sin(t) }
+    for k in -9...9 {
+      let end = direction * 0.5 * Double(k)
+      let near = [end.nextDown, end, end.nextUp, end + direction * 1e-17, end - direction * 1e-17].sorted {
+        $0 * direction < $1 * direction
+      }
+      let times: [Double] = near + [5 * direction]
+      func slopes(_ checkpoints: Int?) throws -> [Double] {
+        options.checkpoints = checkpoints
+        let slopes: [Tensor] = try grad { (x: [Tensor]) in
+          let y = try decay.solve(
+            from: x[0], parameters: x[1], startTime: Tensor(-5 * direction), times: Tensor(times, shape: [6]),
+            options: options)
+          return (y.flattened * Tensor.range(1, to: 6.5)).sum()
+        }([[1.0], [0.3]])
+        return slopes.flatMap { $0.values }
+      }
+      let (found, expected) = (try slopes(nil), try slopes(6))
+      #expect(isNear(found, expected, 1e-12), "\(end) \(found) \(expected)")
+    }
+  }
+
+  /// What is not finite is an error, not a step that is divided for ever.
+  @Test(arguments: [SolverMethod.tsitouras5, .dormandPrince8, .rungeKutta4])
+  func adjointsThatAreNotFinite(_ method: SolverMethod) throws {
+    var options = SolverOptions(method: method, relativeTolerance: 1e-8, absoluteTolerance: 1e-8)
+    options.maximumStep = 0.5
+    if method == .rungeKutta4 { options.fixedStep = 0.5 }
+    let oscillation = Equation { (t: Tensor, y: Tensor, p: Tensor) in
+      stack([-p[0] * sin(9.0 * t) * y[0], p[1] * y[1]])
+    }
+    let root = Equation { (t: Tensor, y: Tensor, p: Tensor) in
+      stack([-p[0] * sin(9.0 * t) * y[0], sqrt(y[1])])
+    }
+    let late = Equation { (t: Tensor, y: Tensor, p: Tensor) in
+      stack([-p[0] * sin(9.0 * t) * y[0], sqrt(maximum(5.0 - t, 0.0) * y[1] * y[1])])
+    }
+    func slope(_ equation: Equation, _ start: Tensor, _ parameters: Tensor, _ weight: Double) throws {
+      _ = try grad { (x: [Tensor]) in
+        (try equation.solve(
+          from: x[0], parameters: x[1], times: [3.0, 20.0], options: options, gradient: .continuousAdjoint)
+          * weight).sum()
+      }([start, parameters])
+    }
+    #expect(throws: TensorError.self) { try slope(root, [1, 0], [1, 0], 1) }
+    #expect(throws: TensorError.self) { try slope(late, [1, 0.1], [1, 0], 1) }
+    // λ overflows where the state, which is zero, does not.
+    for growth in [1e3, 1e30, 1e60] {
+      #expect(throws: TensorError.self) { try slope(oscillation, [1, 0], [1, Tensor(growth)], 1) }
+    }
+    for weight in [Double.nan, .infinity] {
+      // Not finite numbers in, not finite numbers out, or an error: in any case an end.
+      do { try slope(oscillation, [1, 0.1], [1, 0.1], weight) } catch is TensorError {}
+    }
+  }
+
+  /// The record of a trajectory goes with its tape, whatever is kept for the next gradient.
+  @Test(arguments: [GradientMethod.continuousAdjoint, .discreteAdjoint], [false, true])
+  func recordsAreNotKept(_ gradient: GradientMethod, _ isStiff: Bool) throws {
+    let rate = { (a: [Tensor]) throws -> [Tensor] in [-a[2] * a[1] * a[1]] }
+    let program = try stage(rate, [Tensor.zeros([]), Tensor.zeros([2]), Tensor.zeros([2])]).program
+    let options = SolverOptions(
+      method: isStiff ? .kvaerno5 : .tsitouras5, relativeTolerance: 1e-8, absoluteTolerance: 1e-8)
+    let kernel = EquationKernel(
+      equation: TracedEquation(program), options: options, gradient: gradient, timeCount: 1)
+    let operands = [
+      DenseArray([1.0, 2], shape: [1, 2]), DenseArray([0.3, 0.4], shape: [1, 2]),
+      DenseArray([0.0], shape: [1]),
+      DenseArray([9.0], shape: [1, 1]),
+    ]
+    weak var record: StepRecord?
+    do {
+      let solution = try kernel.solve(operands, rows: 1, blocks: 1, keepsTape: true)
+      record = solution.tape?.steps?.records[0]
+      #expect(record != nil)
+      _ = try kernel.pullback(
+        solution.tape!, DenseArray([1.0, 1], shape: [1, 1, 2]), states: solution.states)
+    }
+    #expect(record == nil)
   }
 }

@@ -194,15 +194,13 @@ struct BatchSolver: Sendable {
   ) {
     let (outputTimes, values) = (problem.outputTimes(of: row), problem.parameters(of: row))
     solver.stepper.functions.bind(values)
-    if StepMaps.suits(record) {
-      if solver.stepMaps == nil { solver.stepMaps = stepMaps() }
-      if let maps = solver.stepMaps {
-        let isDone = maps.reverse(
-          record, outputTimes: outputTimes, cotangents: cotangents, parameters: values, into: state,
-          parameters: target)
-        if isDone { return }
-        target.update(repeating: 0, count: problem.parameterCount)
-      }
+    if solver.stepMaps == nil { solver.stepMaps = stepMaps() }
+    if let maps = solver.stepMaps, maps.suits(record, outputCount: problem.outputCount) {
+      let isDone = maps.reverse(
+        record, outputTimes: outputTimes, cotangents: cotangents, parameters: values, into: state,
+        parameters: target)
+      if isDone { return }
+      target.update(repeating: 0, count: problem.parameterCount)
     }
     if ParallelAdjoint.suits(record, outputCount: problem.outputCount) {
       if solver.parallelAdjoint == nil { solver.parallelAdjoint = parallelAdjoint() }

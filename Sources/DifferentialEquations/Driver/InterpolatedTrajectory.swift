@@ -2,6 +2,8 @@
 /// once for each step, from the rates of its stages, which the record has or which are computed again.
 final class InterpolatedTrajectory {
   private var record: StepRecord
+  /// Of no steps.
+  private let none: StepRecord
   private let n: Int
   private var isForward = true
   private let stepper: Stepper
@@ -31,6 +33,7 @@ final class InterpolatedTrajectory {
   ///   - stepper: of the method that made the record, with the parameters bound; for this use alone.
   init(_ record: StepRecord, stepCount: Int, _ stepper: Stepper) {
     self.record = record
+    none = StepRecord(stateCount: record.stateCount, capacity: 2)
     self.stepper = stepper
     n = record.stateCount
     degree = stepper.outputDegree
@@ -53,6 +56,9 @@ final class InterpolatedTrajectory {
     rows = 0..<record.stepCount
     row = 0
   }
+
+  /// Forgets the solution.
+  func end() { follow(none) }
 
   /// Says which steps are asked for from now on.
   func restrict(to rows: Range<Int>) {

@@ -13,7 +13,7 @@ final class SolverPool: Sendable {
   /// So many wait at most: one for each thread, and some for options that change from solution to solution.
   private static let limit = threadCount + 8
   /// Solvers of larger systems take too much memory to wait, and are made in little of their time.
-  private static let largestState = 1024
+  static let largestState = 1024
 
   /// Whether making solvers takes a good part of the time.
   static func suits(_ equation: some Equation, _ options: SolverOptions) -> Bool {

@@ -24,3 +24,9 @@ final class Zeros<Element> {
 
 typealias StepMemory = Zeros<Double>
 typealias LaneMemory = Zeros<SIMD8<Double>>
+
+/// The numbers of lanes, one after the other.
+@inline(__always)
+func numbers(_ lanes: UnsafeMutablePointer<SIMD8<Double>>) -> UnsafeMutablePointer<Double> {
+  UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
+}

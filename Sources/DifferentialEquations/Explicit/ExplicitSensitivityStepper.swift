@@ -58,11 +58,6 @@ final class ExplicitSensitivityStepper: Stepper {
   override var result: UnsafeMutablePointer<Double> { numbers(kernel.result) }
   override var startRate: UnsafeMutablePointer<Double> { numbers(kernel.rates) }
 
-  @inline(__always)
-  private func numbers(_ lanes: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
-  }
-
   override func begin() {
     kernel.time.update(repeating: Group(repeating: time.pointee), count: layout.width)
     kernel.begin()

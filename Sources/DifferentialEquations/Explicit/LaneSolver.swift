@@ -123,11 +123,6 @@ final class LaneSolver {
     }
   }
 
-  /// A lane's number in an array of lane groups, and of component `c`.
-  @inline(__always)
-  func numbers(_ array: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(array).assumingMemoryBound(to: Double.self)
-  }
   /// Copies a row of numbers to a lane.
   @inline(__always)
   func put(_ row: UnsafePointer<Double>, _ count: Int, _ array: UnsafeMutablePointer<L>, _ lane: Int) {

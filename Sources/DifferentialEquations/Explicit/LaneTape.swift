@@ -189,10 +189,6 @@ final class LaneTape: @unchecked Sendable {
   private func appendEnd(of trajectory: Int, to record: StepRecord) {
     record.append(endTime(of: trajectory), endStates + (trajectory - trajectories.lowerBound) * n)
   }
-  @inline(__always)
-  private func numbers(_ array: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(array).assumingMemoryBound(to: Double.self)
-  }
 }
 
 extension LaneTape {

@@ -4,7 +4,7 @@ import Lanes
 /// ∂f/∂y and ∂f/∂p in lanes, at several times of steps: without what is zero, and with constants that are set once.
 final class StepDerivatives {
   typealias L = SIMD8<Double>
-  /// Lane groups, which products have in registers.
+  /// Lane groups, which products (here and in ``AdjointMaps``) have in registers: they are written for four.
   static let width = 4
   /// Matrices of larger states take more work than one state after the other.
   static let largestState = 12

@@ -37,8 +37,9 @@ final class StepMaps {
   /// The end of a step, or an output between its ends.
   private struct Entry {
     var row: Int
-    /// 1: the end.
+    /// The place of an output may round to the end's, which is 1.
     var place: Double
+    /// Which output; −1: the end.
     var output: Int
   }
 
@@ -76,12 +77,13 @@ final class StepMaps {
     self.arena = arena
   }
 
-  /// Whether many steps of a trajectory can be taken at once, and are worth it.
-  static func suits(_ record: StepRecord) -> Bool {
-    record.stride == 1 && record.jumps.isEmpty && record.stepCount >= leastSteps
+  /// Whether many steps of a trajectory can be taken at once, and are worth it: an output within a step takes a matrix as well.
+  func suits(_ record: StepRecord, outputCount: Int) -> Bool {
+    record.stride == 1 && record.jumps.isEmpty && record.stepCount >= Self.leastSteps
+      && outputCount <= (n > 4 ? 2 : 5) * record.stepCount
   }
 
-  /// As ``TrajectoryAdjoint``, of a trajectory that ``suits(_:)``.
+  /// As ``TrajectoryAdjoint``, of a trajectory that ``suits(_:outputCount:)``.
   /// - Returns: false if that has to do it, as derivatives are not finite.
   func reverse(
     _ record: StepRecord, outputTimes: UnsafeBufferPointer<Double>, cotangents rows: UnsafePointer<Double>,
@@ -101,7 +103,7 @@ final class StepMaps {
       prepare(record, count)
       for k in 0..<count {
         let entry = entries[k]
-        if entry.place == 1 {
+        if entry.output < 0 {
           while output >= 0 && outputTimes[output] == record.times[entry.row + 1] {
             for c in 0..<n { cotangent[c] += rows[output * n + c] }
             output -= 1
@@ -160,11 +162,6 @@ final class StepMaps {
       }
       return count
     }
-  }
-
-  @inline(__always)
-  private func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
   }
 
   /// Makes the matrices of entries.
@@ -234,8 +231,8 @@ final class StepMaps {
       times[k] = record.times[entry.row]
       sizes[k] = record.times[entry.row &+ 1] - record.times[entry.row]
       places[k] = entry.place
-      inner[k] = entry.place == 1 ? 0 : 1
-      if entry.place != 1 { hasInner = true }
+      inner[k] = entry.output < 0 ? 0 : 1
+      if entry.output >= 0 { hasInner = true }
       let state = record.states + entry.row &* n
       var c = 0
       while c < n {
@@ -269,7 +266,7 @@ final class StepMaps {
 
   private func addParameterCotangents(_ count: Int) {
     let width = Self.width
-    let hasInner = (0..<count).contains { entries[$0].place != 1 }
+    let hasInner = (0..<count).contains { entries[$0].output >= 0 }
     let stages = hasInner ? forward.totalCount : forward.stageCount - 1
     for w in 0..<(count + 7) / 8 {
       for stage in 0..<stages {

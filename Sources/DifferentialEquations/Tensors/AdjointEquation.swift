@@ -113,6 +113,7 @@ final class AdjointEquation: Sendable {
           owner.maps())
     }
     deinit {
+      if owner.equation.stateCount > SolverPool.largestState { return }
       let done = Waiting(sweep: sweep)
       owner.waiting.withLock { if $0.count < threadCount { $0.append(done) } }
     }

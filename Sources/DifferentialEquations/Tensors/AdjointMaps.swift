@@ -15,37 +15,6 @@ final class AdjointMaps {
   /// Trajectories with fewer steps are taken back one step after the other.
   static let leastSteps = 16
 
-  /// A step of the adjoint equation, within one of the solution.
-  struct Step {
-    /// The step of the solution.
-    var row: Int
-    /// Places in it (0 its start, 1 its end): the step goes from the later to the earlier one.
-    var from: Double
-    var to: Double
-    /// The time at which it ends, and whether λ changes there.
-    var end: Double
-    var isLast: Bool
-    /// Whether it is a whole one, or the last part.
-    var endsStep = true
-    /// Into how many parts it has to be divided, as far as is known.
-    var division = 1
-
-    /// Appends its parts, of equal length.
-    func divide(into count: Int, of record: StepRecord, _ parts: inout [Step]) {
-      let (start, size) = (record.times[row], record.times[row + 1] - record.times[row])
-      var part = self
-      (part.isLast, part.endsStep) = (false, false)
-      for k in 1..<count {
-        part.to = from + (to - from) * (Double(k) / Double(count))
-        part.end = Double.multiplyAdd(size, part.to, start)
-        parts.append(part)
-        part.from = part.to
-      }
-      (part.to, part.end, part.isLast, part.endsStep) = (to, end, isLast, true)
-      parts.append(part)
-    }
-  }
-
   private let n: Int
   private let p: Int
   /// Steps of the solution once more, and those of Λ.
@@ -156,31 +125,6 @@ final class AdjointMaps {
       relativeTolerance: 0, absoluteTolerances: [Double](repeating: 1, count: n * n))
   }
 
-  /// The steps of a solution backwards, divided where outputs are.
-  static func plan(
-    _ record: StepRecord, outputTimes times: UnsafeBufferPointer<Double>, into steps: inout [Step]
-  ) {
-    let direction = record.times[record.stepCount] > record.times[0] ? 1.0 : -1.0
-    steps.reserveCapacity(record.stepCount + times.count)
-    var output = times.count - 1
-    var jump = record.jumps.count - 1
-    for row in (0..<record.stepCount).reversed() {
-      let (start, end) = (record.times[row], record.times[row + 1])
-      var from = 1.0
-      while output >= 0 && (times[output] - end) * direction >= 0 { output -= 1 }
-      while output >= 0 && (times[output] - start) * direction > 0 {
-        let time = times[output]
-        let place = (time - start) / (end - start)
-        steps.append(Step(row: row, from: from, to: place, end: time, isLast: true))
-        from = place
-        while output >= 0 && times[output] == time { output -= 1 }
-      }
-      while jump >= 0 && record.jumps[jump].row > row { jump -= 1 }
-      let isLast =
-        row == 0 || output >= 0 && times[output] == start || jump >= 0 && record.jumps[jump].row == row
-      steps.append(Step(row: row, from: from, to: 0, end: start, isLast: isLast))
-    }
-  }
   /// Whether many steps of a trajectory can be taken at once, and are worth it.
   static func suits(_ record: StepRecord) -> Bool { record.stride == 1 && record.stepCount >= leastSteps }
 
@@ -196,7 +140,7 @@ final class AdjointMaps {
   /// Makes the matrices of at most ``stepCount`` steps.
   func prepare(_ record: StepRecord, _ steps: UnsafeBufferPointer<Step>) {
     let width = Self.width
-    let states = UnsafeMutableRawPointer(forward.state).assumingMemoryBound(to: Double.self)
+    let states = numbers(forward.state)
     let (times, sizes) = (numbers(forward.time), numbers(forward.step))
     let (places, lengths) = (numbers(places), numbers(lengths))
     var k = 0
@@ -294,9 +238,9 @@ final class AdjointMaps {
     }
   }
 
-  /// Takes λ through prepared steps from `first` on, until after one after which λ changes, or before one whose error is too large: those of the
-  /// steps that follow are then what they would be if it were not.
-  /// - Returns: the first step that was not taken, and the largest error of those that were.
+  /// Takes λ through prepared steps from `first` on, until after one after which λ changes, or before one whose error is too large. The errors
+  /// of the steps after that are then known as well, as far as λ would get there without a change.
+  /// - Returns: the first step that was not taken, the largest error of those that were, and whether one was refused.
   func advance(
     _ cotangent: UnsafeMutablePointer<Double>, _ steps: UnsafeBufferPointer<Step>, from first: Int,
     relativeTolerance: Double, absoluteTolerance: Double
@@ -380,13 +324,12 @@ final class AdjointMaps {
     // As in the kernel.
     return mean * mean / (mean + 0.01 * secondSquares * share)
   }
-  @inline(__always)
-  private func numbers(_ lanes: UnsafeMutablePointer<L>) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Double.self)
-  }
 
   /// The error of a prepared step in units of the tolerance, once it was tried.
-  func error(of step: Int) -> Double { squares[step].squareRoot() }
+  func error(of step: Int) -> Double {
+    // What is not finite is no small error: the larger of 0 and NaN is 0.
+    squares[step].isNaN ? .infinity : squares[step].squareRoot()
+  }
   /// Into how many parts steps are to be divided that had such an error in so many.
   func division(_ count: Int, error: Double) -> Int {
     guard error.isFinite else { return .max }

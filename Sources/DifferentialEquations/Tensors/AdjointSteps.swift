@@ -40,11 +40,13 @@ final class AdjointSteps {
     plan(&steps)
   }
   var isFinished: Bool { next == steps.count }
-  /// Leaves out what is left of the step that was not taken.
+  /// Leaves out what is left of the step that was not taken. What is prepared of those that follow still holds.
   /// - Returns: where it ends, and a size for other steps.
   func skip(from time: Double) -> (end: Double, size: Double) {
     let end = steps[next].end
     next += 1
+    while nextPart < parts.count && !parts[nextPart].endsStep { nextPart += 1 }
+    nextPart += 1
     self.time = nil
     return (end, (time - end).magnitude / Double(2 * Self.largestDivision))
   }
@@ -52,8 +54,9 @@ final class AdjointSteps {
   func addIntegrals(to integrals: UnsafeMutablePointer<Double>) {
     maps.addIntegrals()
     maps.addSums(to: integrals)
-    record = nil
   }
+  /// Forgets the record.
+  func end() { record = nil }
 
   /// Takes λ through steps until after one after which it changes, or to their end.
   /// - Returns: false before a step that would have to be divided into too many.
@@ -79,7 +82,6 @@ final class AdjointSteps {
       largestError = max(largestError, error)
       if isRefused {
         if divide() { continue }
-        parts.removeSubrange(nextPart...)
         return false
       }
       if parts[end - 1].isLast { return true }
@@ -105,7 +107,6 @@ final class AdjointSteps {
       step += 1
       (count, error) = (0, 0)
     }
-    parts.removeSubrange(nextPart...)
     prepareParts()
     return true
   }

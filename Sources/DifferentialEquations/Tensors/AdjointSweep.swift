@@ -80,7 +80,10 @@ final class AdjointSweep {
     defer {
       for c in 0..<n { initial[c] = lambda[c] * scale }
       for q in 0..<p { parameterCotangent[q] = integrals[q] * scale }
+      // The record may be large, and is not this one's to keep.
       (self.record, events) = (nil, nil)
+      steps?.end()
+      trajectory?.end()
     }
     for k in (0..<m).reversed() {
       if let failure = move(to: times[k]) { return failure }
