@@ -244,8 +244,12 @@ import Testing
     for k in counts.indices { program.inputs[k] = UnsafePointer(memory[k]) }
     (program.outputs[0], program.outputs[1]) = (result, memory[2])
     // Also of programs for which this does not pay.
-    let vectors = VectorMemory(VectorCode(try #require(source.registers), isFixed: isFixed), isFixed: isFixed)
-    defer { vectors.deallocate() }
+    let lists = VectorLists(VectorCode(try #require(source.registers), isFixed: isFixed), isFixed: isFixed)
+    let vectors = VectorMemory(lists, isFixed: isFixed)
+    defer {
+      vectors.deallocate()
+      lists.deallocate()
+    }
     var random = SeededRandom(seed: seed)
     for round in 0..<20 {
       for (k, pointer) in memory.enumerated() where round == 0 || !isFixed[k] {

@@ -52,23 +52,36 @@ package final class ResidentSource: Sendable {
   fileprivate func layout(inPlace: [Int?]?) -> OutputLayout {
     layouts.withLock { layouts in
       if let known = layouts.first(where: { $0.inPlace == inPlace }) { return known.layout }
-      let layout = OutputLayout(registers, inPlace: inPlace)
+      let layout = registers.map { OutputLayout($0, inPlace: inPlace) } ?? OutputLayout()
       layouts.append((inPlace, layout))
       return layout
     }
   }
-  private let vectors = Mutex<[(isFixed: [Bool], code: VectorCode?)]>([])
-  /// The scalar form in vectors, of programs for which that is faster.
-  fileprivate func vectorCode(isFixed: [Bool]) -> VectorCode? {
+  private let vectors = Mutex<[(isFixed: [Bool], lists: VectorLists?)]>([])
+  deinit { vectors.withLock { for (_, lists) in $0 { lists?.deallocate() } } }
+  /// What runs the program in vectors, where that is faster. It lives as long as this object.
+  fileprivate func vectorLists(isFixed: [Bool]) -> VectorLists? {
+    vectors.withLock { vectors in
+      if let known = vectors.first(where: { $0.isFixed == isFixed }) { return known.lists }
+      let lists = vectorCode(isFixed: isFixed).map { VectorLists($0, isFixed: isFixed) }
+      vectors.append((isFixed, lists))
+      return lists
+    }
+  }
+  /// Whether single runs are on whole arrays: then they gain less from lanes.
+  package func usesArrays(isFixed: [Bool]) -> Bool { vectorLists(isFixed: isFixed)?.hasProducts ?? false }
+  /// Of whole arrays if products of matrices are most of the work, else of scalar instructions.
+  private func vectorCode(isFixed: [Bool]) -> VectorCode? {
+    if constants.isEmpty, let code = ArrayCode.make(compiled.program, isFixed: isFixed),
+      code.isWorthwhile(insteadOf: registers)
+    {
+      return code
+    }
     guard let registers,
       (VectorCode.leastInstructions...VectorCode.mostInstructions).contains(registers.instructions.count)
     else { return nil }
-    return vectors.withLock { vectors in
-      if let known = vectors.first(where: { $0.isFixed == isFixed }) { return known.code }
-      let code = VectorCode(registers, isFixed: isFixed)
-      vectors.append((isFixed, code.isWorthwhile ? code : nil))
-      return vectors.last!.code
-    }
+    let code = VectorCode(registers, isFixed: isFixed)
+    return code.isWorthwhile ? code : nil
   }
   /// True if the program has been expanded to scalar instructions.
   package var isScalar: Bool { registers != nil }
@@ -119,17 +132,20 @@ package final class ResidentProgram<L: Lane> {
     precondition(L.self == SIMD8<Double>.self || (L.self == Double.self && width == 1))
     self.source = source
     self.width = width
-    parts = source.parts.map { ResidentParts($0, width: width, isFixed: isFixed) }
-    isScalar = source.registers != nil
-    let isDirect =
-      L.self == Double.self && inPlace != nil
-      && (source.registers?.instructions.count ?? .max) <= OutputLayout.mostPaired
-    readsInPlace = L.self != Double.self || isDirect
-    let layout = source.layout(inPlace: readsInPlace ? inPlace : nil)
-    paired = isDirect ? layout.paired.entries : []
     vectors =
       L.self == Double.self
-      ? source.vectorCode(isFixed: isFixed).map { VectorMemory($0, isFixed: isFixed) } : nil
+      ? source.vectorLists(isFixed: isFixed).map { VectorMemory($0, isFixed: isFixed) } : nil
+    // Vectors need nothing else.
+    let registers = vectors == nil ? source.registers : nil
+    isScalar = vectors != nil || registers != nil
+    parts = isScalar ? nil : source.parts.map { ResidentParts($0, width: width, isFixed: isFixed) }
+    let isDirect =
+      L.self == Double.self && inPlace != nil
+      && (registers?.instructions.count ?? .max) <= OutputLayout.mostPaired
+    let readsInPlace = L.self != Double.self || isDirect
+    self.readsInPlace = readsInPlace
+    let layout = registers == nil ? OutputLayout() : source.layout(inPlace: readsInPlace ? inPlace : nil)
+    paired = isDirect ? layout.paired.entries : []
     instructions = .allocate(capacity: layout.instructions.count)
     _ = instructions.initialize(from: layout.instructions)
     places = .allocate(capacity: layout.places.count)
@@ -147,7 +163,7 @@ package final class ResidentProgram<L: Lane> {
     outputs = .allocate(capacity: max(source.outputTypes.count, 1))
     inputs.initialize(repeating: UnsafePointer(memory), count: max(source.inputTypes.count, 1))
     outputs.initialize(repeating: memory, count: max(source.outputTypes.count, 1))
-    let all = source.registers.map { Array($0.loads) } ?? []
+    let all = registers.map { Array($0.loads) } ?? []
     let ordered = all.filter { isFixed[Int($0.input)] } + all.filter { !isFixed[Int($0.input)] }
     fixedCount = all.filter { isFixed[Int($0.input)] }.count
     loads = .allocate(capacity: ordered.count)
@@ -157,7 +173,7 @@ package final class ResidentProgram<L: Lane> {
       ? DirectCode(
         isFixed.indices.filter { !isFixed[$0] }, source.outputTypes.count, paired.count + stores.count)
       : nil
-    if let registers = source.registers {
+    if let registers {
       for (register, value) in registers.constants.enumerated() {
         for k in 0..<width { memory[register * width + k] = L(value) }
       }
@@ -428,9 +444,9 @@ private struct OutputLayout: Sendable {
   /// Programs with more instructions than this take longer than the way to them.
   static let mostPaired = VectorCode.leastInstructions - 1
 
+  init() {}
   /// - Parameter inPlace: as of `ResidentProgram`.
-  init(_ program: RegisterProgram?, inPlace: [Int?]?) {
-    guard let program else { return }
+  init(_ program: RegisterProgram, inPlace: [Int?]?) {
     instructions = Array(program.instructions)
     registerCount = program.registerCount
     guard let inPlace else {

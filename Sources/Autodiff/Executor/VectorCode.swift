@@ -22,6 +22,30 @@ struct VectorCode: Sendable {
     static let permuteFour: UInt8 = 195
     /// `count` instructions on single numbers from number `a` on.
     static let singles: UInt8 = 193
+    /// `count` moves from number `a` on, and likewise products.
+    static let move: UInt8 = 196
+    static let product: UInt8 = 197
+    /// The sum of `count` numbers from place `a` on.
+    static let sum: UInt8 = 198
+  }
+  /// Numbers that are copied within the block.
+  struct Move: Sendable {
+    var source: UInt32
+    var target: UInt32
+    var count: UInt32
+  }
+  /// A product that is computed in an output from an element on, or added to what is there.
+  struct Result: Sendable {
+    var product: costate_product
+    var array: Int32
+    var element: UInt32
+    var adds: Bool
+  }
+  /// An input that an output begins with; results and additions are added.
+  struct Base: Sendable {
+    var input: Int
+    var output: Int
+    var count: Int
   }
   /// Neighbouring elements of an input or output, and their places.
   struct Copy: Sendable {
@@ -30,17 +54,22 @@ struct VectorCode: Sendable {
     var place: UInt32
     var count: UInt32
   }
-  private(set) var entries: [Entry] = []
-  /// Gathers of numbers that stay: constants and fixed inputs.
-  private(set) var fixedEntries: [Entry] = []
-  private(set) var gatherings: [costate_gathering] = []
+  var entries: [Entry] = []
+  /// What is made of numbers that stay: constants and fixed inputs.
+  var fixedEntries: [Entry] = []
+  var gatherings: [costate_gathering] = []
   private(set) var permutations: [costate_permutation] = []
-  private(set) var singles: [Instruction] = []
-  private(set) var constants: [Double] = []
-  private(set) var loads: [Copy] = []
-  private(set) var stores: [Copy] = []
+  var singles: [Instruction] = []
+  var moves: [Move] = []
+  var products: [costate_product] = []
+  var constants: [Double] = []
+  var loads: [Copy] = []
+  var stores: [Copy] = []
+  var base: Base?
+  var results: [Result] = []
+  var additions: [Copy] = []
   /// Numbers of the block.
-  private(set) var size = 0
+  var size = 0
   private var instructionCount = 0
 
   static let width = 8
@@ -71,8 +100,48 @@ struct VectorCode: Sendable {
     return time < 4 * instructionCount
   }
 
+  /// Nanoseconds of a run of array code, as measured: most of it is the way from one entry to the next.
+  private var arrayTime: Double {
+    var time = 20.0
+    for entry in entries {
+      let isSlow = Self.isSlow(entry.operation)
+      time += 7 + (isSlow ? 12 : 0)
+      if entry.operation < Entry.gather { time += Double(entry.count) * (isSlow ? 12 : 0.5) }
+      if entry.operation == Entry.singles { time += Double(entry.count) * 8 }
+      if entry.operation == Entry.gather { time += Double(entry.count) * 3 }
+    }
+    for product in products + results.map(\.product) {
+      let width = product.isDot == 0 ? product.columns : product.depth
+      let others = product.isDot == 0 ? product.depth : product.columns
+      time += 0.3 * Double(product.rows * others * ((width + 7) / 8))
+    }
+    return time + 4 * Double(results.count + additions.count)
+  }
+  /// Whether products are most of the work of array code.
+  private var hasMostlyProducts: Bool {
+    let numbers = entries.reduce(0) { $0 + ($1.operation < Entry.gather ? Int($1.count) * Self.width : 0) }
+    return (products + results.map(\.product)).reduce(0) { $0 + Int($1.rows * $1.depth * $1.columns) }
+      >= numbers
+  }
+  /// Whether a run of array code takes less time than one of scalar instructions, or of parts on arrays if there are none.
+  func isWorthwhile(insteadOf program: RegisterProgram?) -> Bool {
+    guard let program else { return hasMostlyProducts }
+    let count = Double(program.instructions.count)
+    if program.instructions.count >= Self.leastInstructions { return arrayTime < 150 + 0.5 * count }
+    let slow = Double(program.instructions.count { Self.isSlow($0.operation) })
+    return arrayTime < 10 + 1.2 * (count - slow) + 7.5 * slow
+  }
+  /// True for functions that take several times as long as a product.
+  private static func isSlow(_ operation: UInt8) -> Bool {
+    if let unary = Unary(rawValue: operation) {
+      return unary.rawValue > Unary.reciprocal.rawValue
+    }
+    let binary = Binary(rawValue: operation &- RegisterOperation.binary)
+    return operation < RegisterOperation.comparison
+      && (binary == .power || binary == .arcTangent2 || binary == .remainder)
+  }
   /// True if the operation has the same results on vectors as on single numbers, and is faster on them.
-  private static func isVectorized(_ operation: UInt8) -> Bool {
+  static func isVectorized(_ operation: UInt8) -> Bool {
     if let unary = Unary(rawValue: operation) { return unary.hasVectorForm }
     if let binary = Binary(rawValue: operation &- RegisterOperation.binary),
       operation < RegisterOperation.comparison
@@ -119,7 +188,7 @@ extension VectorCode {
       let loads = program.loads.sorted { ($0.input, $0.element) < ($1.input, $1.element) }
       for (k, load) in loads.enumerated() {
         // Inputs start at a boundary of vectors.
-        if k == 0 || loads[k - 1].input != load.input { code.size = Self.aligned(code.size) }
+        if k == 0 || loads[k - 1].input != load.input { code.size = aligned(code.size) }
         value[load.register] = place.count
         place.append(UInt32(code.size))
         isConstant.append(isFixed[Int(load.input)])
@@ -136,7 +205,6 @@ extension VectorCode {
       }
       definition = [Int](repeating: 0, count: nodes.count)
     }
-    private static func aligned(_ place: Int) -> Int { (place + width - 1) / width * width }
 
     /// Orders the nodes, of which those with the same operation that are ready at a time are done at once.
     mutating func schedule() {
@@ -195,7 +263,7 @@ extension VectorCode {
         }
       }
       let operands = parts.map { lanes in operandIndices(group).map { operand(values(lanes, $0)) } }
-      code.size = Self.aligned(code.size)
+      code.size = aligned(code.size)
       for (lanes, operands) in zip(parts, operands) {
         for (k, index) in lanes.enumerated() {
           guard let index else { continue }
@@ -252,7 +320,7 @@ extension VectorCode {
       var places: [UInt32] = []
       for value in values { places.append(value.map { place[$0] } ?? places.last!) }
       if let known = gathered[places] { return known }
-      code.size = Self.aligned(code.size)
+      code.size = aligned(code.size)
       let target = UInt32(code.size)
       code.size += places.count
       gathered[places] = target
@@ -261,7 +329,7 @@ extension VectorCode {
       let last = known.map { $0 < firstNode ? -1 : definition[$0 - firstNode] }.max()!
       for k in stride(from: 0, to: places.count, by: width) {
         let eight = places[k..<k + width]
-        let gathering = Self.gathering(eight, UInt32(k) + target)
+        let gathering = VectorCode.gathering(eight, UInt32(k) + target)
         if known.allSatisfy({ isConstant[$0] }) {
           fixedGatherings.append(gathering)
         } else if let (permutation, windows) = Self.permutation(eight, UInt32(k) + target) {
@@ -283,11 +351,6 @@ extension VectorCode {
       code.entries.append(Entry(operation: operation, count: 0, target: 0, a: 0, b: 0, c: 0))
       return code.entries.count - 1
     }
-    private static func gathering(_ places: ArraySlice<UInt32>, _ target: UInt32) -> costate_gathering {
-      let p = Array(places)
-      return costate_gathering(place: (p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]), target: target)
-    }
-
     /// Eight places in windows of eight, if four of these are enough.
     private static func permutation(_ places: ArraySlice<UInt32>, _ target: UInt32) -> (
       permutation: costate_permutation, windows: Int
@@ -351,11 +414,25 @@ extension VectorCode {
         }
       }
       // A vector that begins at the last number ends here.
-      code.size = Self.aligned(code.size) + width
+      code.size = aligned(code.size) + width
     }
   }
 
-  private init() {}
+  /// Nothing yet.
+  init() {}
+  static func aligned(_ place: Int) -> Int { (place + width - 1) / width * width }
+  private static func gathering(_ places: ArraySlice<UInt32>, _ target: UInt32) -> costate_gathering {
+    let p = Array(places)
+    return costate_gathering(place: (p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]), target: target)
+  }
+  /// What brings any number of places together.
+  static func gatherings(_ places: [UInt32], to target: UInt32) -> [costate_gathering] {
+    stride(from: 0, to: places.count, by: width).map { k in
+      let eight = places[k..<min(k + width, places.count)]
+      let padding = [UInt32](repeating: places[places.count - 1], count: width - eight.count)
+      return gathering((eight + padding)[...], target + UInt32(k))
+    }
+  }
   private mutating func append(_ instruction: Instruction) {
     if let last = entries.last, last.operation == Entry.singles {
       entries[entries.count - 1].count += 1

@@ -1,19 +1,26 @@
 import CLanes
 import Lanes
 
-/// The lists of a ``VectorCode`` in plain memory, as counting references takes a while.
-struct VectorLists {
+/// The lists of a ``VectorCode`` in plain memory, as counting references takes a while. Never changed once made.
+struct VectorLists: @unchecked Sendable {
   private let entries: UnsafeBufferPointer<VectorCode.Entry>
   private let fixedEntries: UnsafeBufferPointer<VectorCode.Entry>
   private let gatherings: UnsafeBufferPointer<costate_gathering>
   private let permutations: UnsafeBufferPointer<costate_permutation>
   private let singles: UnsafeBufferPointer<Instruction>
+  private let moves: UnsafeBufferPointer<VectorCode.Move>
+  private let products: UnsafeBufferPointer<costate_product>
   private let constants: UnsafeBufferPointer<Double>
   private let fixed: UnsafeBufferPointer<VectorCode.Copy>
   private let moving: UnsafeBufferPointer<VectorCode.Copy>
   private let stores: UnsafeBufferPointer<VectorCode.Copy>
+  private let base: (input: Int, output: Int, count: Int)?
+  private let results: UnsafeBufferPointer<VectorCode.Result>
+  private let additions: UnsafeBufferPointer<VectorCode.Copy>
   /// Numbers of the block that a run works in.
   let size: Int
+  /// Whether there are products of matrices.
+  let hasProducts: Bool
 
   init(_ code: VectorCode, isFixed: [Bool]) {
     func copied<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
@@ -26,11 +33,17 @@ struct VectorLists {
     gatherings = copied(code.gatherings)
     permutations = copied(code.permutations)
     singles = copied(code.singles)
+    moves = copied(code.moves)
+    products = copied(code.products)
     constants = copied(code.constants)
     fixed = copied(code.loads.filter { isFixed[Int($0.array)] })
     moving = copied(code.loads.filter { !isFixed[Int($0.array)] })
     stores = copied(code.stores)
+    base = code.base.map { ($0.input, $0.output, $0.count) }
+    results = copied(code.results)
+    additions = copied(code.additions)
     size = code.size
+    hasProducts = !code.products.isEmpty || !code.results.isEmpty
   }
   func deallocate() {
     entries.deallocate()
@@ -38,10 +51,14 @@ struct VectorLists {
     gatherings.deallocate()
     permutations.deallocate()
     singles.deallocate()
+    moves.deallocate()
+    products.deallocate()
     constants.deallocate()
     fixed.deallocate()
     moving.deallocate()
     stores.deallocate()
+    results.deallocate()
+    additions.deallocate()
   }
 
   /// Sets what stays: constants, and the inputs that do.
@@ -59,7 +76,29 @@ struct VectorLists {
   ) {
     copy(moving, numbers, input)
     run(entries, numbers)
+    // First, as other outputs may lie where its input does.
+    if let base {
+      let (source, target) = (input(base.input), output(base.output))
+      if UnsafePointer(target) != source { target.update(from: source, count: base.count) }
+    }
     var k = 0
+    while k < results.count {
+      let result = results.baseAddress! + k
+      costate_product_into_d(
+        numbers, result.pointer(to: \.product)!,
+        output(Int(result.pointee.array)) + Int(result.pointee.element),
+        result.pointee.adds ? 1 : 0)
+      k &+= 1
+    }
+    k = 0
+    while k < additions.count {
+      let addition = additions[k]
+      Self.add(
+        numbers + Int(addition.place), to: output(Int(addition.array)) + Int(addition.element),
+        Int(addition.count))
+      k &+= 1
+    }
+    k = 0
     while k < stores.count {
       let copy = stores[k]
       Self.copy(
@@ -96,6 +135,21 @@ struct VectorLists {
     }
     while k < count {
       target[k] = source[k]
+      k &+= 1
+    }
+  }
+
+  @inline(__always)
+  private static func add(
+    _ source: UnsafePointer<Double>, to target: UnsafeMutablePointer<Double>, _ count: Int
+  ) {
+    var k = 0
+    while k &+ VectorCode.width <= count {
+      (SIMD8<Double>.load(target + k) + SIMD8<Double>.load(source + k)).store(target + k)
+      k &+= VectorCode.width
+    }
+    while k < count {
+      target[k] += source[k]
       k &+= 1
     }
   }
@@ -159,6 +213,18 @@ struct VectorLists {
         costate_permute_two_d(numbers, permutations.baseAddress! + Int(i.a), Int(i.count))
       case VectorCode.Entry.permuteFour:
         costate_permute_four_d(numbers, permutations.baseAddress! + Int(i.a), Int(i.count))
+      case VectorCode.Entry.product:
+        costate_products_d(numbers, products.baseAddress! + Int(i.a), Int(i.count))
+      case VectorCode.Entry.move:
+        var move = moves.baseAddress! + Int(i.a)
+        let last = move + Int(i.count)
+        while move < last {
+          Self.copy(
+            numbers + Int(move.pointee.source), to: numbers + Int(move.pointee.target),
+            Int(move.pointee.count))
+          move += 1
+        }
+      case VectorCode.Entry.sum: numbers[Int(i.target)] = Self.sum(numbers + Int(i.a), Int(i.count))
       default:
         runSingle(
           UnsafeBufferPointer(start: singles.baseAddress! + Int(i.a), count: Int(i.count)), numbers)
@@ -166,6 +232,20 @@ struct VectorLists {
     }
   }
 
+  private static func sum(_ numbers: UnsafePointer<Double>, _ count: Int) -> Double {
+    var total = SIMD8<Double>(0.0)
+    var k = 0
+    while k &+ VectorCode.width <= count {
+      total += SIMD8<Double>.load(numbers + k)
+      k &+= VectorCode.width
+    }
+    var result = total.sumOfLanes
+    while k < count {
+      result += numbers[k]
+      k &+= 1
+    }
+    return result
+  }
   @inline(__always)
   private func each(
     _ i: VectorCode.Entry, _ numbers: UnsafeMutablePointer<Double>, _ body: (SIMD8<Double>) -> SIMD8<Double>
@@ -208,17 +288,17 @@ struct VectorLists {
   }
 }
 
-/// Lists with a block of their own, for one thread.
+/// A block for lists that live as long, for one thread.
 struct VectorMemory {
   private let lists: VectorLists
   private let numbers: UnsafeMutablePointer<Double>
 
-  init(_ code: VectorCode, isFixed: [Bool]) {
-    lists = VectorLists(code, isFixed: isFixed)
-    numbers = UnsafeMutableRawPointer.allocate(byteCount: code.size * 8, alignment: 64)
-      .bindMemory(to: Double.self, capacity: code.size)
+  init(_ lists: VectorLists, isFixed: [Bool]) {
+    self.lists = lists
+    numbers = UnsafeMutableRawPointer.allocate(byteCount: lists.size * 8, alignment: 64)
+      .bindMemory(to: Double.self, capacity: lists.size)
     // Lanes that no value is in are computed with too.
-    numbers.initialize(repeating: 1, count: code.size)
+    numbers.initialize(repeating: 1, count: lists.size)
     // Where nothing is fixed, nobody says when to load.
     if !isFixed.contains(true) {
       lists.load(numbers, input: { _ in preconditionFailure("nothing is fixed") })
@@ -226,7 +306,6 @@ struct VectorMemory {
   }
   func deallocate() {
     UnsafeMutableRawPointer(numbers).deallocate()
-    lists.deallocate()
   }
   /// Reads the inputs that stay.
   func load(_ inputs: UnsafeMutablePointer<UnsafePointer<Double>>) {

@@ -50,6 +50,7 @@ void costate_prefer_huge_pages(void *memory, long bytes);
 #include "CLanesDecomposition.h"
 #include "CLanesMath.h"
 #include "CLanesPermute.h"
+#include "CLanesProduct.h"
 #include "CLanesReductions.h"
 #include "CLanesStreaming.h"
 #include "CLanesTranspose.h"
