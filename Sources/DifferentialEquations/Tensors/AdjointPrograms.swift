@@ -24,10 +24,11 @@ final class AdjointPrograms: Sendable {
         { (a: [Tensor]) throws -> [Tensor] in
           if !integrals {
             let (_, pullback) = try vjp({ (y: Tensor) in try rate([a[0], y, a[2]])[0] }, at: a[1])
-            return [-(try pullback(a[3]))]
+            return [try pullback(-a[3])]
           }
           let (_, pullback) = try vjp({ (x: [Tensor]) in try rate([a[0]] + x)[0] }, at: [a[1], a[2]])
-          return try pullback(a[3]).map { -$0 }
+          // One sign for λ, not for each result.
+          return try pullback(-a[3])
         }, [Tensor.zeros([])] + [n, p, n].map { Tensor.zeros([$0]) })
     }
     let source = try ResidentSource(staged.program)
