@@ -72,6 +72,8 @@ class Stepper {
   /// Makes the step again from `time`, `step` and `state`, as far as the reverse sweep needs it, or with all that outputs and the result
   /// need.
   func replay(all: Bool) {}
+  /// The same with the rates of the step's stages, if they were kept. The result is not set then.
+  func replay(all: Bool, rates: UnsafePointer<Double>?) { replay(all: all) }
   /// Forgets the cotangents of the last step's outputs.
   func clearOutputs() {}
   /// Adds the cotangent of an output within the step.
@@ -147,6 +149,9 @@ class ExplicitStepper: Stepper {
   }
 
   override func replay(all: Bool) { kernel.replay(all: all) }
+  override func replay(all: Bool, rates: UnsafePointer<Double>?) {
+    if let rates { kernel.replay(all: all, rates: rates) } else { replay(all: all) }
+  }
   override func clearOutputs() { kernel.clearOutputs() }
   override func addOutput(
     _ cotangent: UnsafePointer<Double>, at place: Double, to stateCotangent: UnsafeMutablePointer<Double>

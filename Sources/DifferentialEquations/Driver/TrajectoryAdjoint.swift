@@ -47,7 +47,11 @@ final class TrajectoryAdjoint {
         while first >= 0 && (outputTimes[first] - time) * direction > 0 { first -= 1 }
         let inside = (first + 1..<output + 1).contains { outputTimes[$0] != end }
         let isJump = jump >= 0 && record.jumps[jump].row == row + 1
-        stepper.replay(all: inside || isJump)
+        if isJump {
+          stepper.replay(all: true)
+        } else {
+          stepper.replay(all: inside, rates: record.stages(ofStep: row))
+        }
         if isJump {
           events!.pullback(record.jumps[jump].event, end, stepper.result, cotangent, parameters)
           jump -= 1

@@ -22,6 +22,18 @@ extension ExplicitKernel {
     setState(of: last)
   }
 
+  /// The same with the rates of the step's stages, which need no function then.
+  func replay(all: Bool, rates known: UnsafePointer<L>) {
+    stageStates.update(from: state, count: size)
+    rates.update(from: known, count: stageCount * size)
+    var stage = 1
+    while stage < stageCount {
+      setState(of: stage)
+      stage = stage &+ 1
+    }
+    if all { advanceExtraStages() }
+  }
+
   /// Forgets the outputs of the last step.
   func clearOutputs() { outputCotangents.update(repeating: L.zero, count: totalCount * size) }
 

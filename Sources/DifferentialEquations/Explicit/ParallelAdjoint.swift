@@ -181,7 +181,8 @@ final class ParallelAdjoint {
     _ rows: UnsafePointer<Double>, _ direction: Double, _ output: inout Int, with stepper: Stepper,
     _ cotangent: UnsafeMutablePointer<Double>, _ parameterCotangent: UnsafeMutablePointer<Double>
   ) {
-    stepper.restore(record, row: step)
+    stepper.restoreStart(record, row: step)
+    stepper.replay(all: true, rates: record.stages(ofStep: step))
     stepper.clearOutputs()
     let time = record.times[step]
     let size = record.times[step + 1] - time

@@ -111,7 +111,8 @@ struct EquationKernel: Hashable {
     if rows == 1 && keepsSolvers {
       let record =
         keepsRecord
-        ? StepRecord(stateCount: n, capacity: recording.checkpoints, keepsStages: keepsStages) : nil
+        ? StepRecord(
+          stateCount: n, capacity: recording.checkpoints, keepsStages: keepsStages || sweepUsesStages) : nil
       let states = DenseArray(uninitialized: resultType(rows: 1))
       try data.withProblem(equation) { problem throws(TensorError) in
         try solve(problem, into: states.pointer(Double.self), record: record)
@@ -130,6 +131,11 @@ struct EquationKernel: Hashable {
   /// Whether solvers of one trajectory are kept: where making them takes a good part of the time.
   var keepsSolvers: Bool {
     n > 0 && gradient != .forwardSensitivity && SolverPool.suits(equation, options)
+  }
+  /// Whether the reverse sweep over one trajectory is to find the rates of stages in the record: where these take longer to compute than
+  /// to keep, and not much memory.
+  private var sweepUsesStages: Bool {
+    gradient == .discreteAdjoint && options.checkpoints == nil && n <= 64 && equation.hasLongRates
   }
   /// Solves one trajectory with such a solver.
   func solve(

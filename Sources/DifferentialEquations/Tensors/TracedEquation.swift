@@ -47,6 +47,13 @@ final class TracedEquation: Equation {
     made.withLock { $0.rate = source }
     return source
   }
+  /// Whether rates take much longer to compute than to copy.
+  var hasLongRates: Bool {
+    guard let source = try? rateSource() else { return false }
+    return source.instructionCount.map { $0 >= 32 } ?? true
+  }
+  /// Which inputs of the pullback stay the same.
+  fileprivate static let pullbackIsFixed = [false, false, true, false, false]
   /// Time, state, parameters, cotangent of the rates, a cotangent of the parameters so far; to the state's cotangent and the sum of
   /// the parameters'.
   func pullbackSource() throws -> ResidentSource {
@@ -229,6 +236,9 @@ final class TracedEquation: Equation {
   func stepFunctions(width: Int) -> RateFunctions<SIMD8<Double>>? {
     guard let rate = try? rateSource(), let pullback = try? pullbackSource(), rate.isScalar, pullback.isScalar
     else { return nil }
+    // The numbers of several lane groups would leave the caches, where single runs are fast.
+    let isLong = (pullback.instructionCount ?? 0) > 300
+    if isLong && pullback.usesArrays(isFixed: Self.pullbackIsFixed) { return nil }
     return TracedFunctions<SIMD8<Double>>(self, width: width).functions
   }
 }
@@ -346,7 +356,7 @@ private final class TracedFunctions<L: Lane> {
     _ stateCotangent: UnsafeMutablePointer<L>, _ parameterCotangent: UnsafeMutablePointer<L>
   ) {
     let program = made(
-      &pullback, { try equation.pullbackSource() }, isFixed: [false, false, true, false, false],
+      &pullback, { try equation.pullbackSource() }, isFixed: TracedEquation.pullbackIsFixed,
       inPlace: [nil, 4])
     program.inputs[0] = time
     program.inputs[1] = state
