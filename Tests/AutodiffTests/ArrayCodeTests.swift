@@ -221,6 +221,16 @@ import Testing
     }
   }
 
+  // Rows of a product are written in whole vectors, behind which there may be numbers that are written once only.
+  @Test func fixedNumbersBehindProducts() throws {
+    let function = { (a: [Tensor]) -> [Tensor] in
+      let rows = matmul(a[2][0..<4].reshaped([2, 2]), stack([a[1], a[1] * 2.0]))
+      return [rows * a[2].reversed(axis: 0).reshaped([2, 4])]
+    }
+    let program = try stage({ function($0) }, Self.zeros([4, 8])).program
+    try check(program, isFixed: [false, false, true])
+  }
+
   @Test func others() throws {
     let isFixed = [false, false, true]
     let solution = try stage(
