@@ -148,7 +148,7 @@ import Testing
   func outputsNextToEnds(_ method: SolverMethod, _ direction: Double) throws {
     var options = SolverOptions(method: method)
     options.fixedStep = 0.5
-    let decay = Equation { (t: Tensor, y: Tensor, p: Tensor) in -p[0] * y * y + 0.1 * sin(t) }
+    let decay = Equation { (t: Tensor, y: Tensor, p: Tensor) in -p[0] * y + 0.1 * sin(t) * cos(y) }
     for k in -9...9 {
       let end = direction * 0.5 * Double(k)
       let near = [end.nextDown, end, end.nextUp, end + direction * 1e-17, end - direction * 1e-17].sorted {
