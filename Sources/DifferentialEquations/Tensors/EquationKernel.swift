@@ -133,9 +133,10 @@ struct EquationKernel: Hashable {
     n > 0 && gradient != .forwardSensitivity && SolverPool.suits(equation, options)
   }
   /// Whether the reverse sweep over one trajectory is to find the rates of stages in the record: where these take longer to compute than
-  /// to keep, and not much memory.
+  /// to keep, and not much memory. Many steps at once make them again in less time.
   private var sweepUsesStages: Bool {
     gradient == .discreteAdjoint && options.checkpoints == nil && n <= 64 && equation.hasLongRates
+      && equation.stepSource == nil
   }
   /// Solves one trajectory with such a solver.
   func solve(
