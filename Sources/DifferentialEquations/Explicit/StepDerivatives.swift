@@ -148,3 +148,18 @@ final class StepDerivatives {
     }
   }
 }
+
+extension ExplicitKernel where L == SIMD8<Double> {
+  /// Lets a lane, counted through all groups, begin a recorded step.
+  @inline(__always)
+  func setStart(ofLane lane: Int, _ record: StepRecord, row: Int) {
+    numbers(time)[lane] = record.times[row]
+    numbers(step)[lane] = record.times[row &+ 1] - record.times[row]
+    let (states, source) = (numbers(state), record.states + row &* stateCount)
+    var c = 0
+    while c < stateCount {
+      states[c &* width &* 8 &+ lane] = source[c]
+      c = c &+ 1
+    }
+  }
+}

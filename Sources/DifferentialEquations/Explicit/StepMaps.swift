@@ -220,26 +220,16 @@ final class StepMaps {
   /// Sets states, times and places.
   /// - Returns: whether there are outputs within steps.
   private func load(_ record: StepRecord, _ count: Int) -> Bool {
-    let (states, times, sizes) = (numbers(forward.state), numbers(forward.time), numbers(forward.step))
     let (places, inner) = (numbers(places), numbers(isInner))
     cotangents.update(repeating: L(0.0), count: n * Self.width)
     var hasInner = false
-    var k = 0
-    while k < Self.entryCount {
+    for k in 0..<Self.entryCount {
       // What is missing are copies of the last one, with cotangents of zero.
       let entry = entries[min(k, count &- 1)]
-      times[k] = record.times[entry.row]
-      sizes[k] = record.times[entry.row &+ 1] - record.times[entry.row]
+      forward.setStart(ofLane: k, record, row: entry.row)
       places[k] = entry.place
       inner[k] = entry.output < 0 ? 0 : 1
       if entry.output >= 0 { hasInner = true }
-      let state = record.states + entry.row &* n
-      var c = 0
-      while c < n {
-        states[c &* Self.entryCount &+ k] = state[c]
-        c = c &+ 1
-      }
-      k = k &+ 1
     }
     return hasInner
   }

@@ -140,24 +140,13 @@ final class AdjointMaps {
   /// Makes the matrices of at most ``stepCount`` steps.
   func prepare(_ record: StepRecord, _ steps: UnsafeBufferPointer<Step>) {
     let width = Self.width
-    let states = numbers(forward.state)
-    let (times, sizes) = (numbers(forward.time), numbers(forward.step))
     let (places, lengths) = (numbers(places), numbers(lengths))
-    var k = 0
-    while k < Self.stepCount {
+    for k in 0..<Self.stepCount {
       // What is missing are copies of the last step.
       let step = steps[min(k, steps.count &- 1)]
-      times[k] = record.times[step.row]
-      sizes[k] = record.times[step.row &+ 1] - record.times[step.row]
+      forward.setStart(ofLane: k, record, row: step.row)
       places[k] = step.from
       lengths[k] = step.from - step.to
-      let state = record.states + step.row &* n
-      var c = 0
-      while c < n {
-        states[c &* Self.stepCount &+ k] = state[c]
-        c = c &+ 1
-      }
-      k = k &+ 1
     }
     forward.begin()
     forward.advance()
