@@ -76,29 +76,8 @@ struct VectorLists: @unchecked Sendable {
   ) {
     copy(moving, numbers, input)
     run(entries, numbers)
-    // First, as other outputs may lie where its input does.
-    if let base {
-      let (source, target) = (input(base.input), output(base.output))
-      if UnsafePointer(target) != source { target.update(from: source, count: base.count) }
-    }
+    if hasProducts { addResults(numbers, input: input, output: output) }
     var k = 0
-    while k < results.count {
-      let result = results.baseAddress! + k
-      costate_product_into_d(
-        numbers, result.pointer(to: \.product)!,
-        output(Int(result.pointee.array)) + Int(result.pointee.element),
-        result.pointee.adds ? 1 : 0)
-      k &+= 1
-    }
-    k = 0
-    while k < additions.count {
-      let addition = additions[k]
-      Self.add(
-        numbers + Int(addition.place), to: output(Int(addition.array)) + Int(addition.element),
-        Int(addition.count))
-      k &+= 1
-    }
-    k = 0
     while k < stores.count {
       let copy = stores[k]
       Self.copy(
@@ -139,6 +118,35 @@ struct VectorLists: @unchecked Sendable {
     }
   }
 
+  /// What is computed in outputs. Apart, as is ``runArrays(_:_:)``: programs without products are run as fast as if there were none.
+  @inline(never)
+  private func addResults(
+    _ numbers: UnsafeMutablePointer<Double>, input: (Int) -> UnsafePointer<Double>,
+    output: (Int) -> UnsafeMutablePointer<Double>
+  ) {
+    // First, as other outputs may lie where its input does.
+    if let base {
+      let (source, target) = (input(base.input), output(base.output))
+      if UnsafePointer(target) != source { target.update(from: source, count: base.count) }
+    }
+    var k = 0
+    while k < results.count {
+      let result = results.baseAddress! + k
+      costate_product_into_d(
+        numbers, result.pointer(to: \.product)!,
+        output(Int(result.pointee.array)) + Int(result.pointee.element),
+        result.pointee.adds ? 1 : 0)
+      k &+= 1
+    }
+    k = 0
+    while k < additions.count {
+      let addition = additions[k]
+      Self.add(
+        numbers + Int(addition.place), to: output(Int(addition.array)) + Int(addition.element),
+        Int(addition.count))
+      k &+= 1
+    }
+  }
   @inline(__always)
   private static func add(
     _ source: UnsafePointer<Double>, to target: UnsafeMutablePointer<Double>, _ count: Int
@@ -213,25 +221,33 @@ struct VectorLists: @unchecked Sendable {
         costate_permute_two_d(numbers, permutations.baseAddress! + Int(i.a), Int(i.count))
       case VectorCode.Entry.permuteFour:
         costate_permute_four_d(numbers, permutations.baseAddress! + Int(i.a), Int(i.count))
-      case VectorCode.Entry.product:
-        costate_products_d(numbers, products.baseAddress! + Int(i.a), Int(i.count))
-      case VectorCode.Entry.move:
-        var move = moves.baseAddress! + Int(i.a)
-        let last = move + Int(i.count)
-        while move < last {
-          Self.copy(
-            numbers + Int(move.pointee.source), to: numbers + Int(move.pointee.target),
-            Int(move.pointee.count))
-          move += 1
-        }
-      case VectorCode.Entry.sum: numbers[Int(i.target)] = Self.sum(numbers + Int(i.a), Int(i.count))
-      default:
+      case VectorCode.Entry.singles:
         runSingle(
           UnsafeBufferPointer(start: singles.baseAddress! + Int(i.a), count: Int(i.count)), numbers)
+      default: runArrays(i, numbers)
       }
     }
   }
 
+  /// Entries that only array code has.
+  @inline(never)
+  private func runArrays(_ i: VectorCode.Entry, _ numbers: UnsafeMutablePointer<Double>) {
+    switch i.operation {
+    case VectorCode.Entry.product:
+      costate_products_d(numbers, products.baseAddress! + Int(i.a), Int(i.count))
+    case VectorCode.Entry.move:
+      var move = moves.baseAddress! + Int(i.a)
+      let last = move + Int(i.count)
+      while move < last {
+        Self.copy(
+          numbers + Int(move.pointee.source), to: numbers + Int(move.pointee.target),
+          Int(move.pointee.count))
+        move += 1
+      }
+    case VectorCode.Entry.sum: numbers[Int(i.target)] = Self.sum(numbers + Int(i.a), Int(i.count))
+    default: preconditionFailure("an entry of no kind")
+    }
+  }
   private static func sum(_ numbers: UnsafePointer<Double>, _ count: Int) -> Double {
     var total = SIMD8<Double>(0.0)
     var k = 0
