@@ -9,7 +9,7 @@ public enum GradientMethod: String, Sendable, Hashable, CaseIterable {
   /// Derivatives with respect to the initial state and all parameters are solved together with the state, with the error of all under
   /// control: for few parameters. Implicit Runge–Kutta methods take eight derivatives at a time (of up to 16 components), with one and a half to
   /// two solutions for the first eight and about one for each further one. Explicit ones multiply all derivatives with the matrices ∂f/∂y and
-  /// ∂f/∂p, computed once: five of the Lorenz system take about five of its very short solutions, 35 of a larger system nine to twelve; where
+  /// ∂f/∂p, computed once: five of the Lorenz system take five to seven of its very short solutions, 35 of a larger system nine to fourteen; where
   /// the matrices take more work than the derivatives, eight of these at a time again.
   case forwardSensitivity
   /// The adjoint equation, solved backwards in time with steps of its own, along the interpolated forward solution. Besides the states the
