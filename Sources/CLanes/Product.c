@@ -5,6 +5,8 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+// All of these are inlined: how vectors would be passed does not matter.
+#pragma clang diagnostic ignored "-Wpsabi"
 
 INLINE costate_d8 load(const double *p) {
   costate_d8 v;
