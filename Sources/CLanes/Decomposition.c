@@ -15,6 +15,8 @@
 enum { MATRICES = 8, LARGEST = 8 };
 
 #define INLINE static inline __attribute__((always_inline))
+// All of these are inlined: how vectors would be passed does not matter.
+#pragma clang diagnostic ignored "-Wpsabi"
 // V vectors of a row, in registers.
 #define EACH(v) _Pragma("clang loop unroll(full)") for (int v = 0; v < V; v++)
 
