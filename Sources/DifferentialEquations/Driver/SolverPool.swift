@@ -4,12 +4,8 @@ import Synchronization
 ///
 /// It belongs to what solves one equation. Solvers must not refer to their pool: they would keep it alive.
 final class SolverPool: Sendable {
-  private let waiting = Mutex<[Waiting]>([])
+  private let waiting = WaitingObjects<SingleSolver>()
 
-  /// A solver that nobody uses.
-  private struct Waiting: @unchecked Sendable {
-    let solver: SingleSolver
-  }
   /// So many wait at most: one for each thread, and some for options that change from solution to solution.
   private static let limit = threadCount + 8
   /// Solvers of larger systems take too much memory to wait, and are made in little of their time.
@@ -24,17 +20,31 @@ final class SolverPool: Sendable {
   func withSolver<Result, Failure>(
     _ options: SolverOptions, made: () throws(Failure) -> SingleSolver, _ body: (SingleSolver) -> Result
   ) throws(Failure) -> Result {
-    let found = waiting.withLock { waiting in
-      waiting.lastIndex { $0.solver.options == options }.map { waiting.remove(at: $0) }
-    }
-    let solver = if let found { found.solver } else { try made() }
-    defer { keep(Waiting(solver: solver)) }
+    let solver =
+      if let found = waiting.take(where: { $0.options == options }) { found } else { try made() }
+    defer { waiting.keep(solver, limit: Self.limit) }
     return body(solver)
   }
-  private func keep(_ done: Waiting) {
-    // The one that waited longest goes, outside of the lock.
+}
+
+/// Objects that nobody uses, for one thread at a time each.
+final class WaitingObjects<Object>: Sendable {
+  private let waiting = Mutex<[Waiting]>([])
+  private struct Waiting: @unchecked Sendable {
+    let object: Object
+  }
+
+  /// The one that was kept last of those that suit.
+  func take(where suits: (Object) -> Bool = { _ in true }) -> Object? {
+    waiting.withLock { waiting in
+      waiting.lastIndex { suits($0.object) }.map { waiting.remove(at: $0) }
+    }?.object
+  }
+  /// Keeps one for later. If there are as many as may wait, the one that waited longest goes, outside of the lock.
+  func keep(_ object: Object, limit: Int) {
+    let done = Waiting(object: object)
     _ = waiting.withLock { waiting in
-      let oldest = waiting.count < Self.limit ? nil : waiting.removeFirst()
+      let oldest = waiting.count < limit ? nil : waiting.removeFirst()
       waiting.append(done)
       return oldest
     }

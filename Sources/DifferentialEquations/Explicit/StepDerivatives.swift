@@ -20,6 +20,8 @@ final class StepDerivatives {
   private let entries: UnsafeMutablePointer<Entry>
   private let columns: UnsafeMutablePointer<Range<Int>>
   private let parameterEntries: Range<Int>
+  /// A matrix times a vector.
+  private let product: UnsafeMutablePointer<L>
   private let arena: Arena
 
   /// An entry that is not zero: where its value lies in a node, its row and its column.
@@ -61,10 +63,12 @@ final class StepDerivatives {
     }
     var measure = ArenaMeasure()
     measure.take(L.self, nodeCount * nodeSize)
+    measure.take(L.self, n)
     measure.take(Entry.self, ordered.count)
     measure.take(Range<Int>.self, n)
     var arena = Arena(byteCount: measure.byteCount)
     values = arena.take(L.self, nodeCount * nodeSize)
+    product = arena.take(L.self, n)
     entries = arena.take(Entry.self, ordered.count)
     columns = arena.take(Range<Int>.self, n)
     self.arena = arena
@@ -134,16 +138,34 @@ final class StepDerivatives {
     }
   }
 
-  /// Adds `weight` (∂f/∂p)ᵀ times a vector, of one lane group.
+  /// Adds `weight` (∂f/∂p)ᵀ M v, of one lane group of matrices M, `[row][column]`, and vectors v.
+  /// - Parameter matrix: nil: that which changes nothing.
   func addParameterProducts(
-    node: Int, group w: Int, weight: Double, _ vector: UnsafePointer<L>, to sums: UnsafeMutablePointer<L>
+    node: Int, group w: Int, weight: Double, _ matrix: UnsafePointer<L>?, _ vectors: UnsafePointer<L>,
+    to sums: UnsafeMutablePointer<L>
   ) {
+    let (n, width) = (n, Self.width)
+    var c = 0
+    while c < n {
+      if let matrix {
+        let row = matrix + (c &* n &* width &+ w)
+        var sum = L(0.0)
+        var k = 0
+        while k < n {
+          sum = L.multiplyAdd(row[k &* width], vectors[k &* width &+ w], sum)
+          k = k &+ 1
+        }
+        product[c] = L.multiply(sum, scalar: weight)
+      } else {
+        product[c] = L.multiply(vectors[c &* width &+ w], scalar: weight)
+      }
+      c = c &+ 1
+    }
     let values = values + (node &* nodeSize &+ w)
     var e = parameterEntries.lowerBound
     while e < parameterEntries.upperBound {
       let entry = entries[e]
-      sums[entry.column] = L.multiplyAdd(
-        values[entry.value], L.multiply(vector[entry.row], scalar: weight), sums[entry.column])
+      sums[entry.column] = L.multiplyAdd(values[entry.value], product[entry.row], sums[entry.column])
       e = e &+ 1
     }
   }

@@ -26,9 +26,8 @@ final class StepMaps {
   private let maps: UnsafeMutablePointer<L>
   private let places: UnsafeMutablePointer<L>
   private let isInner: UnsafeMutablePointer<L>
-  /// Cotangents that maps were applied to; one of a stage; what comes to the parameters from all entries of a lane.
+  /// Cotangents that maps were applied to; what comes to the parameters from all entries of a lane.
   private let cotangents: UnsafeMutablePointer<L>
-  private let stageCotangent: UnsafeMutablePointer<L>
   private let sums: UnsafeMutablePointer<L>
   private let result: UnsafeMutablePointer<Double>
   private let entries: UnsafeMutablePointer<Entry>
@@ -61,7 +60,7 @@ final class StepMaps {
     derivatives = StepDerivatives(
       source, stateCount: n, parameterCount: p, nodeCount: tableau.a.count)
     var measure = ArenaMeasure()
-    for size in [p * width, n * n * width, width, width, n * width, n, p] { measure.take(L.self, size) }
+    for size in [p * width, n * n * width, width, width, n * width, p] { measure.take(L.self, size) }
     measure.take(Double.self, n)
     measure.take(Entry.self, Self.entryCount)
     var arena = Arena(byteCount: measure.byteCount)
@@ -70,7 +69,6 @@ final class StepMaps {
     places = arena.take(L.self, width)
     isInner = arena.take(L.self, width)
     cotangents = arena.take(L.self, n * width)
-    stageCotangent = arena.take(L.self, n)
     sums = arena.take(L.self, p)
     result = arena.take(Double.self, n)
     entries = arena.take(Entry.self, Self.entryCount)
@@ -260,20 +258,8 @@ final class StepMaps {
     let stages = hasInner ? forward.totalCount : forward.stageCount - 1
     for w in 0..<(count + 7) / 8 {
       for stage in 0..<stages {
-        let matrix = backward.rates + (stage &* backward.size &+ w)
-        var c = 0
-        while c < n {
-          var sum = L(0.0)
-          var k = 0
-          while k < n {
-            sum = L.multiplyAdd(
-              matrix[(c &* n &+ k) &* width], cotangents[k &* width &+ w], sum)
-            k = k &+ 1
-          }
-          stageCotangent[c] = sum
-          c = c &+ 1
-        }
-        derivatives.addParameterProducts(node: stage, group: w, weight: 1, stageCotangent, to: sums)
+        derivatives.addParameterProducts(
+          node: stage, group: w, weight: 1, backward.rates + stage &* backward.size, cotangents, to: sums)
       }
     }
   }

@@ -1,6 +1,5 @@
 import Autodiff
 import Lanes
-import Synchronization
 
 /// The continuous adjoint: with λ the cotangent of the state, λ' = −(∂f/∂y)ᵀ λ, and the parameters' cotangent grows backwards in time by
 /// (∂f/∂p)ᵀ λ. Each output adds its cotangent to λ; an event's map of states takes λ back to before it.
@@ -13,12 +12,7 @@ final class AdjointEquation: Sendable {
   private let equation: TracedEquation
   private let options: SolverOptions
   private let keepsState: Bool
-  private let waiting = Mutex<[Waiting]>([])
-
-  /// A sweep that nobody uses.
-  private struct Waiting: @unchecked Sendable {
-    let sweep: AdjointSweep
-  }
+  private let waiting = WaitingObjects<AdjointSweep>()
 
   /// - Parameter keepsState: the state is interpolated from the recorded solution; otherwise it is solved for backwards.
   init(_ equation: TracedEquation, _ options: SolverOptions, keepsState: Bool) {
@@ -107,15 +101,15 @@ final class AdjointEquation: Sendable {
     init(_ owner: AdjointEquation, _ stateTolerances: [Double]) {
       self.owner = owner
       sweep =
-        owner.waiting.withLock({ $0.popLast() })?.sweep
+        owner.waiting.take()
         ?? AdjointSweep(
           owner.equation, owner.options, keepsState: owner.keepsState, stateTolerances: stateTolerances,
           owner.maps())
     }
     deinit {
-      if owner.equation.stateCount > SolverPool.largestState { return }
-      let done = Waiting(sweep: sweep)
-      owner.waiting.withLock { if $0.count < threadCount { $0.append(done) } }
+      if owner.equation.stateCount <= SolverPool.largestState {
+        owner.waiting.keep(sweep, limit: threadCount)
+      }
     }
   }
   private func maps() -> AdjointMaps? {

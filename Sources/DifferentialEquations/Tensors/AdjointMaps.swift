@@ -46,8 +46,7 @@ final class AdjointMaps {
   /// λ at the beginning of the steps that were taken, and 1 for these.
   private let cotangents: UnsafeMutablePointer<L>
   private let isTaken: UnsafeMutablePointer<L>
-  /// Λ λ of a stage, and what comes to the parameters from all steps of a lane: from this block, and from those before.
-  private let stageCotangent: UnsafeMutablePointer<L>
+  /// What comes to the parameters from all steps of a lane: from this block, and from those before.
   private let blockSums: UnsafeMutablePointer<L>
   private let sums: UnsafeMutablePointer<L>
   /// The end of a step, a cotangent ahead, and the squares of errors.
@@ -83,7 +82,7 @@ final class AdjointMaps {
     }
     let sizes = [
       p * width, outputTerms.count * n * width, width, width, width, width, n * width, n * n * width,
-      n * n * width, n * width, width, n, p, p,
+      n * n * width, n * width, width, p, p,
     ]
     var measure = ArenaMeasure()
     for size in sizes { measure.take(L.self, size) }
@@ -110,7 +109,6 @@ final class AdjointMaps {
     secondErrors = arrays.removeFirst()
     cotangents = arrays.removeFirst()
     isTaken = arrays.removeFirst()
-    stageCotangent = arrays.removeFirst()
     blockSums = arrays.removeFirst()
     sums = arrays.removeFirst()
     backward = ExplicitKernel(
@@ -342,9 +340,10 @@ final class AdjointMaps {
         var stage = 0
         while stage < backward.stageCount {
           if b[stage] != 0 {
-            setStageCotangent(stage, w)
             derivatives.addParameterProducts(
-              node: nodes[stage], group: w, weight: b[stage], stageCotangent, to: blockSums)
+              node: nodes[stage], group: w, weight: b[stage],
+              stage == 0 ? nil : UnsafePointer(backward.stageStates + stage &* backward.size), cotangents,
+              to: blockSums)
           }
           stage = stage &+ 1
         }
@@ -356,26 +355,6 @@ final class AdjointMaps {
         }
       }
       w = w &+ 1
-    }
-  }
-  /// Λ λ of a stage, of one lane group.
-  private func setStageCotangent(_ stage: Int, _ w: Int) {
-    let width = Self.width
-    var c = 0
-    while c < n {
-      if stage == 0 {
-        stageCotangent[c] = cotangents[c &* width &+ w]
-      } else {
-        let row = backward.stageStates + (stage &* backward.size &+ c &* n &* width &+ w)
-        var sum = L(0.0)
-        var k = 0
-        while k < n {
-          sum = L.multiplyAdd(row[k &* width], cotangents[k &* width &+ w], sum)
-          k = k &+ 1
-        }
-        stageCotangent[c] = sum
-      }
-      c = c &+ 1
     }
   }
   /// The sums over all steps taken since ``bind(_:)``.
